@@ -1,0 +1,95 @@
+//! Who is in, who is not, and what that means for the action.
+
+use warroom_action::{Error, ErrorKind, Outcome, members, users};
+
+/// As many reasons as an error's text names; the rest is counted.
+const REASONS_MAX: usize = 5;
+
+/// Counts over the batches of one execution.
+#[derive(Default)]
+pub(crate) struct Tally {
+    added: Vec<String>,
+    not_added: Vec<String>,
+    reasons: Vec<String>,
+    kind: Option<ErrorKind>,
+}
+
+impl Tally {
+    /// Takes in the answers for one batch.
+    pub(crate) fn count(&mut self, found: users::Found, refusals: Vec<members::Refusal>) {
+        let refused = |id: &str| refusals.iter().any(|refusal| refusal.user.id == id);
+        self.added
+            .extend(found.users.into_iter().filter(|user| !refused(&user.id)).map(|user| user.username));
+        for name in found.unknown {
+            self.kind.get_or_insert(ErrorKind::NotFound);
+            self.reasons.push(format!("`{name}` is no user of this server"));
+            self.not_added.push(name);
+        }
+        for refusal in refusals {
+            self.kind.get_or_insert(refusal.reason.kind);
+            self.reasons.push(format!("`{}`: {}", refusal.user.username, refusal.reason.message));
+            self.not_added.push(refusal.user.username);
+        }
+    }
+
+    /// Success when at least one person is in.
+    ///
+    /// # Errors
+    /// The kind of the first reason, and the first few reasons.
+    pub(crate) fn outcome(self) -> Result<Outcome, Error> {
+        if self.added.is_empty() {
+            let mut message = format!("nobody could be added: {}", self.first_reasons());
+            if self.reasons.len() > REASONS_MAX {
+                message.push_str(&format!("; and {} more", self.reasons.len() - REASONS_MAX));
+            }
+            return Err(Error::new(self.kind.unwrap_or(ErrorKind::Failed), message));
+        }
+        Ok(Outcome::with("Added", self.added.join(",")).and("NotAdded", self.not_added.join(",")))
+    }
+
+    fn first_reasons(&self) -> String {
+        let first: Vec<&str> = self.reasons.iter().take(REASONS_MAX).map(String::as_str).collect();
+        first.join("; ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use warroom_action::User;
+
+    use super::*;
+
+    fn user(name: &str) -> User {
+        User { id: format!("id-{name}"), username: name.to_owned() }
+    }
+
+    fn refusal(name: &str) -> members::Refusal {
+        members::Refusal { user: user(name), reason: Error::new(ErrorKind::Denied, "not in the team") }
+    }
+
+    fn found(users: &[&str], unknown: &[&str]) -> users::Found {
+        users::Found {
+            users: users.iter().map(|name| user(name)).collect(),
+            unknown: unknown.iter().map(|name| (*name).to_owned()).collect(),
+        }
+    }
+
+    #[test]
+    fn one_person_in_is_enough_and_the_others_are_named() {
+        let mut tally = Tally::default();
+        tally.count(found(&["jon", "chris"], &["ghost"]), vec![refusal("chris")]);
+        let outcome = tally.outcome().unwrap();
+        let outputs: Vec<_> = outcome.outputs.iter().map(|o| (o.name.as_str(), o.value.as_str())).collect();
+        assert_eq!(outputs, [("Added", "jon"), ("NotAdded", "ghost,chris")]);
+    }
+
+    #[test]
+    fn nobody_in_is_an_error_with_the_first_kind_and_a_few_reasons() {
+        let mut tally = Tally::default();
+        tally.count(found(&["chris"], &["a", "b", "c", "d", "e", "f"]), vec![refusal("chris")]);
+        let error = tally.outcome().unwrap_err();
+        assert_eq!(error.kind, ErrorKind::NotFound);
+        assert!(error.message.contains("`a` is no user of this server"), "{}", error.message);
+        assert!(error.message.ends_with("; and 2 more"), "{}", error.message);
+    }
+}

@@ -1,0 +1,183 @@
+//! Turns what people do into facts, or refuses with a reason that they can read.
+
+use crate::event::{
+    ActionKey, Chooser, ControlPost, Destination, Fact, FieldKind, Person, TransitionControl,
+};
+use crate::run::{Leaving, Run, Status};
+use warroom_workflow::{OnError, Workflow};
+
+/// What a person did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Input {
+    /// Pressed a button field, or chose from a menu.
+    SetField {
+        /// The key of the post.
+        post: String,
+        /// Which field of it, from 0.
+        field: usize,
+        /// The option, for a menu.
+        option: Option<String>,
+    },
+    /// Pressed a transition.
+    ChooseTransition {
+        /// The key of the post.
+        post: String,
+        /// Which transition of it, from 0.
+        transition: usize,
+    },
+    /// Asked to try the failed action again.
+    Retry,
+    /// Asked to go on without the failed action.
+    Skip,
+    /// Asked to end the run.
+    Cancel,
+}
+
+/// Why a person's input changes nothing. The text is for that person.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// The control belongs to no post of this run.
+    #[error("This control is not part of the incident any more.")]
+    Unknown,
+    /// The step of the control was left before.
+    #[error("Too late: this incident is {0} now.")]
+    Left(Whereabouts),
+    /// Somebody else chose a transition first.
+    #[error("@{by} chose \u{201c}{label}\u{201d} first.")]
+    AlreadyChosen {
+        /// Who.
+        by: String,
+        /// What their button said.
+        label: String,
+    },
+    /// The menu does not offer this.
+    #[error("\u{201c}{0}\u{201d} is not one of the options.")]
+    NotOffered(String),
+    /// The run is blocked: transitions wait until that is mended.
+    #[error("The incident is blocked: {0} Retry, skip or cancel first.")]
+    Blocked(String),
+    /// There is nothing to retry or skip.
+    #[error("The incident is not blocked (any more): there is nothing to {0}.")]
+    NotBlocked(&'static str),
+    /// The block lies in no single action.
+    #[error("No single action failed, so none can be skipped. Retry or cancel.")]
+    NothingToSkip,
+}
+
+/// Where a run is, for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Whereabouts(String);
+
+impl std::fmt::Display for Whereabouts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Whereabouts {
+    fn of(run: &Run) -> Whereabouts {
+        Whereabouts(match (&run.status, run.step()) {
+            (Status::Finished, _) => "finished".to_owned(),
+            (Status::Cancelled(by), _) => format!("cancelled by @{}", by.username),
+            (_, Some(step)) => format!("in step {step}"),
+            (_, None) => "starting".to_owned(),
+        })
+    }
+}
+
+/// Decides what a person's input means for the run.
+///
+/// # Errors
+/// [`Refusal`], whose text is for the person, when it changes nothing.
+pub fn decide(workflow: &Workflow, run: &Run, input: Input, by: &Person) -> Result<Vec<Fact>, Refusal> {
+    match input {
+        Input::SetField { post, field, option } => set_field(run, &post, field, option, by),
+        Input::ChooseTransition { post, transition } => choose(run, &post, transition, by),
+        Input::Retry => blocked_action(run, "retry").map(|_| vec![Fact::Retried { by: by.clone() }]),
+        Input::Skip => skip(workflow, run, by),
+        Input::Cancel if run.has_ended() => Err(Refusal::Left(Whereabouts::of(run))),
+        Input::Cancel => Ok(vec![Fact::RunCancelled { by: by.clone() }]),
+    }
+}
+
+fn set_field(
+    run: &Run,
+    key: &str,
+    field: usize,
+    option: Option<String>,
+    by: &Person,
+) -> Result<Vec<Fact>, Refusal> {
+    let post = run.post(key).ok_or(Refusal::Unknown)?;
+    let field = post.controls.fields.get(field).ok_or(Refusal::Unknown)?;
+    require_live(run, post)?;
+    let value = match (&field.kind, option) {
+        (FieldKind::Button, _) => by.username.clone(),
+        (FieldKind::Menu(options), Some(option)) if options.contains(&option) => option,
+        (FieldKind::Menu(_), Some(option)) => return Err(Refusal::NotOffered(option)),
+        (FieldKind::Menu(_), None) => return Err(Refusal::Unknown),
+    };
+    Ok(vec![Fact::FieldSet {
+        post: post.key.clone(),
+        action: post.action.clone(),
+        field: field.name.clone(),
+        value,
+        by: by.clone(),
+    }])
+}
+
+fn choose(run: &Run, key: &str, transition: usize, by: &Person) -> Result<Vec<Fact>, Refusal> {
+    let post = run.post(key).ok_or(Refusal::Unknown)?;
+    let TransitionControl { label, to, .. } =
+        post.controls.transitions.get(transition).ok_or(Refusal::Unknown)?;
+    require_live(run, post)?;
+    if let Status::Blocked { failure, .. } = &run.status {
+        return Err(Refusal::Blocked(sentence(&failure.message)));
+    }
+    Ok(vec![Fact::TransitionChosen {
+        to: Destination::Step(to.clone()),
+        label: Some(label.clone()),
+        by: Chooser::Person(by.clone()),
+    }])
+}
+
+/// Controls live as long as their visit, until somebody decides to leave.
+fn require_live(run: &Run, post: &ControlPost) -> Result<(), Refusal> {
+    if run.is_live(post) {
+        return Ok(());
+    }
+    match run.leaving() {
+        Some(Leaving { by: Chooser::Person(by), label, .. }) if post.visit == run.visit() => {
+            Err(Refusal::AlreadyChosen { by: by.username.clone(), label: label.clone().unwrap_or_default() })
+        }
+        _ => Err(Refusal::Left(Whereabouts::of(run))),
+    }
+}
+
+fn blocked_action<'a>(run: &'a Run, verb: &'static str) -> Result<Option<&'a ActionKey>, Refusal> {
+    match &run.status {
+        Status::Blocked { action, .. } => Ok(action.as_ref()),
+        _ => Err(Refusal::NotBlocked(verb)),
+    }
+}
+
+fn skip(workflow: &Workflow, run: &Run, by: &Person) -> Result<Vec<Fact>, Refusal> {
+    let action = blocked_action(run, "skip")?.ok_or(Refusal::NothingToSkip)?;
+    // An action that the workflow no longer has leaves nothing to stand on after it.
+    if workflow.action(&action.name).is_some() {
+        Ok(vec![Fact::Skipped { by: by.clone() }])
+    } else {
+        Err(Refusal::NothingToSkip)
+    }
+}
+
+/// Whether a failure of this action lets the run go on.
+#[must_use]
+pub fn goes_on_after_failure(workflow: &Workflow, action: &ActionKey) -> bool {
+    workflow.action(&action.name).is_some_and(|action| action.on_error == OnError::Continue)
+}
+
+fn sentence(message: &str) -> String {
+    let message = message.trim_end();
+    if message.ends_with(['.', '!', '?']) { message.to_owned() } else { format!("{message}.") }
+}

@@ -1,0 +1,162 @@
+//! What the host must do now, given nothing but the workflow and the run.
+
+use crate::data::template_data;
+use crate::event::{ActionKey, Chooser, ControlPost, Destination, Fact, Failure, FailureKind, Phase};
+use crate::run::{Leaving, Run, Status, Visit};
+use serde_json::{Map, Value};
+use warroom_workflow::{Action, ActionKind, OnError, Step, Workflow, render_parameters};
+
+/// How many transitions may follow each other without a person. A cycle of automatic transitions is refused at upload;
+/// this stops one that components make at run time.
+pub const AUTOMATIC_TRANSITIONS_MAX: u32 = 32;
+
+/// What the host must do now.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Next {
+    /// Journal these facts, apply them, ask again.
+    Record(Vec<Fact>),
+    /// Begin to execute an action.
+    Act(Box<Act>),
+    /// Run the interrupted execution in `Run::current` again.
+    Resume {
+        /// Not before this time, in milliseconds since 1970.
+        not_before_ms: Option<u64>,
+    },
+    /// Take the controls away from a post, then journal `ControlsRemoved`.
+    RemoveControls(Box<ControlPost>),
+    /// Tell people that the run is blocked, then journal `NoticePosted` or `NoticeFailed`.
+    PostNotice,
+    /// Nothing until a person decides.
+    Wait,
+    /// Nothing until a person retries, skips or cancels.
+    Blocked,
+    /// Nothing, ever.
+    Done,
+}
+
+/// An action to execute.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Act {
+    /// Which.
+    pub key: ActionKey,
+    /// The action type, which names the component.
+    pub type_name: String,
+    /// The input, templates rendered.
+    pub input: Map<String, Value>,
+}
+
+/// Says what the host must do now.
+#[must_use]
+pub fn next(workflow: &Workflow, run: &Run) -> Next {
+    match &run.status {
+        Status::Finished => Next::Done,
+        Status::Cancelled(_) => remaining_controls(run).unwrap_or(Next::Done),
+        Status::Blocked { .. } => match &run.notice {
+            _ if run.notice_failed => Next::Blocked,
+            Some(notice) if notice.post_id.is_some() => Next::Blocked,
+            _ => Next::PostNotice,
+        },
+        Status::Open => open(workflow, run),
+    }
+}
+
+fn open(workflow: &Workflow, run: &Run) -> Next {
+    if let Some(current) = &run.current {
+        return Next::Resume { not_before_ms: current.not_before_ms };
+    }
+    let Some(visit) = run.visits.last() else {
+        return Next::Record(vec![Fact::StepEntered { step: workflow.first_step().name.to_string() }]);
+    };
+    let Some(step) = workflow.step(&visit.step) else {
+        return missing_step(&visit.step);
+    };
+    if run.phase == Phase::Start {
+        if let Some(next) = start_actions(workflow, run, visit, step) {
+            return next;
+        }
+    }
+    leave(workflow, run, visit, step)
+}
+
+/// The next start action, or what follows when there is none; nothing when the step is to be left now.
+fn start_actions(workflow: &Workflow, run: &Run, visit: &Visit, step: &Step) -> Option<Next> {
+    // A person's choice waits for the start actions; any other transition skips what is left of them.
+    let skips_rest = visit.leaving.as_ref().is_some_and(|leaving| !matches!(leaving.by, Chooser::Person(_)));
+    if skips_rest {
+        return None;
+    }
+    if let Some(action) = step.start_actions.get(run.index as usize) {
+        return Some(execute(workflow, run, action, Phase::Start, run.index, run.attempt));
+    }
+    match visit.leaving {
+        Some(_) => None,
+        None if run.offers_transitions() => Some(Next::Wait),
+        None => Some(Next::Record(vec![chosen(Destination::End)])),
+    }
+}
+
+/// Controls first, so that nobody presses a button of a step that is being left; then the finish actions; then on.
+fn leave(workflow: &Workflow, run: &Run, visit: &Visit, step: &Step) -> Next {
+    if let Some(next) = remaining_controls(run) {
+        return next;
+    }
+    let (index, attempt) = if run.phase == Phase::Finish { (run.index, run.attempt) } else { (0, 1) };
+    if let Some(action) = step.finish_actions.get(index as usize) {
+        return execute(workflow, run, action, Phase::Finish, index, attempt);
+    }
+    match &visit.leaving {
+        Some(Leaving { to: Destination::Step(to), .. }) => enter(workflow, run, to),
+        _ => Next::Record(vec![Fact::StepLeft, Fact::RunFinished]),
+    }
+}
+
+fn enter(workflow: &Workflow, run: &Run, to: &str) -> Next {
+    if workflow.step(to).is_none() {
+        return missing_step(to);
+    }
+    if run.automatic_transitions > AUTOMATIC_TRANSITIONS_MAX {
+        return blocked(format!(
+            "the run went through {AUTOMATIC_TRANSITIONS_MAX} transitions without a person; the next would be to step \
+             `{to}`. Break the circle in the workflow, or press Retry to let it go round once more"
+        ));
+    }
+    Next::Record(vec![Fact::StepLeft, Fact::StepEntered { step: to.to_owned() }])
+}
+
+fn execute(workflow: &Workflow, run: &Run, action: &Action, phase: Phase, index: u32, attempt: u32) -> Next {
+    let (type_name, parameters) = match &action.kind {
+        ActionKind::TransitionTo { step } => {
+            return Next::Record(vec![chosen(Destination::Step(step.to_string()))]);
+        }
+        ActionKind::FinishedWorkflow => return Next::Record(vec![chosen(Destination::End)]),
+        ActionKind::Component { type_name, parameters, .. } => (type_name, parameters),
+    };
+    let key = ActionKey { visit: run.visit(), phase, index, attempt, name: action.name.to_string() };
+    match render_parameters(parameters, &template_data(workflow, run)) {
+        Ok(input) => Next::Act(Box::new(Act { key, type_name: type_name.clone(), input })),
+        Err(error) => Next::Record(vec![Fact::ActionFailed {
+            action: key,
+            failure: Failure { kind: FailureKind::Template, message: error.to_string() },
+            goes_on: action.on_error == OnError::Continue,
+        }]),
+    }
+}
+
+fn remaining_controls(run: &Run) -> Option<Next> {
+    let post = run.posts.iter().find(|post| !run.removed.contains(&post.key))?;
+    Some(Next::RemoveControls(Box::new(post.clone())))
+}
+
+fn chosen(to: Destination) -> Fact {
+    Fact::TransitionChosen { to, label: None, by: Chooser::Workflow }
+}
+
+fn blocked(message: String) -> Next {
+    Next::Record(vec![Fact::RunBlocked { failure: Failure { kind: FailureKind::Failed, message } }])
+}
+
+fn missing_step(step: &str) -> Next {
+    blocked(format!(
+        "the workflow has no step `{step}`, so the run cannot go on there. Put the step back, or cancel the run"
+    ))
+}

@@ -1,0 +1,101 @@
+//! Posts.
+
+use reqwest::Method;
+use serde::de::IgnoredAny;
+use serde_json::{Map, Value, json};
+
+use crate::client::{Call, Client};
+use crate::error::ApiError;
+use crate::post::{NewPost, Post, PostPage, PostRange};
+
+impl Client {
+    /// Writes a post. With a `pending_post_id` that the server has seen lately, gives back the post that came of it: whose it is and
+    /// where it stands must be checked.
+    ///
+    /// # Errors
+    /// [`ApiError`]; with status 403 when the bot is no member of the channel.
+    pub async fn create_post(&self, post: &NewPost) -> Result<Post, ApiError> {
+        let doing = format!("post to the channel {}", post.channel_id);
+        self.call(Call::new(Method::POST, &["posts"], doing).body(json!(post))).await
+    }
+
+    /// Changes a post's message, its whole `props`, or both; `None` stays as it is.
+    ///
+    /// # Errors
+    /// [`ApiError`].
+    pub async fn patch_post(
+        &self,
+        post_id: &str,
+        message: Option<&str>,
+        props: Option<&Map<String, Value>>,
+    ) -> Result<Post, ApiError> {
+        let mut patch = Map::new();
+        if let Some(message) = message {
+            patch.insert("message".to_owned(), json!(message));
+        }
+        if let Some(props) = props {
+            patch.insert("props".to_owned(), json!(props));
+        }
+        let doing = format!("change the post {post_id}");
+        let path = ["posts", post_id, "patch"];
+        let call = Call::new(Method::PUT, &path, doing);
+        self.call(call.body(Value::Object(patch))).await
+    }
+
+    /// A post by id.
+    ///
+    /// # Errors
+    /// [`ApiError`]; with status 404 when there is none or it is deleted.
+    pub async fn post_by_id(&self, post_id: &str) -> Result<Post, ApiError> {
+        let doing = format!("read the post {post_id}");
+        self.call(Call::new(Method::GET, &["posts", post_id], doing)).await
+    }
+
+    /// A page of a channel's posts, newest first. The first page is 0; `per_page` is cut to `page_posts_max` of the options, and a
+    /// page with fewer posts is the last one.
+    ///
+    /// # Errors
+    /// [`ApiError`].
+    pub async fn posts_of_channel(
+        &self,
+        channel_id: &str,
+        range: &PostRange,
+        page: u32,
+        per_page: u32,
+    ) -> Result<Vec<Post>, ApiError> {
+        let per_page = per_page.min(self.options().page_posts_max);
+        let mut query = vec![("page", page.to_string()), ("per_page", per_page.to_string())];
+        match range {
+            PostRange::Newest => {}
+            PostRange::After(post_id) => query.push(("after", post_id.clone())),
+            PostRange::Before(post_id) => query.push(("before", post_id.clone())),
+            // Servers refuse pages together with it.
+            PostRange::Since(time_ms) => query = vec![("since", time_ms.to_string())],
+        }
+        let path = ["channels", channel_id, "posts"];
+        let doing = format!("read the posts of the channel {channel_id}");
+        self.call::<PostPage>(Call::new(Method::GET, &path, doing).query(&query))
+            .await
+            .map(PostPage::into_posts)
+    }
+
+    /// Pins a post to its channel. Doing it again is no error.
+    ///
+    /// # Errors
+    /// [`ApiError`].
+    pub async fn pin_post(&self, post_id: &str) -> Result<(), ApiError> {
+        let doing = format!("pin the post {post_id}");
+        self.call::<IgnoredAny>(Call::new(Method::POST, &["posts", post_id, "pin"], doing)).await.map(|_| ())
+    }
+
+    /// Takes a post's pin away. Doing it again is no error.
+    ///
+    /// # Errors
+    /// [`ApiError`].
+    pub async fn unpin_post(&self, post_id: &str) -> Result<(), ApiError> {
+        let doing = format!("unpin the post {post_id}");
+        self.call::<IgnoredAny>(Call::new(Method::POST, &["posts", post_id, "unpin"], doing))
+            .await
+            .map(|_| ())
+    }
+}

@@ -1,0 +1,141 @@
+//! What the server says on the WebSocket.
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use crate::lenient::null_is_default;
+use crate::post::Post;
+
+/// Somebody wrote a post in a channel that the bot is a member of.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PostedEvent {
+    /// The post.
+    pub post: Post,
+    /// Where it stands.
+    pub channel_id: String,
+    /// The channel's handle.
+    pub channel_name: String,
+    /// What people see as the channel's name.
+    pub channel_display_name: String,
+    /// `O` public, `P` private, `D` direct, `G` group.
+    pub channel_type: String,
+    /// The channel's team; empty for direct and group channels.
+    pub team_id: String,
+    /// The writer's handle with an `@`, or a webhook's or the system's name.
+    pub sender_name: String,
+}
+
+/// A frame, as far as it matters.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Frame {
+    /// An event with its place in the stream.
+    Event { seq: u64, event: Event },
+    /// The answer to something that was asked; it has no place in the stream.
+    Reply,
+}
+
+/// An event, as far as it matters.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Event {
+    /// The stream begins here, under this id.
+    Hello {
+        connection_id: String,
+    },
+    Posted(Box<PostedEvent>),
+    /// A post that cannot be read, and why.
+    Unreadable(String),
+    Other,
+}
+
+#[derive(Deserialize)]
+struct RawFrame {
+    #[serde(default)]
+    event: String,
+    seq: Option<u64>,
+    seq_reply: Option<u64>,
+    #[serde(default, deserialize_with = "null_is_default")]
+    data: Map<String, Value>,
+    #[serde(default, deserialize_with = "null_is_default")]
+    broadcast: Broadcast,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Broadcast {
+    channel_id: String,
+}
+
+impl Frame {
+    /// Reads a frame; the error says why it cannot be one.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        let raw: RawFrame = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        if raw.seq_reply.is_some() {
+            return Ok(Self::Reply);
+        }
+        let seq = raw.seq.ok_or_else(|| "neither `seq` nor `seq_reply` is there".to_owned())?;
+        let event = match raw.event.as_str() {
+            "hello" => Event::Hello { connection_id: text_of(&raw.data, "connection_id") },
+            "posted" => posted(&raw.data, raw.broadcast.channel_id),
+            _ => Event::Other,
+        };
+        Ok(Self::Event { seq, event })
+    }
+}
+
+/// The post is JSON within JSON.
+fn posted(data: &Map<String, Value>, channel_id: String) -> Event {
+    let Some(text) = data.get("post").and_then(Value::as_str) else {
+        return Event::Unreadable("`data.post` is no text".into());
+    };
+    let post: Post = match serde_json::from_str(text) {
+        Ok(post) => post,
+        Err(error) => return Event::Unreadable(format!("`data.post`: {error}")),
+    };
+    if post.id.is_empty() {
+        return Event::Unreadable("`data.post` has no id".into());
+    }
+    Event::Posted(Box::new(PostedEvent {
+        channel_id: if channel_id.is_empty() { post.channel_id.clone() } else { channel_id },
+        post,
+        channel_name: text_of(data, "channel_name"),
+        channel_display_name: text_of(data, "channel_display_name"),
+        channel_type: text_of(data, "channel_type"),
+        team_id: text_of(data, "team_id"),
+        sender_name: text_of(data, "sender_name"),
+    }))
+}
+
+fn text_of(data: &Map<String, Value>, name: &str) -> String {
+    data.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_frame_is_told() {
+        for text in
+            ["", "{", "7", "[]", "{}", r#"{"event": "posted", "seq": -1}"#, r#"{"event": 5, "seq": 1}"#]
+        {
+            assert!(Frame::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_broken_post_keeps_its_place() {
+        for data in ["{}", r#"{"post": 5}"#, r#"{"post": "{"}"#, r#"{"post": "{}"}"#, "null"] {
+            let text = format!(r#"{{"event": "posted", "seq": 4, "data": {data}, "broadcast": null}}"#);
+            let frame = Frame::parse(&text).unwrap();
+            assert!(
+                matches!(frame, Frame::Event { seq: 4, event: Event::Unreadable(_) }),
+                "{data}: {frame:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn replies_have_no_place() {
+        assert_eq!(Frame::parse(r#"{"status": "OK", "seq_reply": 1}"#), Ok(Frame::Reply));
+    }
+}

@@ -1,0 +1,78 @@
+//! What can be chosen, and every bound.
+
+use std::time::Duration;
+
+use crate::token::Token;
+
+/// How to reach the server, and how much to take from it.
+#[derive(Debug, Clone)]
+pub struct ClientOptions {
+    /// The server's address, such as `https://chat.example.com`; a path behind it counts, a query does not belong there.
+    pub url: String,
+    /// The bot's access token.
+    pub token: Token,
+    /// How long a call may take from its beginning to the end of the answer. The default is 10 s.
+    pub timeout: Duration,
+    /// How long making a connection may take, within `timeout`. The default is 5 s.
+    pub connect_timeout: Duration,
+    /// How long an answer may be, in bytes. The default is 4 MiB.
+    pub answer_bytes_max: usize,
+    /// How many posts one page holds at most. The default is 200, which is also what servers give.
+    pub page_posts_max: u32,
+    /// How many people one call looks up; for more, several calls are made. The default is 200.
+    pub users_at_once_max: usize,
+}
+
+impl ClientOptions {
+    /// The defaults for a server and a token.
+    #[must_use]
+    pub fn new(url: &str, token: Token) -> Self {
+        Self {
+            url: url.to_owned(),
+            token,
+            timeout: Duration::from_secs(10),
+            connect_timeout: Duration::from_secs(5),
+            answer_bytes_max: 4 * 1024 * 1024,
+            page_posts_max: 200,
+            users_at_once_max: 200,
+        }
+    }
+}
+
+/// The bounds of an event stream.
+#[derive(Debug, Clone)]
+pub struct EventOptions {
+    /// How many events may wait for the reader; then the stream reads no further, and the server keeps what comes. The default is
+    /// 1,024.
+    pub queue_max: usize,
+    /// How long one frame may be, in bytes. The default is 4 MiB. A longer one ends the connection, and what it held must be read
+    /// over REST.
+    pub frame_bytes_max: usize,
+    /// How often the server is asked whether it is there. The default is 30 s.
+    pub ping_every: Duration,
+    /// After how long a silence the connection counts as lost. The default is 100 s, as the server does it.
+    pub silence_max: Duration,
+    /// How long the server may take to make the connection, and again to greet. The default is 10 s.
+    pub greeting_max: Duration,
+    /// The shortest pause between two attempts to connect. The default is 1 s.
+    pub backoff_min: Duration,
+    /// The longest pause between two attempts to connect. The default is 60 s.
+    pub backoff_max: Duration,
+    /// How many posts are remembered so that a repeated one is dropped. The default is 4,096.
+    pub recent_posts_max: usize,
+}
+
+impl Default for EventOptions {
+    fn default() -> Self {
+        Self {
+            queue_max: 1024,
+            frame_bytes_max: 4 * 1024 * 1024,
+            ping_every: Duration::from_secs(30),
+            silence_max: Duration::from_secs(100),
+            greeting_max: Duration::from_secs(10),
+            backoff_min: Duration::from_secs(1),
+            backoff_max: Duration::from_secs(60),
+            recent_posts_max: 4096,
+        }
+    }
+}

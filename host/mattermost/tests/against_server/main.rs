@@ -1,0 +1,14 @@
+//! The client against servers of its tests' own: recorded answers, broken transports, and event streams.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a failing helper fails its test"
+)]
+
+mod contract;
+mod recordings;
+mod stream;
+mod stream_server;
+mod transport;

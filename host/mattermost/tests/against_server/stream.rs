@@ -1,0 +1,262 @@
+//! Event streams: resumed, begun anew, cut, silent, refused.
+
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use serde_json::{Value, json};
+use warroom_mattermost::{EventOptions, EventStream, StreamEvent};
+
+use crate::recordings::load;
+use crate::stream_server::{Script, Step, StreamServer, fast, hello, other, posted};
+
+/// What happened, in short.
+async fn next(stream: &mut EventStream) -> String {
+    let event = tokio::time::timeout(Duration::from_secs(30), stream.next()).await.unwrap();
+    match event {
+        Some(StreamEvent::Connected { resumed: true }) => "resumed".into(),
+        Some(StreamEvent::Connected { resumed: false }) => "fresh".into(),
+        Some(StreamEvent::Posted(posted)) => posted.post.id,
+        Some(StreamEvent::Lost { .. }) => "lost".into(),
+        Some(StreamEvent::Refused { reason }) => format!("refused: {reason}"),
+        None => "end".into(),
+    }
+}
+
+async fn expect(stream: &mut EventStream, expected: &[&str]) {
+    for (index, expected) in expected.iter().enumerate() {
+        assert_eq!(next(stream).await, *expected, "event {index}");
+    }
+}
+
+/// The reason of the loss that comes next.
+async fn next_loss(stream: &mut EventStream) -> String {
+    match stream.next().await {
+        Some(StreamEvent::Lost { reason }) => reason,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn recorded_events_come_as_posts() {
+    let events = load("websocket_events")[0]["events"].as_array().unwrap().clone();
+    let posts: Vec<Value> = events
+        .iter()
+        .filter(|event| event["event"] == "posted")
+        .map(|event| serde_json::from_str(event["data"]["post"].as_str().unwrap()).unwrap())
+        .collect();
+    assert_eq!(posts.len(), 36);
+    let mut steps: Vec<Step> = events.into_iter().map(Step::Say).collect();
+    steps.push(Step::Stay);
+    let server = StreamServer::start(vec![Script::Play(steps)]).await;
+    let mut stream = EventStream::connect(&server.client, fast());
+    expect(&mut stream, &["fresh"]).await;
+    for expected in &posts {
+        let Some(StreamEvent::Posted(event)) = stream.next().await else { panic!("no post") };
+        assert_eq!(event.post.id, expected["id"]);
+        assert_eq!(event.post.message, expected["message"]);
+        assert_eq!(event.channel_id, expected["channel_id"]);
+        assert_eq!(event.post.is_system(), expected["type"].as_str().unwrap().starts_with("system_"));
+        assert_eq!(event.post.from_webhook(), expected["props"].get("from_webhook").is_some());
+        assert!(!event.sender_name.is_empty() && !event.channel_type.is_empty());
+        if event.post.kind == "slack_attachment" {
+            assert_eq!(event.post.text(), "Nagios\nCRITICAL SERVICE http");
+        }
+    }
+}
+
+/// Recorded frames of reconnections hold only kind, place and text.
+fn recorded(index: usize) -> Vec<Step> {
+    let exchange = &load("reconnect")[index];
+    let frames = exchange.get("frames").or_else(|| exchange.get("frames_first_3")).unwrap();
+    let step = |frame: &Value| {
+        let seq = frame["seq"].as_u64().unwrap();
+        match frame["event"].as_str().unwrap() {
+            "hello" => hello(frame["connection_id"].as_str().unwrap()),
+            "posted" => posted(seq, frame["message"].as_str().unwrap()),
+            _ => other(seq),
+        }
+    };
+    frames.as_array().unwrap().iter().map(step).collect()
+}
+
+#[tokio::test]
+async fn a_stream_goes_on_where_it_was() {
+    let scripts = vec![
+        Script::Play(recorded(0)),
+        Script::Play(recorded(1)),
+        // Asked for what comes next, the server repeats an event from long ago, as it may.
+        Script::Play(recorded(2)),
+        // It has forgotten the stream.
+        Script::Play(recorded(3)),
+        Script::Play(vec![other(3), Step::Stay]),
+    ];
+    let mut server = StreamServer::start(scripts).await;
+    let mut stream = EventStream::connect(&server.client, fast());
+    expect(&mut stream, &["fresh", "one", "two", "lost"]).await;
+    expect(&mut stream, &["resumed", "missed 0", "missed 1", "missed 2", "missed 3", "missed 4", "lost"])
+        .await;
+    expect(&mut stream, &["resumed", "missed again", "lost", "fresh", "lost", "resumed"]).await;
+
+    let first = "connection_id=fpbhx9pyebdwiemwwd3top9o5a&sequence_number=";
+    let last = "connection_id=yqshjoracif788sa35f6s194ma&sequence_number=3";
+    for expected in ["", &format!("{first}4"), &format!("{first}11"), &format!("{first}14"), last] {
+        let (query, authorization) = server.handshakes.recv().await.unwrap();
+        assert_eq!((query.as_str(), authorization.as_str()), (expected, "Bearer BOT_TOKEN"));
+    }
+}
+
+#[tokio::test]
+async fn too_many_missed_events_begin_the_stream_anew() {
+    let scripts = vec![Script::Play(recorded(0)), Script::Play(recorded(4)), Script::Play(vec![Step::Stay])];
+    let server = StreamServer::start(scripts).await;
+    let mut stream = EventStream::connect(&server.client, fast());
+    expect(&mut stream, &["fresh", "one", "two", "lost", "fresh", "lost"]).await;
+}
+
+#[tokio::test]
+async fn a_resumed_stream_in_which_nothing_happened_is_connected() {
+    let scripts =
+        vec![Script::Play(vec![hello("a")]), Script::Play(vec![Step::AwaitPing, posted(1, "p"), Step::Stay])];
+    let server = StreamServer::start(scripts).await;
+    let options = EventOptions {
+        greeting_max: Duration::from_millis(100),
+        ping_every: Duration::from_millis(200),
+        ..fast()
+    };
+    let mut stream = EventStream::connect(&server.client, options);
+    expect(&mut stream, &["fresh", "lost", "resumed", "p"]).await;
+}
+
+#[tokio::test]
+async fn a_gap_begins_the_stream_anew() {
+    let scripts = vec![
+        Script::Play(vec![hello("a"), posted(1, "p1"), posted(3, "p3"), Step::Stay]),
+        Script::Play(vec![hello("b"), posted(1, "p4"), Step::Stay]),
+    ];
+    let mut server = StreamServer::start(scripts).await;
+    let mut stream = EventStream::connect(&server.client, fast());
+    expect(&mut stream, &["fresh", "p1"]).await;
+    assert_eq!(next_loss(&mut stream).await, "event 2 was expected and 3 came");
+    expect(&mut stream, &["fresh", "p4"]).await;
+    server.handshakes.recv().await.unwrap();
+    assert_eq!(server.handshakes.recv().await.unwrap().0, "");
+}
+
+#[tokio::test]
+async fn broken_frames_are_skipped() {
+    let steps = vec![
+        hello("a"),
+        Step::SayText("{not json".into()),
+        Step::Say(json!({"event": "posted", "seq": 2, "data": {"post": "{broken"}})),
+        Step::SayBytes(vec![0, 255]),
+        Step::Say(json!({"status": "OK", "seq_reply": 1})),
+        posted(3, "p3"),
+        Step::Stay,
+    ];
+    let server = StreamServer::start(vec![Script::Play(steps)]).await;
+    let mut stream = EventStream::connect(&server.client, fast());
+    expect(&mut stream, &["fresh", "p3"]).await;
+}
+
+#[tokio::test]
+async fn a_post_comes_once() {
+    let steps = vec![hello("a"), posted(1, "p"), posted(2, "p"), posted(3, "q"), posted(4, "p"), Step::Stay];
+    let server = StreamServer::start(vec![Script::Play(steps)]).await;
+    // With a window of one post, the last repetition is forgotten.
+    let mut stream = EventStream::connect(&server.client, EventOptions { recent_posts_max: 1, ..fast() });
+    expect(&mut stream, &["fresh", "p", "q", "p"]).await;
+}
+
+#[tokio::test]
+async fn a_frame_has_a_bound() {
+    let long = "x".repeat(1000);
+    let frame = json!({"event": "other", "seq": 1, "data": {"text": long}}).to_string();
+    for (frame_bytes_max, fits) in [(frame.len(), true), (frame.len() - 1, false)] {
+        let scripts = vec![
+            Script::Play(vec![hello("a"), Step::SayText(frame.clone()), posted(2, "p"), Step::Stay]),
+            Script::Play(vec![hello("b"), Step::Stay]),
+        ];
+        let mut server = StreamServer::start(scripts).await;
+        let mut stream = EventStream::connect(&server.client, EventOptions { frame_bytes_max, ..fast() });
+        if fits {
+            expect(&mut stream, &["fresh", "p"]).await;
+        } else {
+            expect(&mut stream, &["fresh", "lost", "fresh"]).await;
+            server.handshakes.recv().await.unwrap();
+            // Not resumed, or the same frame would come again.
+            assert_eq!(server.handshakes.recv().await.unwrap().0, "");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_silent_server_is_lost() {
+    // The second one has nothing to say for a longer time still, but answers pings.
+    let mut answering = vec![posted(1, "p")];
+    answering.extend((0..30).map(|_| Step::AwaitPing));
+    answering.extend([posted(2, "q"), Step::Stay]);
+    let scripts = vec![Script::Play(vec![hello("a"), Step::PlayDead]), Script::Play(answering)];
+    let server = StreamServer::start(scripts).await;
+    let options = EventOptions {
+        silence_max: Duration::from_millis(200),
+        ping_every: Duration::from_millis(20),
+        ..fast()
+    };
+    let mut stream = EventStream::connect(&server.client, options);
+    expect(&mut stream, &["fresh"]).await;
+    assert!(next_loss(&mut stream).await.contains("has said nothing for 200ms"));
+    expect(&mut stream, &["resumed", "p", "q"]).await;
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_greet_is_lost() {
+    let scripts = vec![Script::Play(vec![Step::PlayDead]), Script::Play(vec![hello("a"), Step::Stay])];
+    let server = StreamServer::start(scripts).await;
+    let options = EventOptions { greeting_max: Duration::from_millis(100), ..fast() };
+    let mut stream = EventStream::connect(&server.client, options);
+    expect(&mut stream, &["lost", "fresh"]).await;
+}
+
+#[tokio::test]
+async fn a_failing_server_is_tried_again() {
+    let scripts = vec![
+        Script::Reject(StatusCode::BAD_GATEWAY),
+        Script::Reject(StatusCode::NOT_FOUND),
+        Script::Play(vec![hello("a"), Step::Stay]),
+    ];
+    let server = StreamServer::start(scripts).await;
+    let mut stream = EventStream::connect(&server.client, fast());
+    assert!(next_loss(&mut stream).await.contains("502"));
+    expect(&mut stream, &["lost", "fresh"]).await;
+}
+
+#[tokio::test]
+async fn a_refused_token_ends_the_stream() {
+    let server = StreamServer::start(vec![Script::Reject(StatusCode::UNAUTHORIZED)]).await;
+    let mut stream = EventStream::connect(&server.client, fast());
+    assert!(next(&mut stream).await.contains("refused: the token is refused (401)"));
+    expect(&mut stream, &["end"]).await;
+}
+
+#[tokio::test]
+async fn a_token_that_is_refused_without_a_word_is_found_out() {
+    let scripts = vec![Script::Play(vec![])];
+    let server = StreamServer::start_with(scripts, StatusCode::UNAUTHORIZED).await;
+    let mut stream = EventStream::connect(&server.client, fast());
+    assert!(next(&mut stream).await.starts_with("refused: cannot look up the bot"));
+    expect(&mut stream, &["end"]).await;
+}
+
+#[tokio::test]
+async fn a_slow_reader_loses_nothing() {
+    let mut steps = vec![hello("a")];
+    steps.extend((1..=500).map(|seq| posted(seq, &format!("p{seq}"))));
+    steps.push(Step::Stay);
+    let server = StreamServer::start(vec![Script::Play(steps)]).await;
+    let options = EventOptions { queue_max: 1, ..fast() };
+    let mut stream = EventStream::connect(&server.client, options);
+    expect(&mut stream, &["fresh"]).await;
+    for seq in 1..=500 {
+        assert_eq!(next(&mut stream).await, format!("p{seq}"));
+    }
+}

@@ -1,0 +1,173 @@
+//! What the runner needs of a chat server.
+
+use async_trait::async_trait;
+use serde_json::Value;
+use warroom_engine::{Channel, Person};
+
+/// How a chat server failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChatErrorKind {
+    /// No connection could be made at all: nothing was done, and trying again costs nothing.
+    Unreachable,
+    /// The server failed, or its answer was lost: what was asked may have been done.
+    Unavailable,
+    /// The server asks to come back later: nothing was done.
+    RateLimited,
+    /// What was named does not exist.
+    NotFound,
+    /// It exists already, or is in a state that does not allow this.
+    Conflict,
+    /// The bot may not do this.
+    Denied,
+    /// The server does not accept what was asked.
+    Invalid,
+    /// Anything else.
+    Failed,
+}
+
+/// A call to the chat server that failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct ChatError {
+    /// How.
+    pub kind: ChatErrorKind,
+    /// For people: what was being done, why it failed, what to do.
+    pub message: String,
+    /// How long the server asks to wait, in milliseconds.
+    pub retry_after_ms: Option<u64>,
+}
+
+impl ChatError {
+    /// Whether the same call may succeed later.
+    #[must_use]
+    pub fn is_temporary(&self) -> bool {
+        use ChatErrorKind::{RateLimited, Unavailable, Unreachable};
+        matches!(self.kind, Unreachable | Unavailable | RateLimited)
+    }
+}
+
+/// A channel with what is needed to tell whose it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundChannel {
+    /// The channel.
+    pub channel: Channel,
+    /// Who made it.
+    pub creator_id: String,
+    /// Whether it is archived.
+    pub archived: bool,
+}
+
+/// A channel to make.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewChannel {
+    /// The team's id.
+    pub team_id: String,
+    /// The handle.
+    pub name: String,
+    /// What people see.
+    pub display_name: String,
+    /// The header.
+    pub header: String,
+    /// The purpose.
+    pub purpose: String,
+    /// Whether only members find it.
+    pub private: bool,
+}
+
+/// A post as it is to look now.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RenderedPost {
+    /// Markdown.
+    pub message: String,
+    /// What follows the message.
+    pub sections: Vec<Section>,
+}
+
+/// A titled block below a post's message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Section {
+    /// The title.
+    pub title: String,
+    /// Markdown.
+    pub text: String,
+    /// Buttons and menus, in order.
+    pub controls: Vec<RenderedControl>,
+}
+
+/// A button or a menu.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RenderedControl {
+    /// Unique in the post; letters and digits only.
+    pub id: String,
+    /// What it says.
+    pub label: String,
+    /// Which of the two.
+    pub kind: ControlKind,
+    /// What the server sends back when somebody uses it.
+    pub context: Value,
+}
+
+/// What a control is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ControlKind {
+    /// A button.
+    Button,
+    /// A menu.
+    Menu {
+        /// What it offers.
+        options: Vec<String>,
+        /// What was chosen last.
+        chosen: Option<String>,
+    },
+}
+
+/// A chat server, seen as the bot.
+#[async_trait]
+pub trait Chat: Send + Sync {
+    /// The bot itself: only its own posts and channels count as made by us.
+    fn bot(&self) -> &Person;
+
+    /// A team's id by its handle.
+    async fn find_team(&self, name: &str) -> Result<Option<String>, ChatError>;
+
+    /// A channel of the team by handle, else by what people call it, else by id. Archived ones are not found.
+    async fn find_channel(&self, team_id: &str, name: &str) -> Result<Option<Channel>, ChatError>;
+
+    /// A channel of the team by handle, archived or not.
+    async fn channel_by_handle(&self, team_id: &str, handle: &str)
+    -> Result<Option<FoundChannel>, ChatError>;
+
+    /// Makes a channel.
+    async fn create_channel(&self, new: &NewChannel) -> Result<Channel, ChatError>;
+
+    /// Archives a channel; one that is archived stays so, without an error.
+    async fn archive_channel(&self, channel_id: &str) -> Result<(), ChatError>;
+
+    /// People by username or id, in the order asked for; with them, what was nobody.
+    async fn find_users(&self, names: &[String]) -> Result<(Vec<Person>, Vec<String>), ChatError>;
+
+    /// Adds a person to a channel; a member stays one.
+    async fn add_member(&self, channel_id: &str, user_id: &str) -> Result<(), ChatError>;
+
+    /// Writes a post that carries the stamp, joining a public channel first where needed. Gives its id.
+    async fn create_post(
+        &self,
+        channel_id: &str,
+        stamp: &str,
+        post: &RenderedPost,
+    ) -> Result<String, ChatError>;
+
+    /// The bot's own post of the channel that carries the stamp, not older than `since_ms`. Gives its id.
+    async fn find_post(
+        &self,
+        channel_id: &str,
+        stamp: &str,
+        since_ms: u64,
+    ) -> Result<Option<String>, ChatError>;
+
+    /// Rewrites a post of the bot.
+    async fn update_post(&self, post_id: &str, stamp: &str, post: &RenderedPost) -> Result<(), ChatError>;
+
+    /// Whether the person is a system administrator.
+    async fn is_administrator(&self, user_id: &str) -> Result<bool, ChatError>;
+}

@@ -1,0 +1,267 @@
+//! Executes one action: hands the component what was journalled, and journals what came of it.
+
+use crate::components::{channel, user};
+use crate::host_calls::{HostCalls, Interruption, Trace};
+use crate::ledger::{Ledger, LedgerError};
+use crate::runner::Core;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+use warroom_engine::{
+    Act, ActionKey, Chooser, CurrentAction, Destination, Fact, Failure, FailureKind, Run,
+    goes_on_after_failure,
+};
+use warroom_sandbox::{
+    ActionError, ActionOutputs, Context, ErrorKind, Execution, Incident, Outcome, RunError, TriggerPost,
+};
+use warroom_workflow::{ActionKind, Workflow};
+
+/// The facts that begin an execution: everything that a replay may read.
+pub(crate) fn begin(core: &Core, workflow: &Workflow, run: &Run, act: Act) -> Fact {
+    let Some(digest) = run.components.get(&act.type_name) else {
+        let message = format!(
+            "the action type `{}` was not known when the run began; cancel the run, or put the component back",
+            act.type_name
+        );
+        return failed(workflow, run, &act.key, Failure { kind: FailureKind::NotFound, message });
+    };
+    match serde_json::to_value(incident(core.clock.now_ms(), run)) {
+        Ok(incident) => {
+            Fact::ActionStarted { action: act.key, digest: digest.clone(), input: act.input, incident }
+        }
+        Err(error) => {
+            failed(workflow, run, &act.key, Failure { kind: FailureKind::Failed, message: error.to_string() })
+        }
+    }
+}
+
+fn incident(now_ms: u64, run: &Run) -> Incident {
+    let trigger = &run.trigger;
+    let output = |(action, outputs): &(String, BTreeMap<String, String>)| ActionOutputs {
+        action: action.clone(),
+        outputs: outputs.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
+    };
+    Incident {
+        now_ms,
+        run_id: run.id.clone(),
+        room: run.room.as_ref().map(channel),
+        trigger: TriggerPost {
+            name: trigger.name.clone(),
+            post_id: trigger.post_id.clone(),
+            text: trigger.text.clone(),
+            user: user(&trigger.user),
+            channel: channel(&trigger.channel),
+            team_name: trigger.team_name.clone(),
+            permalink: trigger.permalink.clone(),
+        },
+        outputs: run.outputs.iter().map(output).collect(),
+        last_actor: run.last_actor.as_ref().map(user),
+    }
+}
+
+/// Runs the current execution, from its beginning or again, and journals what came of it.
+pub(crate) async fn execute(core: &Core, ledger: &Arc<Ledger>) -> Result<(), LedgerError> {
+    let run = ledger.run().await?;
+    let Some(current) = run.current.clone() else { return Ok(()) };
+    let facts = match core.components.resolve(&current.digest).await {
+        Ok(admitted) => {
+            let trace = Arc::new(Mutex::new(Trace::default()));
+            let host = host_calls(core, ledger, &run, &current, admitted.scope, Arc::clone(&trace));
+            let result = match serde_json::from_value::<Incident>(current.incident.clone()) {
+                Ok(incident) => {
+                    let input = serde_json::Value::Object(current.input.clone()).to_string();
+                    let context = context(&run, &current.key);
+                    core.components
+                        .sandbox
+                        .run(&admitted.action, &context, &incident, &input, Box::new(host))
+                        .await
+                }
+                Err(error) => {
+                    Err(RunError::Trapped(format!("its journalled context cannot be read: {error}")))
+                }
+            };
+            let trace = std::mem::take(&mut *trace.lock().unwrap_or_else(PoisonError::into_inner));
+            conclude(core, ledger, &current, result, trace).await?
+        }
+        Err(message) => {
+            let failure = Failure { kind: FailureKind::NotFound, message };
+            vec![failed(&ledger.workflow, &run, &current.key, failure)]
+        }
+    };
+    let mut open = ledger.open().await?;
+    // Cancelled while it ran: what it did is in the journal, what it concluded is not wanted any more.
+    if open.run().current.as_ref().is_some_and(|now| now.key == current.key) {
+        open.append(facts, Vec::new()).await?;
+    }
+    Ok(())
+}
+
+fn context(run: &Run, action: &ActionKey) -> Context {
+    Context {
+        key: action.execution(&run.id),
+        workflow: run.workflow.clone(),
+        number: run.number,
+        step: run.step().unwrap_or_default().to_owned(),
+    }
+}
+
+fn host_calls(
+    core: &Core,
+    ledger: &Arc<Ledger>,
+    run: &Run,
+    current: &CurrentAction,
+    scope: crate::Scope,
+    trace: Arc<Mutex<Trace>>,
+) -> HostCalls {
+    HostCalls {
+        ledger: Arc::clone(ledger),
+        chat: Arc::clone(&core.chat),
+        clock: Arc::clone(&core.clock),
+        key: core.key.clone(),
+        action: current.key.clone(),
+        scope,
+        trace,
+        n: 0,
+        known: run.channels.iter().map(|channel| channel.id.clone()).collect::<BTreeSet<_>>(),
+    }
+}
+
+async fn conclude(
+    core: &Core,
+    ledger: &Ledger,
+    current: &CurrentAction,
+    result: Result<Execution, RunError>,
+    trace: Trace,
+) -> Result<Vec<Fact>, LedgerError> {
+    let run = ledger.run().await?;
+    let failed =
+        |kind, message| vec![failed(&ledger.workflow, &run, &current.key, Failure { kind, message })];
+    match trace.interruption {
+        Some(Interruption::Journal(error)) => return Err(error),
+        Some(Interruption::Diverged { n, journalled, function }) => {
+            let message = format!(
+                "run again after an interruption, its call {n} was `{function}` where it had been `{journalled}`: the \
+                 component is not deterministic, so going on could do things twice. Check what was done, then skip or retry"
+            );
+            return Ok(failed(FailureKind::Nondeterministic, message));
+        }
+        Some(Interruption::Temporary { reason, retry_after_ms, spends_try }) => {
+            return Ok(deferred(core, ledger, &run, current, reason, retry_after_ms, spends_try));
+        }
+        None => {}
+    }
+    Ok(match result {
+        Ok(Execution { outcome: Ok(outcome), .. }) => match accept(&ledger.workflow, &current.key, outcome) {
+            Ok(facts) => facts,
+            Err(message) => failed(FailureKind::InvalidInput, message),
+        },
+        Ok(Execution { outcome: Err(error), .. }) => match error.kind {
+            ErrorKind::RateLimited | ErrorKind::Unavailable => {
+                deferred(core, ledger, &run, current, error.message, None, true)
+            }
+            _ => failed(kind(&error), error.message),
+        },
+        // The deadline passed while a call was out: the other side was slow, not the guest.
+        Err(RunError::Deadline { .. }) if trace.in_call => {
+            deferred(core, ledger, &run, current, "the chat server was slow to answer".to_owned(), None, true)
+        }
+        Err(error) => failed(FailureKind::Limit, error.to_string()),
+    })
+}
+
+/// The facts of a good end, or what is wrong with it.
+fn accept(workflow: &Workflow, key: &ActionKey, outcome: Outcome) -> Result<Vec<Fact>, String> {
+    let outputs: BTreeMap<String, String> = outcome.outputs.into_iter().collect();
+    let declared = declared(workflow, key);
+    if let Some(unknown) = outputs.keys().find(|name| !declared.outputs.contains(*name)) {
+        return Err(format!(
+            "it put out `{unknown}`, which its descriptor does not declare; mend the component"
+        ));
+    }
+    let mut facts = vec![Fact::ActionSucceeded { action: key.clone(), outputs }];
+    if let Some(step) = outcome.transition {
+        if !declared.steps.contains(&step) {
+            return Err(format!(
+                "it asked to go to `{step}`, which none of its parameters that name a step names; mend the component"
+            ));
+        }
+        facts.push(Fact::TransitionChosen {
+            to: Destination::Step(step),
+            label: None,
+            by: Chooser::Action(key.name.clone()),
+        });
+    }
+    Ok(facts)
+}
+
+#[derive(Default)]
+struct Declared {
+    outputs: BTreeSet<String>,
+    steps: BTreeSet<String>,
+}
+
+fn declared(workflow: &Workflow, key: &ActionKey) -> Declared {
+    match workflow.action(&key.name).map(|action| &action.kind) {
+        Some(ActionKind::Component { steps, fields, outputs, .. }) => Declared {
+            outputs: fields.iter().chain(outputs).cloned().collect(),
+            steps: steps.iter().cloned().collect(),
+        },
+        _ => Declared::default(),
+    }
+}
+
+fn failed(workflow: &Workflow, run: &Run, key: &ActionKey, failure: Failure) -> Fact {
+    tracing::warn!(run = %run.id, action = %key.name, kind = %failure.kind, "action failed: {}", failure.message);
+    Fact::ActionFailed { action: key.clone(), goes_on: goes_on_after_failure(workflow, key), failure }
+}
+
+fn kind(error: &ActionError) -> FailureKind {
+    match error.kind {
+        ErrorKind::InvalidInput => FailureKind::InvalidInput,
+        ErrorKind::NotFound => FailureKind::NotFound,
+        ErrorKind::Conflict => FailureKind::Conflict,
+        ErrorKind::Denied => FailureKind::Denied,
+        ErrorKind::RateLimited | ErrorKind::Unavailable => FailureKind::Unavailable,
+        ErrorKind::Failed => FailureKind::Failed,
+    }
+}
+
+/// When to run the execution again; or, its budget spent, that it failed.
+fn deferred(
+    core: &Core,
+    ledger: &Ledger,
+    run: &Run,
+    current: &CurrentAction,
+    reason: String,
+    retry_after_ms: Option<u64>,
+    spends_try: bool,
+) -> Vec<Fact> {
+    let options = &core.options;
+    let tries = current.tries_spent + u32::from(spends_try);
+    let now_ms = core.clock.now_ms();
+    let age_ms = now_ms.saturating_sub(current.started_ms);
+    let spent = tries >= options.retry_tries_max || age_ms >= options.retry_period_ms;
+    if spends_try && spent {
+        let message = format!("{reason} (given up after {tries} tries in {} s)", age_ms / 1000);
+        return vec![failed(
+            &ledger.workflow,
+            run,
+            &current.key,
+            Failure { kind: FailureKind::Unavailable, message },
+        )];
+    }
+    let backoff = options
+        .retry_first_ms
+        .saturating_mul(1 << current.interruptions.min(16))
+        .min(options.retry_wait_max_ms);
+    // Runs that were interrupted together must not all come back together; the key spreads them, the same on every machine.
+    let spread = u64::from(
+        current
+            .key
+            .execution(&run.id)
+            .bytes()
+            .fold(0_u16, |sum, byte| sum.wrapping_mul(31).wrapping_add(u16::from(byte))),
+    );
+    let wait_ms = retry_after_ms.unwrap_or(0).max(backoff / 2 + backoff / 2 * spread / u64::from(u16::MAX));
+    tracing::info!(run = %run.id, action = %current.key.name, wait_ms, "action interrupted: {reason}");
+    vec![Fact::ActionDeferred { action: current.key.clone(), until_ms: now_ms + wait_ms, reason, spends_try }]
+}

@@ -1,0 +1,470 @@
+//! The host calls of one execution: each is journalled, answered from the journal, or reconciled.
+//!
+//! A call has a number within its execution. The first time, its intent is journalled, it is made, and its answer is
+//! journalled; only then does the guest see it. When an execution is run again, calls with an answer are answered from the journal. At
+//! most one call can have an intent and no answer: the one that was interrupted. Whether it was made is then found out:
+//!
+//! - a post carries a stamp in its properties; the channel is searched for it;
+//! - a channel's name was claimed, and seen to be free, before the intent; what has that name now and was made by the bot is ours;
+//! - adding members and archiving can be repeated without harm.
+//!
+//! Looking things up changes nothing, so a look-up needs no intent of its own: intent and answer are journalled together.
+
+use crate::chat::{Chat, ChatError, ChatErrorKind, NewChannel};
+use crate::clock::Clock;
+use crate::components::{Scope, channel, user};
+use crate::controls::Key;
+use crate::journal::{Claim, JournalError};
+use crate::ledger::{Ledger, LedgerError};
+use crate::rendering;
+use async_trait::async_trait;
+use futures_util::stream::{self, StreamExt as _};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use warroom_engine::effects::{self, Decision};
+use warroom_engine::{self as engine, ActionKey, ControlPost, Fact, Run};
+use warroom_sandbox::{ActionError, Answer, Call, CallFailure, ChannelDraft, ErrorKind, LogLevel, PostDraft};
+use warroom_sandbox::{Host, PostRef, Refusal, User};
+
+/// Why an execution did not come to its end.
+#[derive(Debug)]
+pub(crate) enum Interruption {
+    /// Something is temporarily away.
+    Temporary { reason: String, retry_after_ms: Option<u64>, spends_try: bool },
+    /// The guest asked for something else than the first time.
+    Diverged { n: u32, journalled: String, function: String },
+    /// The journal failed: nothing may be done until it is back.
+    Journal(LedgerError),
+}
+
+/// What an execution leaves for the host to read after it.
+#[derive(Debug, Default)]
+pub(crate) struct Trace {
+    pub(crate) interruption: Option<Interruption>,
+    /// Whether a call was under way when the guest was stopped.
+    pub(crate) in_call: bool,
+}
+
+/// How many members are added at the same time.
+const MEMBERS_AT_ONCE: usize = 8;
+
+pub(crate) struct HostCalls {
+    pub(crate) ledger: Arc<Ledger>,
+    pub(crate) chat: Arc<dyn Chat>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) key: Key,
+    pub(crate) action: ActionKey,
+    pub(crate) scope: Scope,
+    pub(crate) trace: Arc<Mutex<Trace>>,
+    /// The number of the last call.
+    pub(crate) n: u32,
+    /// The channels that this execution may use: ids it was given.
+    pub(crate) known: BTreeSet<String>,
+}
+
+/// What a guest was answered, as it is journalled.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Journalled {
+    Ok(Answer),
+    Error(ActionError),
+}
+
+/// How making a call can end, besides well.
+enum Trouble {
+    /// Shown to the guest, and journalled.
+    Shown(ActionError),
+    /// Not shown: the execution is interrupted.
+    Interrupts(Interruption),
+}
+
+impl From<ChatError> for Trouble {
+    fn from(error: ChatError) -> Trouble {
+        if error.is_temporary() {
+            return Trouble::Interrupts(Interruption::Temporary {
+                spends_try: error.kind != ChatErrorKind::Unreachable,
+                retry_after_ms: error.retry_after_ms,
+                reason: error.message,
+            });
+        }
+        let kind = match error.kind {
+            ChatErrorKind::NotFound => ErrorKind::NotFound,
+            ChatErrorKind::Conflict => ErrorKind::Conflict,
+            ChatErrorKind::Denied => ErrorKind::Denied,
+            ChatErrorKind::Invalid => ErrorKind::InvalidInput,
+            _ => ErrorKind::Failed,
+        };
+        Trouble::Shown(ActionError { kind, message: error.message })
+    }
+}
+
+impl From<LedgerError> for Trouble {
+    fn from(error: LedgerError) -> Trouble {
+        Trouble::Interrupts(Interruption::Journal(error))
+    }
+}
+
+fn shown(kind: ErrorKind, message: String) -> Trouble {
+    Trouble::Shown(ActionError { kind, message })
+}
+
+#[async_trait]
+impl Host for HostCalls {
+    async fn call(&mut self, call: Call) -> Result<Answer, CallFailure> {
+        self.n += 1;
+        self.trace.lock().unwrap_or_else(PoisonError::into_inner).in_call = true;
+        let answer = self.answer(&call).await;
+        let mut trace = self.trace.lock().unwrap_or_else(PoisonError::into_inner);
+        trace.in_call = false;
+        match answer {
+            Ok(answer) => Ok(answer),
+            Err(Trouble::Shown(error)) => Err(CallFailure::Error(error)),
+            Err(Trouble::Interrupts(interruption)) => {
+                let reason = "interrupted by the host".to_owned();
+                trace.interruption = Some(interruption);
+                Err(CallFailure::Suspend(reason))
+            }
+        }
+    }
+
+    fn log(&mut self, level: LogLevel, message: &str) {
+        let (run, action) = (&self.ledger.id, &self.action.name);
+        match level {
+            LogLevel::Debug => tracing::debug!(%run, %action, "{message}"),
+            LogLevel::Info => tracing::info!(%run, %action, "{message}"),
+            LogLevel::Warn => tracing::warn!(%run, %action, "{message}"),
+            LogLevel::Error => tracing::error!(%run, %action, "{message}"),
+        }
+    }
+
+    fn secret(&mut self, name: &str) -> Result<String, ActionError> {
+        let message = format!("the secret `{name}` is not granted to this component");
+        Err(ActionError { kind: ErrorKind::Denied, message })
+    }
+}
+
+impl HostCalls {
+    async fn answer(&mut self, call: &Call) -> Result<Answer, Trouble> {
+        let arguments =
+            serde_json::to_value(call).map_err(|error| shown(ErrorKind::Failed, error.to_string()))?;
+        let digest = effects::arguments_digest(&arguments);
+        let run = self.ledger.run().await?;
+        let decision = match &run.current {
+            Some(current) if current.key == self.action => {
+                effects::decide(current, self.n, call.function(), &digest)
+            }
+            // The run was cancelled meanwhile: nothing more may be done in its name.
+            _ => return Err(shown(ErrorKind::Denied, "the run has ended".to_owned())),
+        };
+        let answer = match decision {
+            Decision::Answered(answer) => {
+                let answer = serde_json::from_value(answer)
+                    .map_err(|error| shown(ErrorKind::Failed, error.to_string()))?;
+                match answer {
+                    Journalled::Ok(answer) => Ok(answer),
+                    Journalled::Error(error) => Err(Trouble::Shown(error)),
+                }
+            }
+            Decision::Diverged { journalled } => Err(Trouble::Interrupts(Interruption::Diverged {
+                n: self.n,
+                journalled,
+                function: call.function().to_owned(),
+            })),
+            Decision::Fresh => self.make(call, &run, digest, false).await,
+            Decision::Reconcile => self.make(call, &run, digest, true).await,
+        }?;
+        if let Answer::Channel(channel) = &answer {
+            self.known.insert(channel.id.clone());
+        }
+        Ok(answer)
+    }
+
+    /// Makes a call that has no journalled answer, and journals it. `intended`: an earlier execution may have made it.
+    async fn make(
+        &mut self,
+        call: &Call,
+        run: &Run,
+        digest: String,
+        intended: bool,
+    ) -> Result<Answer, Trouble> {
+        let intent = Fact::CallIntended {
+            action: self.action.clone(),
+            n: self.n,
+            function: call.function().to_owned(),
+            arguments: digest,
+        };
+        let (made, mut before) = match self.perform(call, run, &intent, intended).await {
+            Ok((answer, facts)) => (Ok(answer), facts),
+            Err(Trouble::Shown(error)) => (Err(error), Vec::new()),
+            Err(interruption) => return Err(interruption),
+        };
+        let answer = match &made {
+            Ok(answer) => Journalled::Ok(answer.clone()),
+            Err(error) => Journalled::Error(error.clone()),
+        };
+        let answer =
+            serde_json::to_value(answer).map_err(|error| shown(ErrorKind::Failed, error.to_string()))?;
+        let answered = Fact::CallAnswered { action: self.action.clone(), n: self.n, answer };
+        let mut open = self.ledger.open().await?;
+        // The intent of a look-up, or of a call that was refused before it was made, is journalled with its answer.
+        let has_intent =
+            open.run().current.as_ref().is_some_and(|current| current.calls.contains_key(&self.n));
+        let mut facts = if has_intent { Vec::new() } else { vec![intent] };
+        facts.append(&mut before);
+        facts.push(answered);
+        open.append(facts, Vec::new()).await?;
+        made.map_err(Trouble::Shown)
+    }
+
+    /// Makes the call; with its answer, what else is now true of the run.
+    async fn perform(
+        &self,
+        call: &Call,
+        run: &Run,
+        intent: &Fact,
+        intended: bool,
+    ) -> Result<(Answer, Vec<Fact>), Trouble> {
+        match call {
+            Call::FindChannel { team, name } => {
+                let found = self.find_channel(run, team.as_deref(), name).await?;
+                Ok((Answer::Channel(channel(&found)), Vec::new()))
+            }
+            Call::CreateChannel(draft) => {
+                let made = self.create_channel(run, draft, intent, intended).await?;
+                Ok((Answer::Channel(channel(&made)), vec![Fact::ChannelCreated { channel: made }]))
+            }
+            Call::ArchiveChannel { channel_id } => {
+                self.require_channel(run, channel_id, false)?;
+                self.intend(intent, intended, Vec::new()).await?;
+                self.chat.archive_channel(channel_id).await?;
+                Ok((Answer::Done, Vec::new()))
+            }
+            Call::FindUsers { names } => {
+                let (found, unknown) = self.chat.find_users(names).await?;
+                Ok((Answer::Users { users: found.iter().map(user).collect(), unknown }, Vec::new()))
+            }
+            Call::AddMembers { channel_id, users } => {
+                self.require_channel(run, channel_id, false)?;
+                self.intend(intent, intended, Vec::new()).await?;
+                Ok((Answer::Refusals(self.add_members(channel_id, users).await?), Vec::new()))
+            }
+            Call::CreatePost { channel_id, draft } => {
+                self.require_channel(run, channel_id, true)?;
+                self.create_post(run, channel_id, draft, intent, intended).await
+            }
+            Call::SendHttp(_) => {
+                Err(shown(ErrorKind::Denied, "this version grants `http` to no component".to_owned()))
+            }
+        }
+    }
+
+    async fn intend(&self, intent: &Fact, intended: bool, claims: Vec<Claim>) -> Result<(), LedgerError> {
+        if intended { Ok(()) } else { self.ledger.append(vec![intent.clone()], claims).await }
+    }
+
+    /// Ids count only when the host gave them out: to this execution, or to the run as what it made.
+    fn require_channel(&self, run: &Run, channel_id: &str, to_post: bool) -> Result<(), Trouble> {
+        let own = run.channels.iter().any(|channel| channel.id == channel_id);
+        let triggering = to_post && run.trigger.channel.id == channel_id;
+        let given = self.scope == Scope::Team && self.known.contains(channel_id);
+        if own || triggering || given {
+            return Ok(());
+        }
+        let reach = match self.scope {
+            Scope::Run => "its grant reaches only channels that this run made",
+            Scope::Team => "it must be found or made by this action first",
+        };
+        Err(shown(
+            ErrorKind::Denied,
+            format!("the channel {channel_id} is out of this component's reach: {reach}"),
+        ))
+    }
+
+    async fn find_channel(
+        &self,
+        run: &Run,
+        team: Option<&str>,
+        name: &str,
+    ) -> Result<engine::Channel, Trouble> {
+        let team_id = self.team(run, team).await?;
+        let handle = name.trim_start_matches('~');
+        let mut own = run.channels.iter();
+        // The name that a template wrote is nearly always the room's: the journal knows it.
+        if let Some(own) = own.find(|own| own.team_id == team_id && (own.name == handle || own.id == handle))
+        {
+            return Ok(own.clone());
+        }
+        let found = self.chat.find_channel(&team_id, handle).await?;
+        let in_reach =
+            |found: &engine::Channel| self.scope == Scope::Team || found.id == run.trigger.channel.id;
+        found.filter(in_reach).ok_or_else(|| {
+            shown(
+                ErrorKind::NotFound,
+                format!(
+                    "there is no channel `{name}` that the bot can see; check the name, or invite the bot to it if it is private"
+                ),
+            )
+        })
+    }
+
+    async fn team(&self, run: &Run, team: Option<&str>) -> Result<String, Trouble> {
+        let Some(name) = team.filter(|name| *name != run.trigger.team_name) else {
+            return Ok(run.trigger.channel.team_id.clone());
+        };
+        if self.scope == Scope::Run {
+            let message =
+                format!("the team `{name}` is out of this component's reach: its grant is for this run");
+            return Err(shown(ErrorKind::Denied, message));
+        }
+        self.chat.find_team(name).await?.ok_or_else(|| {
+            shown(
+                ErrorKind::NotFound,
+                format!("the bot is on no team `{name}`; check the name, or add the bot to the team"),
+            )
+        })
+    }
+
+    async fn create_channel(
+        &self,
+        run: &Run,
+        draft: &ChannelDraft,
+        intent: &Fact,
+        intended: bool,
+    ) -> Result<engine::Channel, Trouble> {
+        let team_id = self.team(run, draft.team.as_deref()).await?;
+        let taken = |how: &str| {
+            let message = format!("cannot create the channel `{}`: {how}", draft.name);
+            shown(ErrorKind::Conflict, message)
+        };
+        if let Some(found) = self.chat.channel_by_handle(&team_id, &draft.name).await? {
+            // Ours when the name was claimed and seen to be free before, which the intent says, and the bot made it.
+            if intended && found.creator_id == self.chat.bot().id && !found.archived {
+                return Ok(found.channel);
+            }
+            let archived = if found.archived { " by an archived channel" } else { "" };
+            return Err(taken(&format!(
+                "the name is taken{archived}; rename that channel, or change `channel_name`"
+            )));
+        }
+        let claim = Claim { kind: "channel".to_owned(), scope: team_id.clone(), name: draft.name.clone() };
+        match self.intend(intent, intended, vec![claim]).await {
+            Err(LedgerError::Journal(JournalError::Claimed { by_run, .. })) => {
+                return Err(taken(&format!(
+                    "the run {by_run} is making one of that name; change `channel_name`"
+                )));
+            }
+            other => other?,
+        }
+        let display_name = if draft.display_name.is_empty() { &draft.name } else { &draft.display_name };
+        let new = NewChannel {
+            team_id,
+            name: draft.name.clone(),
+            display_name: display_name.clone(),
+            header: draft.header.clone(),
+            purpose: draft.purpose.clone(),
+            private: draft.private,
+        };
+        Ok(self.chat.create_channel(&new).await?)
+    }
+
+    async fn add_members(&self, channel_id: &str, users: &[User]) -> Result<Vec<Refusal>, Trouble> {
+        let add = |user: &User| {
+            let user = user.clone();
+            async move { (self.chat.add_member(channel_id, &user.id).await, user) }
+        };
+        let calls: Vec<_> = users.iter().map(add).collect();
+        let results: Vec<_> = stream::iter(calls).buffered(MEMBERS_AT_ONCE).collect().await;
+        let mut refusals = Vec::new();
+        for (result, user) in results {
+            match result.map_err(Trouble::from) {
+                Ok(()) => {}
+                Err(Trouble::Shown(reason)) => refusals.push(Refusal { user, reason }),
+                Err(interruption) => return Err(interruption),
+            }
+        }
+        Ok(refusals)
+    }
+
+    async fn create_post(
+        &self,
+        run: &Run,
+        channel_id: &str,
+        draft: &PostDraft,
+        intent: &Fact,
+        intended: bool,
+    ) -> Result<(Answer, Vec<Fact>), Trouble> {
+        let key = self.action.call(&run.id, self.n);
+        let stamp = self.key.stamp(&key);
+        let mut post = ControlPost {
+            key,
+            visit: self.action.visit,
+            action: self.action.name.clone(),
+            post_id: String::new(),
+            channel_id: channel_id.to_owned(),
+            message: draft.message.clone(),
+            controls: self.controls(draft)?,
+        };
+        self.intend(intent, intended, Vec::new()).await?;
+        let found = match intended {
+            true => self.chat.find_post(channel_id, &stamp, self.began_ms(run)).await?,
+            false => None,
+        };
+        post.post_id = match found {
+            Some(post_id) => post_id,
+            None => {
+                self.chat
+                    .create_post(channel_id, &stamp, &rendering::control_post(&self.key, run, &post))
+                    .await?
+            }
+        };
+        let answer = Answer::Post(PostRef { id: post.post_id.clone(), channel_id: channel_id.to_owned() });
+        let has_controls = !post.controls.fields.is_empty() || !post.controls.transitions.is_empty();
+        Ok((answer, if has_controls { vec![Fact::ControlsPosted { post }] } else { Vec::new() }))
+    }
+
+    /// When this execution began; a post of it cannot be older. Clocks of two machines differ: five minutes are allowed.
+    fn began_ms(&self, run: &Run) -> u64 {
+        let began = run.current.as_ref().map_or_else(|| self.clock.now_ms(), |current| current.started_ms);
+        began.saturating_sub(5 * 60 * 1000)
+    }
+
+    fn controls(&self, draft: &PostDraft) -> Result<engine::Controls, Trouble> {
+        let Some(controls) = &draft.controls else {
+            return Ok(engine::Controls {
+                fields_title: String::new(),
+                fields: Vec::new(),
+                transitions_title: String::new(),
+                transitions: Vec::new(),
+            });
+        };
+        let unknown =
+            controls.transitions.iter().find(|offer| self.ledger.workflow.step(&offer.to).is_none());
+        if let Some(offer) = unknown {
+            let message = format!(
+                "the transition `{}` leads to `{}`, which is no step of the workflow",
+                offer.label, offer.to
+            );
+            return Err(shown(ErrorKind::InvalidInput, message));
+        }
+        let field = |field: &warroom_sandbox::Field| engine::Field {
+            name: field.name.clone(),
+            description: field.description.clone(),
+            kind: match &field.kind {
+                warroom_sandbox::FieldKind::Button => engine::FieldKind::Button,
+                warroom_sandbox::FieldKind::Menu(options) => engine::FieldKind::Menu(options.clone()),
+            },
+        };
+        let transition = |offer: &warroom_sandbox::Transition| engine::TransitionControl {
+            label: offer.label.clone(),
+            description: offer.description.clone(),
+            to: offer.to.clone(),
+        };
+        Ok(engine::Controls {
+            fields_title: controls.fields_title.clone(),
+            fields: controls.fields.iter().map(field).collect(),
+            transitions_title: controls.transitions_title.clone(),
+            transitions: controls.transitions.iter().map(transition).collect(),
+        })
+    }
+}

@@ -1,0 +1,141 @@
+//! What the runner needs of a journal, and how events become records.
+
+use async_trait::async_trait;
+use warroom_engine::Event;
+
+/// One journalled fact, as the store sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// The fact's kind.
+    pub kind: String,
+    /// The version of its encoding.
+    pub version: u32,
+    /// The event, as JSON.
+    pub body: Vec<u8>,
+}
+
+/// A run about to start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewRun {
+    /// Its id.
+    pub run_id: String,
+    /// The workflow's name; unique together with the post.
+    pub workflow: String,
+    /// The triggering post's id.
+    pub post_id: String,
+    /// The number of the workflow's first incident.
+    pub number_start: u64,
+}
+
+/// What became of a start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StartOutcome {
+    /// The run is journalled, with this number.
+    Started(u64),
+    /// This post started that run of the workflow before.
+    AlreadyStarted(String),
+}
+
+/// A name that only one run may hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    /// What sort of thing, such as `channel`.
+    pub kind: String,
+    /// Within what it is unique, such as a team's id.
+    pub scope: String,
+    /// The name.
+    pub name: String,
+}
+
+/// Why the journal did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    /// The run has other events than the caller thought.
+    #[error("the journal of run {run} moved on: it has {actual} events, not {expected}")]
+    Moved {
+        /// The run.
+        run: String,
+        /// What the caller thought.
+        expected: u64,
+        /// What it has.
+        actual: u64,
+    },
+    /// Another run holds the name.
+    #[error("the {} `{}` is claimed by run {by_run}", claim.kind, claim.name)]
+    Claimed {
+        /// The name.
+        claim: Claim,
+        /// Who holds it.
+        by_run: String,
+    },
+    /// Anything else, in words for people.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// Where events are kept. Every method returns only after what it wrote is durable.
+#[async_trait]
+pub trait Journal: Send + Sync {
+    /// Starts a run in one transaction: takes the workflow's next number, stores the records that `first` makes of it.
+    async fn start_run(
+        &self,
+        new: NewRun,
+        first: Box<dyn FnOnce(u64) -> Vec<Record> + Send>,
+    ) -> Result<StartOutcome, JournalError>;
+
+    /// Appends records to a run that has exactly `expected` ones, all or none, together with the claims.
+    async fn append(
+        &self,
+        run: &str,
+        expected: u64,
+        records: Vec<Record>,
+        ended: bool,
+        claims: Vec<Claim>,
+    ) -> Result<(), JournalError>;
+
+    /// All records of a run, in order; none for a run that does not exist.
+    async fn records(&self, run: &str) -> Result<Vec<Record>, JournalError>;
+
+    /// The ids of all runs that have not ended.
+    async fn open_runs(&self) -> Result<Vec<String>, JournalError>;
+
+    /// Keeps bytes under a name, for ever. Storing the same again is fine.
+    async fn put_blob(&self, name: &str, bytes: Vec<u8>) -> Result<(), JournalError>;
+
+    /// The bytes kept under a name.
+    async fn blob(&self, name: &str) -> Result<Option<Vec<u8>>, JournalError>;
+}
+
+/// The version of the encoding below.
+const EVENT_VERSION: u32 = 1;
+
+/// Encodes an event.
+pub(crate) fn encode(event: &Event) -> Result<Record, JournalError> {
+    let value = serde_json::to_value(event)
+        .map_err(|error| JournalError::Failed(format!("cannot encode an event: {error}")))?;
+    let kind = value.get("kind").and_then(|kind| kind.as_str()).unwrap_or_default().to_owned();
+    Ok(Record { kind, version: EVENT_VERSION, body: value.to_string().into_bytes() })
+}
+
+/// Decodes a run's records.
+pub(crate) fn decode(run: &str, records: &[Record]) -> Result<Vec<Event>, JournalError> {
+    let event = |(at, record): (usize, &Record)| {
+        if record.version != EVENT_VERSION {
+            return Err(JournalError::Failed(format!(
+                "event {} of run {run} is a `{}` of version {}, which this program does not know: it was written by a \
+                 newer one; start that one",
+                at + 1,
+                record.kind,
+                record.version
+            )));
+        }
+        serde_json::from_slice(&record.body).map_err(|error| {
+            JournalError::Failed(format!(
+                "event {} of run {run}, a `{}`, cannot be read: {error}",
+                at + 1,
+                record.kind
+            ))
+        })
+    };
+    records.iter().enumerate().map(event).collect()
+}

@@ -1,0 +1,118 @@
+//! One open run: its fold in memory, its journal behind it, and the lock that keeps the two the same.
+
+use crate::clock::Clock;
+use crate::journal::{Claim, Journal, JournalError, decode, encode};
+use std::sync::Arc;
+use tokio::sync::{Mutex, MutexGuard, Notify};
+use warroom_engine::{Event, Fact, NotARun, Run};
+use warroom_workflow::Workflow;
+
+/// A run could not be read from its journal, or written to it.
+#[derive(Debug, thiserror::Error)]
+pub enum LedgerError {
+    /// The journal failed.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The journal holds no run.
+    #[error(transparent)]
+    NotARun(#[from] NotARun),
+}
+
+/// An open run.
+pub(crate) struct Ledger {
+    pub(crate) id: String,
+    pub(crate) workflow: Arc<Workflow>,
+    /// Wakes the task that drives the run.
+    pub(crate) woken: Notify,
+    state: Mutex<State>,
+    journal: Arc<dyn Journal>,
+    clock: Arc<dyn Clock>,
+}
+
+struct State {
+    run: Run,
+    /// An append failed, and nobody knows whether it was written: read the journal before going on.
+    stale: bool,
+}
+
+impl Ledger {
+    pub(crate) fn new(
+        run: Run,
+        workflow: Arc<Workflow>,
+        journal: Arc<dyn Journal>,
+        clock: Arc<dyn Clock>,
+    ) -> Ledger {
+        let (id, state) = (run.id.clone(), Mutex::new(State { run, stale: false }));
+        Ledger { id, workflow, woken: Notify::new(), state, journal, clock }
+    }
+
+    /// Opens the run for reading and appending; nobody else does either until the guard is dropped.
+    pub(crate) async fn open(&self) -> Result<OpenLedger<'_>, LedgerError> {
+        let mut state = self.state.lock().await;
+        if state.stale {
+            state.run = read(self.journal.as_ref(), &self.id).await?;
+            state.stale = false;
+        }
+        Ok(OpenLedger { ledger: self, state })
+    }
+
+    /// Appends facts as of now.
+    pub(crate) async fn append(&self, facts: Vec<Fact>, claims: Vec<Claim>) -> Result<(), LedgerError> {
+        self.open().await?.append(facts, claims).await
+    }
+
+    /// A copy of the run as it is.
+    pub(crate) async fn run(&self) -> Result<Run, LedgerError> {
+        Ok(self.open().await?.run().clone())
+    }
+}
+
+/// A run, held open.
+pub(crate) struct OpenLedger<'a> {
+    ledger: &'a Ledger,
+    state: MutexGuard<'a, State>,
+}
+
+impl OpenLedger<'_> {
+    pub(crate) fn run(&self) -> &Run {
+        &self.state.run
+    }
+
+    /// Journals the facts, all or none, then applies them.
+    pub(crate) async fn append(&mut self, facts: Vec<Fact>, claims: Vec<Claim>) -> Result<(), LedgerError> {
+        let at_ms = self.ledger.clock.now_ms();
+        let events: Vec<Event> = facts.into_iter().map(|fact| Event { at_ms, fact }).collect();
+        let records = events.iter().map(encode).collect::<Result<Vec<_>, _>>()?;
+        let ended = ends(&self.state.run, &events);
+        let written =
+            self.ledger.journal.append(&self.ledger.id, self.state.run.seq, records, ended, claims).await;
+        match written {
+            Ok(()) => {}
+            // A claim that another holds was refused as a whole: the journal is as it was.
+            Err(error @ JournalError::Claimed { .. }) => return Err(error.into()),
+            Err(error) => {
+                self.state.stale = true;
+                return Err(error.into());
+            }
+        }
+        for event in &events {
+            self.state.run.apply(event);
+        }
+        Ok(())
+    }
+}
+
+/// Whether nothing is left to do after these events. A cancelled run ends once its controls are gone.
+fn ends(run: &Run, events: &[Event]) -> bool {
+    let mut after = run.clone();
+    for event in events {
+        after.apply(event);
+    }
+    after.has_ended() && after.posts.iter().all(|post| after.removed.contains(&post.key))
+}
+
+/// Reads a run from its journal.
+pub(crate) async fn read(journal: &dyn Journal, id: &str) -> Result<Run, LedgerError> {
+    let records = journal.records(id).await?;
+    Ok(Run::replay(&decode(id, &records)?)?)
+}

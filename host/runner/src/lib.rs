@@ -1,0 +1,40 @@
+//! Joins engine, sandbox, chat and journal: the part that turns decisions into effects, exactly as often as can be promised.
+//!
+//! The runner owns three traits, [`Chat`], [`Journal`] and [`Clock`], and knows neither Mattermost nor SQL: it is
+//! tested without a network. One task drives each open run (see `drive`): it asks [`warroom_engine::next`], journals
+//! what is about to happen, does it, journals what came of it. People's clicks come in from the side
+//! ([`Runner::press`]), append their facts under the same lock, and wake that task.
+//!
+//! # What holds
+//!
+//! - Nothing acts on memory alone: an event is applied only after the journal has it, and an effect is made only after
+//!   its intent is journalled. Dropping the runner at any point and calling [`Runner::resume`] goes on where it was.
+//! - A guest sees only answers that are journalled. Temporary errors never reach it: the execution is dropped, the time
+//!   to try again is journalled, and it is run again, its answered calls replayed from the journal.
+//! - A call that was intended and never answered is reconciled, not repeated blindly (see `host_calls`).
+
+mod chat;
+mod clock;
+mod components;
+mod controls;
+mod drive;
+mod execution;
+mod host_calls;
+mod journal;
+mod ledger;
+mod notices;
+mod rendering;
+mod runner;
+mod workflows;
+
+pub use chat::{
+    Chat, ChatError, ChatErrorKind, ControlKind, FoundChannel, NewChannel, RenderedControl, RenderedPost,
+    Section,
+};
+pub use clock::{Clock, SystemClock};
+pub use components::{Components, LoadError, Permit, Scope, Source};
+pub use controls::{Key, Press, Reply, Unverified};
+pub use journal::{Claim, Journal, JournalError, NewRun, Record, StartOutcome};
+pub use ledger::LedgerError;
+pub use runner::{IncomingPost, Options, Runner, RunnerError, Started};
+pub use workflows::{LoadedFile, Workflows};

@@ -1,0 +1,374 @@
+//! The runner: starts runs from posts, takes people's clicks, resumes what was open.
+
+use crate::chat::Chat;
+use crate::clock::Clock;
+use crate::components::Components;
+use crate::controls::{Address, Control, Key, Press, Reply, Unverified};
+use crate::drive::drive;
+use crate::journal::{Journal, JournalError, NewRun, StartOutcome, encode};
+use crate::ledger::{Ledger, LedgerError, read};
+use crate::rendering;
+use crate::workflows::{InForce, Workflows, pinned};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::task::AbortHandle;
+use warroom_engine::{Channel, Event, Fact, Input, Person, Run, Trigger, decide};
+use warroom_workflow::{Match, Message};
+
+/// How the runner behaves.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// How many times an action is tried while something is temporarily away. An unreachable server spends none.
+    pub retry_tries_max: u32,
+    /// For how long an action is tried, in milliseconds.
+    pub retry_period_ms: u64,
+    /// The first wait between two tries, in milliseconds; each further one doubles.
+    pub retry_first_ms: u64,
+    /// The longest wait between two tries, in milliseconds.
+    pub retry_wait_max_ms: u64,
+    /// How many runs may be open at once.
+    pub open_runs_max: usize,
+    /// Who manages all runs, by user id or username; system administrators always do.
+    pub managers: Vec<String>,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            retry_tries_max: 10,
+            retry_period_ms: 15 * 60 * 1000,
+            retry_first_ms: 1_000,
+            retry_wait_max_ms: 60_000,
+            open_runs_max: 10_000,
+            managers: Vec::new(),
+        }
+    }
+}
+
+/// A post of the chat, as the runner sees it. The caller leaves out the bot's own, edits, and the system's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IncomingPost {
+    /// Its id.
+    pub post_id: String,
+    /// Its text, then the texts of its attachments, a line each.
+    pub text: String,
+    /// Who posted.
+    pub user: Person,
+    /// Where.
+    pub channel: Channel,
+    /// The team's handle.
+    pub team_name: String,
+    /// An address that a browser can open.
+    pub permalink: String,
+}
+
+/// A run that a post started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Started {
+    /// Its id.
+    pub run_id: String,
+    /// The workflow.
+    pub workflow: String,
+    /// The incident's number.
+    pub number: u64,
+}
+
+/// Why the runner could not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum RunnerError {
+    /// A run's journal failed.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The journal failed.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// Too many runs are open.
+    #[error("{open} runs are open, and no more are allowed: end some, or raise `[limits] open_runs_max`")]
+    TooManyOpen {
+        /// How many.
+        open: usize,
+    },
+}
+
+pub(crate) struct Core {
+    pub(crate) chat: Arc<dyn Chat>,
+    pub(crate) journal: Arc<dyn Journal>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) components: Arc<Components>,
+    pub(crate) workflows: Arc<Workflows>,
+    pub(crate) key: Key,
+    pub(crate) options: Options,
+    open: Mutex<BTreeMap<String, OpenRun>>,
+}
+
+struct OpenRun {
+    ledger: Arc<Ledger>,
+    /// The task that drives it.
+    driver: AbortHandle,
+}
+
+impl Core {
+    fn open(&self) -> MutexGuard<'_, BTreeMap<String, OpenRun>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn ledger(&self, id: &str) -> Option<Arc<Ledger>> {
+        self.open().get(id).map(|run| Arc::clone(&run.ledger))
+    }
+}
+
+/// Starts, drives and resumes runs.
+#[derive(Clone)]
+pub struct Runner {
+    core: Arc<Core>,
+}
+
+impl Runner {
+    /// A runner over what it is given. Call [`Runner::resume`] before the first post.
+    #[must_use]
+    pub fn new(
+        chat: Arc<dyn Chat>,
+        journal: Arc<dyn Journal>,
+        clock: Arc<dyn Clock>,
+        components: Arc<Components>,
+        workflows: Arc<Workflows>,
+        key: Key,
+        options: Options,
+    ) -> Runner {
+        let open = Mutex::new(BTreeMap::new());
+        Runner { core: Arc::new(Core { chat, journal, clock, components, workflows, key, options, open }) }
+    }
+
+    /// Takes up every open run where it was. Gives their ids, and those that could not be taken up, with the reason.
+    ///
+    /// # Errors
+    /// When the journal cannot be read at all.
+    pub async fn resume(&self) -> Result<(Vec<String>, Vec<(String, String)>), RunnerError> {
+        let (mut resumed, mut stuck) = (Vec::new(), Vec::new());
+        for id in self.core.journal.open_runs().await? {
+            match self.open_ledger(&id).await {
+                Ok(ledger) => {
+                    self.take_up(ledger);
+                    resumed.push(id);
+                }
+                Err(reason) => stuck.push((id, reason)),
+            }
+        }
+        Ok((resumed, stuck))
+    }
+
+    async fn open_ledger(&self, id: &str) -> Result<Arc<Ledger>, String> {
+        let core = &self.core;
+        let run = read(core.journal.as_ref(), id).await.map_err(|error| error.to_string())?;
+        let text = core.journal.blob(&run.workflow_digest).await.map_err(|error| error.to_string())?;
+        let text = text.and_then(|bytes| String::from_utf8(bytes).ok());
+        let text = text.ok_or_else(|| {
+            format!("the text of its workflow, {}, is not in the store", run.workflow_digest)
+        })?;
+        let workflow = pinned(&core.components, &text, &run.workflow, &run.components).await?;
+        Ok(Arc::new(Ledger::new(run, workflow, Arc::clone(&core.journal), Arc::clone(&core.clock))))
+    }
+
+    /// Spawns the task that drives the run.
+    fn take_up(&self, ledger: Arc<Ledger>) {
+        let core = Arc::clone(&self.core);
+        // Held until the task is listed, so that a short run cannot end before it is.
+        let mut open = self.core.open();
+        let (id, driven) = (ledger.id.clone(), Arc::clone(&ledger));
+        let task = tokio::spawn(async move {
+            let id = driven.id.clone();
+            drive(&core, driven).await;
+            core.open().remove(&id);
+        });
+        open.insert(id, OpenRun { ledger, driver: task.abort_handle() });
+    }
+
+    /// Stops driving. What is under way stops where it is; the journal knows how to go on.
+    pub fn stop(&self) {
+        for run in std::mem::take(&mut *self.core.open()).into_values() {
+            run.driver.abort();
+        }
+    }
+
+    /// The ids of the runs that are open, oldest first.
+    #[must_use]
+    pub fn open_runs(&self) -> Vec<String> {
+        // The ids begin with the time of their making.
+        self.core.open().keys().cloned().collect()
+    }
+
+    /// Starts a run of every workflow that the post triggers and has not triggered before.
+    ///
+    /// # Errors
+    /// When the journal fails, or too many runs are open. What started before that stays started; offering the post
+    /// again starts the rest.
+    pub async fn on_post(&self, post: &IncomingPost) -> Result<Vec<Started>, RunnerError> {
+        let message = Message {
+            text: &post.text,
+            team_name: &post.team_name,
+            channel_name: &post.channel.name,
+            channel_display_name: &post.channel.display_name,
+        };
+        let mut started = Vec::new();
+        for (in_force, found) in self.core.workflows.matches(&message) {
+            let open = self.core.open().len();
+            if open >= self.core.options.open_runs_max {
+                return Err(RunnerError::TooManyOpen { open });
+            }
+            started.extend(self.start(post, in_force, &found).await?);
+        }
+        Ok(started)
+    }
+
+    async fn start(
+        &self,
+        post: &IncomingPost,
+        in_force: InForce,
+        found: &Match,
+    ) -> Result<Option<Started>, RunnerError> {
+        let core = &self.core;
+        let workflow = in_force.workflow;
+        core.journal.put_blob(&in_force.file_digest, in_force.file_text.as_bytes().to_vec()).await?;
+        let run_id = uuid::Uuid::now_v7().simple().to_string();
+        let new = NewRun {
+            run_id: run_id.clone(),
+            workflow: workflow.name.to_string(),
+            post_id: post.post_id.clone(),
+            number_start: workflow.instance_number_start,
+        };
+        let trigger = Trigger {
+            name: found.trigger.to_string(),
+            post_id: post.post_id.clone(),
+            text: post.text.clone(),
+            user: post.user.clone(),
+            channel: post.channel.clone(),
+            team_name: post.team_name.clone(),
+            permalink: post.permalink.clone(),
+            groups: BTreeMap::new(),
+        };
+        let at_ms = core.clock.now_ms();
+        let (id, name, digest) = (run_id.clone(), workflow.name.to_string(), in_force.file_digest);
+        let components = core.components.pin(&workflow);
+        let first = move |number| Event {
+            at_ms,
+            fact: Fact::RunStarted {
+                run: id,
+                workflow: name,
+                workflow_digest: digest,
+                components,
+                number,
+                trigger,
+            },
+        };
+        // The number is known only inside the transaction; the event is made there, and once more for the fold.
+        let event_of = Arc::new(first.clone());
+        let encoded = {
+            let first = first.clone();
+            move |number| encode(&first(number)).into_iter().collect::<Vec<_>>()
+        };
+        match core.journal.start_run(new, Box::new(encoded)).await? {
+            StartOutcome::AlreadyStarted(_) => Ok(None),
+            StartOutcome::Started(number) => {
+                let run = Run::start(&(event_of.as_ref().clone())(number)).map_err(LedgerError::from)?;
+                let name = run.workflow.clone();
+                tracing::info!(run = %run_id, workflow = %name, number, "run started");
+                let ledger = Ledger::new(run, workflow, Arc::clone(&core.journal), Arc::clone(&core.clock));
+                self.take_up(Arc::new(ledger));
+                Ok(Some(Started { run_id, workflow: name, number }))
+            }
+        }
+    }
+
+    /// A copy of a run as it is, open or ended.
+    ///
+    /// # Errors
+    /// When its journal cannot be read, or there is no such run.
+    pub async fn run(&self, id: &str) -> Result<Run, RunnerError> {
+        Ok(match self.core.ledger(id) {
+            Some(ledger) => ledger.run().await?,
+            None => read(self.core.journal.as_ref(), id).await?,
+        })
+    }
+
+    /// Takes a click or a choice: verifies it, decides what it means, journals that, and gives the answer. What follows
+    /// from it is done after the answer, by the task that drives the run.
+    ///
+    /// # Errors
+    /// `Ok(Err(Unverified))` when it was not made by a control of ours, or not by that one; `Err` when the journal fails.
+    pub async fn press(&self, press: &Press) -> Result<Result<Reply, Unverified>, RunnerError> {
+        let Ok(address) = self.core.key.verify(&press.context) else { return Ok(Err(Unverified)) };
+        let Some(ledger) = self.core.ledger(&address.run) else {
+            return Ok(Ok(Reply::Whisper(self.why_not_open(&address.run).await?)));
+        };
+        if address.control.is_of_notice() && !self.may_decide(&ledger.run().await?, &press.by).await {
+            return Ok(Ok(Reply::Whisper(
+                "As long as the incident has no room, only who started it and the managers decide this."
+                    .to_owned(),
+            )));
+        }
+        let mut open = ledger.open().await?;
+        if !stands_at(open.run(), &address, press) {
+            return Ok(Err(Unverified));
+        }
+        let input = input(&address, press.option.clone());
+        let facts = match decide(&ledger.workflow, open.run(), input, &press.by) {
+            Ok(facts) => facts,
+            Err(refusal) => return Ok(Ok(Reply::Whisper(refusal.to_string()))),
+        };
+        open.append(facts, Vec::new()).await?;
+        let key = &self.core.key;
+        let post = match open.run().post(&address.post) {
+            Some(post) => rendering::control_post(key, open.run(), post),
+            None => rendering::notice(key, open.run(), &address.post),
+        };
+        drop(open);
+        ledger.woken.notify_one();
+        Ok(Ok(Reply::Update { post, stamp: key.stamp(&address.post) }))
+    }
+
+    /// The members of a room decide about their incident: the server lets nobody else press. Without a room the notice
+    /// stands where everybody reads it.
+    async fn may_decide(&self, run: &Run, by: &Person) -> bool {
+        let managers = &self.core.options.managers;
+        run.room.is_some()
+            || run.trigger.user.id == by.id
+            || managers.iter().any(|name| *name == by.id || *name == by.username)
+            || self.core.chat.is_administrator(&by.id).await.unwrap_or(false)
+    }
+
+    async fn why_not_open(&self, id: &str) -> Result<String, RunnerError> {
+        let run = read(self.core.journal.as_ref(), id).await?;
+        Ok(if run.has_ended() {
+            format!("The incident {} {} is over.", run.workflow, run.number)
+        } else {
+            format!(
+                "The incident {} {} cannot go on at the moment; the operators' log says why.",
+                run.workflow, run.number
+            )
+        })
+    }
+}
+
+/// Whether the control stands where the click says it does: the server tells us the post and the channel, the journal
+/// knows them.
+fn stands_at(run: &Run, address: &Address, press: &Press) -> bool {
+    if let Some(post) = run.post(&address.post) {
+        return post.post_id == press.post_id && post.channel_id == press.channel_id;
+    }
+    run.notice.as_ref().is_some_and(|notice| {
+        notice.key == address.post
+            && notice.channel_id == press.channel_id
+            && notice.post_id.as_ref().is_none_or(|post_id| *post_id == press.post_id)
+    })
+}
+
+fn input(address: &Address, option: Option<String>) -> Input {
+    let post = address.post.clone();
+    match address.control {
+        Control::Field(field) => Input::SetField { post, field, option },
+        Control::Transition(transition) => Input::ChooseTransition { post, transition },
+        Control::Retry => Input::Retry,
+        Control::Skip => Input::Skip,
+        Control::Cancel => Input::Cancel,
+    }
+}

@@ -1,0 +1,127 @@
+//! The workflow files in force, and those that open runs began with.
+
+use crate::components::Components;
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock};
+use warroom_sandbox::Digest;
+use warroom_workflow::{Catalog, Diagnostic, Match, Message, Severity, TriggerIndex, Workflow, check};
+
+/// A file as it was when it was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoadedFile {
+    /// Its name, for people.
+    pub name: String,
+    /// Its text.
+    pub text: String,
+}
+
+/// A workflow in force, with the file that it came from.
+#[derive(Debug, Clone)]
+pub(crate) struct InForce {
+    pub(crate) workflow: Arc<Workflow>,
+    pub(crate) file_digest: String,
+    pub(crate) file_text: Arc<str>,
+}
+
+/// The workflows in force.
+#[derive(Default)]
+pub struct Workflows {
+    state: RwLock<State>,
+}
+
+#[derive(Default)]
+struct State {
+    files: BTreeMap<String, Vec<InForce>>,
+    index: Option<Arc<TriggerIndex>>,
+    by_name: BTreeMap<String, InForce>,
+}
+
+impl Workflows {
+    /// Checks a file and puts its workflows in force, in place of those that it held before. A file with an error
+    /// changes nothing. Gives everything there is to say about it.
+    ///
+    /// A name that another file defines already is left to that file, and reported.
+    pub fn put(&self, file: &LoadedFile, catalog: &Catalog) -> (bool, Vec<Diagnostic>, Vec<String>) {
+        let checked = check(&file.text, catalog);
+        if checked.diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error) {
+            return (false, checked.diagnostics, Vec::new());
+        }
+        let (file_digest, file_text) =
+            (Digest::of(file.text.as_bytes()).to_string(), Arc::from(file.text.as_str()));
+        let in_force = |workflow| InForce {
+            workflow: Arc::new(workflow),
+            file_digest: file_digest.clone(),
+            file_text: Arc::clone(&file_text),
+        };
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        state.files.insert(file.name.clone(), checked.workflows.into_iter().map(in_force).collect());
+        let clashes = state.rebuild();
+        (true, checked.diagnostics, clashes)
+    }
+
+    /// Takes a file's workflows out of force. Runs that began with them go on.
+    pub fn remove(&self, file_name: &str) -> bool {
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        let was_there = state.files.remove(file_name).is_some();
+        state.rebuild();
+        was_there
+    }
+
+    /// The names of the workflows in force.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner).by_name.keys().cloned().collect()
+    }
+
+    /// The workflows that a message triggers, each with the first trigger that matches.
+    pub(crate) fn matches(&self, message: &Message<'_>) -> Vec<(InForce, Match)> {
+        let (index, by_name) = {
+            let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+            let Some(index) = state.index.clone() else { return Vec::new() };
+            (index, state.by_name.clone())
+        };
+        let found = index.matches(message).into_iter();
+        found.filter_map(|found| Some((by_name.get(found.workflow.name.as_str())?.clone(), found))).collect()
+    }
+}
+
+impl State {
+    fn rebuild(&mut self) -> Vec<String> {
+        let mut clashes = Vec::new();
+        self.by_name.clear();
+        let mut owner: BTreeMap<String, &str> = BTreeMap::new();
+        for (file, workflows) in &self.files {
+            for in_force in workflows {
+                let name = in_force.workflow.name.to_string();
+                if let Some(first) = owner.get(&name) {
+                    clashes.push(format!(
+                        "workflow `{name}` of {file} is not in force, since {first} defines one of that name; rename one of them"
+                    ));
+                    continue;
+                }
+                owner.insert(name.clone(), file);
+                self.by_name.insert(name, in_force.clone());
+            }
+        }
+        self.index =
+            Some(Arc::new(TriggerIndex::new(self.by_name.values().map(|known| Arc::clone(&known.workflow)))));
+        clashes
+    }
+}
+
+/// The workflow that an open run began with, from the text that it keeps and the components that it keeps.
+pub(crate) async fn pinned(
+    components: &Components,
+    text: &str,
+    name: &str,
+    digests: &BTreeMap<String, String>,
+) -> Result<Arc<Workflow>, String> {
+    let catalog = components.catalog_of(digests).await?;
+    let checked = check(text, &catalog);
+    let found = checked.workflows.into_iter().find(|workflow| workflow.name.as_str() == name);
+    found.map(Arc::new).ok_or_else(|| {
+        let first = checked.diagnostics.iter().find(|diagnostic| diagnostic.severity == Severity::Error);
+        let reason = first.map_or("it holds no such workflow", |diagnostic| diagnostic.message.as_str());
+        format!("the workflow `{name}` that this run began with cannot be read any more: {reason}")
+    })
+}

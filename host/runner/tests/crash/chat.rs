@@ -1,0 +1,230 @@
+//! A chat server in memory that outlives the processes that call it.
+
+use crate::fuse::Fuse;
+use async_trait::async_trait;
+use serde_json::{Map, Value};
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+use warroom_engine::{Channel, Person};
+use warroom_runner::{Chat, ChatError, ChatErrorKind, FoundChannel, NewChannel, RenderedPost};
+
+pub(crate) struct MemoryChat {
+    state: Mutex<State>,
+    fuse: Arc<Fuse>,
+    bot: Person,
+}
+
+#[derive(Default)]
+struct State {
+    rooms: Vec<Room>,
+    posts: Vec<Post>,
+}
+
+#[derive(Clone)]
+pub(crate) struct Room {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) archived: bool,
+    pub(crate) members: BTreeSet<String>,
+}
+
+struct Post {
+    id: String,
+    channel_id: String,
+    stamp: String,
+    rendered: RenderedPost,
+}
+
+fn error(kind: ChatErrorKind, message: &str) -> ChatError {
+    ChatError { kind, message: message.to_owned(), retry_after_ms: None }
+}
+
+impl Room {
+    fn channel(&self) -> Channel {
+        Channel {
+            id: self.id.clone(),
+            name: self.name.clone(),
+            display_name: self.name.clone(),
+            team_id: "team".into(),
+        }
+    }
+}
+
+impl MemoryChat {
+    pub(crate) fn new(fuse: Arc<Fuse>) -> MemoryChat {
+        MemoryChat {
+            state: Mutex::default(),
+            fuse,
+            bot: Person { id: "bot".into(), username: "warroom".into() },
+        }
+    }
+
+    pub(crate) fn only_room(&self, after: &str) -> Room {
+        let state = self.state.lock().unwrap();
+        assert_eq!(state.rooms.len(), 1, "{after}");
+        state.rooms[0].clone()
+    }
+
+    pub(crate) fn messages(&self, channel_id: &str) -> Vec<String> {
+        let state = self.state.lock().unwrap();
+        let of_channel = state.posts.iter().filter(|post| post.channel_id == channel_id);
+        of_channel.map(|post| post.rendered.message.clone()).collect()
+    }
+
+    pub(crate) fn controls_left(&self) -> usize {
+        let state = self.state.lock().unwrap();
+        state
+            .posts
+            .iter()
+            .flat_map(|post| &post.rendered.sections)
+            .map(|section| section.controls.len())
+            .sum()
+    }
+
+    /// The context of the control with this label.
+    pub(crate) fn control(&self, post_id: &str, label: &str) -> Option<Map<String, Value>> {
+        let state = self.state.lock().unwrap();
+        let post = state.posts.iter().find(|post| post.id == post_id)?;
+        let mut controls = post.rendered.sections.iter().flat_map(|section| &section.controls);
+        controls.find(|control| control.label == label)?.context.as_object().cloned()
+    }
+}
+
+#[async_trait]
+impl Chat for MemoryChat {
+    fn bot(&self) -> &Person {
+        &self.bot
+    }
+
+    async fn find_team(&self, _name: &str) -> Result<Option<String>, ChatError> {
+        Ok(None)
+    }
+
+    async fn find_channel(&self, _team_id: &str, name: &str) -> Result<Option<Channel>, ChatError> {
+        let find = || {
+            if name == "Town Square" || name == "town-square" {
+                return Ok(Some(Channel {
+                    id: "town".into(),
+                    name: "town-square".into(),
+                    display_name: "Town Square".into(),
+                    team_id: "team".into(),
+                }));
+            }
+            let state = self.state.lock().unwrap();
+            Ok(state.rooms.iter().find(|room| room.name == name && !room.archived).map(Room::channel))
+        };
+        self.fuse.call("chat find_channel", find).await
+    }
+
+    async fn channel_by_handle(
+        &self,
+        _team_id: &str,
+        handle: &str,
+    ) -> Result<Option<FoundChannel>, ChatError> {
+        let find = || {
+            let state = self.state.lock().unwrap();
+            let found = state.rooms.iter().find(|room| room.name == handle);
+            Ok(found.map(|room| FoundChannel {
+                channel: room.channel(),
+                creator_id: "bot".into(),
+                archived: room.archived,
+            }))
+        };
+        self.fuse.call("chat channel_by_handle", find).await
+    }
+
+    async fn create_channel(&self, new: &NewChannel) -> Result<Channel, ChatError> {
+        let create = || {
+            let mut state = self.state.lock().unwrap();
+            if state.rooms.iter().any(|room| room.name == new.name) {
+                return Err(error(ChatErrorKind::Conflict, "the name is taken"));
+            }
+            let id = format!("room-{}", state.rooms.len());
+            let members = BTreeSet::from(["bot".to_owned()]);
+            let room = Room { id, name: new.name.clone(), archived: false, members };
+            state.rooms.push(room.clone());
+            Ok(room.channel())
+        };
+        self.fuse.call("chat create_channel", create).await
+    }
+
+    async fn archive_channel(&self, channel_id: &str) -> Result<(), ChatError> {
+        let archive = || {
+            let mut state = self.state.lock().unwrap();
+            let room = state.rooms.iter_mut().find(|room| room.id == channel_id);
+            room.map(|room| room.archived = true)
+                .ok_or_else(|| error(ChatErrorKind::NotFound, "no such channel"))
+        };
+        self.fuse.call("chat archive_channel", archive).await
+    }
+
+    async fn find_users(&self, names: &[String]) -> Result<(Vec<Person>, Vec<String>), ChatError> {
+        let person = |name: &String| Person { id: format!("id-{name}"), username: name.clone() };
+        self.fuse.call("chat find_users", || Ok((names.iter().map(person).collect(), Vec::new()))).await
+    }
+
+    async fn add_member(&self, channel_id: &str, user_id: &str) -> Result<(), ChatError> {
+        let add = || {
+            let mut state = self.state.lock().unwrap();
+            let room = state.rooms.iter_mut().find(|room| room.id == channel_id);
+            let room = room.ok_or_else(|| error(ChatErrorKind::NotFound, "no such channel"))?;
+            room.members.insert(user_id.to_owned());
+            Ok(())
+        };
+        self.fuse.call("chat add_member", add).await
+    }
+
+    async fn create_post(
+        &self,
+        channel_id: &str,
+        stamp: &str,
+        post: &RenderedPost,
+    ) -> Result<String, ChatError> {
+        let create = || {
+            let mut state = self.state.lock().unwrap();
+            if state.rooms.iter().any(|room| room.id == channel_id && room.archived) {
+                return Err(error(ChatErrorKind::Conflict, "the channel is archived"));
+            }
+            let id = format!("post-{}", state.posts.len() + 1);
+            state.posts.push(Post {
+                id: id.clone(),
+                channel_id: channel_id.to_owned(),
+                stamp: stamp.to_owned(),
+                rendered: post.clone(),
+            });
+            Ok(id)
+        };
+        self.fuse.call(&format!("chat create_post {:?}", post.message), create).await
+    }
+
+    async fn find_post(
+        &self,
+        channel_id: &str,
+        stamp: &str,
+        _since_ms: u64,
+    ) -> Result<Option<String>, ChatError> {
+        let find = || {
+            let state = self.state.lock().unwrap();
+            let mut posts = state.posts.iter();
+            Ok(posts
+                .find(|post| post.channel_id == channel_id && post.stamp == stamp)
+                .map(|post| post.id.clone()))
+        };
+        self.fuse.call("chat find_post", find).await
+    }
+
+    async fn update_post(&self, post_id: &str, _stamp: &str, post: &RenderedPost) -> Result<(), ChatError> {
+        let update = || {
+            let mut state = self.state.lock().unwrap();
+            let known = state.posts.iter_mut().find(|known| known.id == post_id);
+            let known = known.ok_or_else(|| error(ChatErrorKind::NotFound, "no such post"))?;
+            known.rendered = post.clone();
+            Ok(())
+        };
+        self.fuse.call("chat update_post", update).await
+    }
+
+    async fn is_administrator(&self, _user_id: &str) -> Result<bool, ChatError> {
+        Ok(false)
+    }
+}

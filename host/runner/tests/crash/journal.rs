@@ -1,0 +1,105 @@
+//! A journal in memory that outlives the processes that write it.
+
+use crate::fuse::Fuse;
+use async_trait::async_trait;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use warroom_runner::{Claim, Journal, JournalError, NewRun, Record, StartOutcome};
+
+pub(crate) struct MemoryJournal {
+    state: Mutex<State>,
+    fuse: Arc<Fuse>,
+}
+
+#[derive(Default)]
+struct State {
+    runs: BTreeMap<String, (Vec<Record>, bool)>,
+    posts: BTreeMap<(String, String), String>,
+    numbers: BTreeMap<String, u64>,
+    claims: Vec<(Claim, String)>,
+    blobs: BTreeMap<String, Vec<u8>>,
+}
+
+impl MemoryJournal {
+    pub(crate) fn new(fuse: Arc<Fuse>) -> MemoryJournal {
+        MemoryJournal { state: Mutex::default(), fuse }
+    }
+
+    pub(crate) fn run_ids(&self) -> Vec<String> {
+        self.state.lock().unwrap().runs.keys().cloned().collect()
+    }
+}
+
+#[async_trait]
+impl Journal for MemoryJournal {
+    async fn start_run(
+        &self,
+        new: NewRun,
+        first: Box<dyn FnOnce(u64) -> Vec<Record> + Send>,
+    ) -> Result<StartOutcome, JournalError> {
+        let start = || {
+            let mut state = self.state.lock().unwrap();
+            let post = (new.workflow.clone(), new.post_id.clone());
+            if let Some(run) = state.posts.get(&post) {
+                return Ok(StartOutcome::AlreadyStarted(run.clone()));
+            }
+            let next = state.numbers.entry(new.workflow.clone()).or_insert(new.number_start);
+            let number = *next;
+            *next += 1;
+            state.posts.insert(post, new.run_id.clone());
+            state.runs.insert(new.run_id.clone(), (first(number), false));
+            Ok(StartOutcome::Started(number))
+        };
+        self.fuse.call("journal start_run", start).await
+    }
+
+    async fn append(
+        &self,
+        run: &str,
+        expected: u64,
+        records: Vec<Record>,
+        ended: bool,
+        claims: Vec<Claim>,
+    ) -> Result<(), JournalError> {
+        let kinds: Vec<String> = records.iter().map(|record| record.kind.clone()).collect();
+        let append = || {
+            let mut state = self.state.lock().unwrap();
+            for claim in &claims {
+                if let Some((claim, by)) = state.claims.iter().find(|(known, by)| known == claim && by != run)
+                {
+                    return Err(JournalError::Claimed { claim: claim.clone(), by_run: by.clone() });
+                }
+            }
+            let Some((known, over)) = state.runs.get_mut(run) else {
+                return Err(JournalError::Failed("no such run".into()));
+            };
+            let actual = known.len() as u64;
+            if actual != expected {
+                return Err(JournalError::Moved { run: run.to_owned(), expected, actual });
+            }
+            known.extend(records);
+            *over = ended;
+            state.claims.extend(claims.into_iter().map(|claim| (claim, run.to_owned())));
+            Ok(())
+        };
+        self.fuse.call(&format!("journal append {kinds:?}"), append).await
+    }
+
+    async fn records(&self, run: &str) -> Result<Vec<Record>, JournalError> {
+        Ok(self.state.lock().unwrap().runs.get(run).map(|(records, _)| records.clone()).unwrap_or_default())
+    }
+
+    async fn open_runs(&self) -> Result<Vec<String>, JournalError> {
+        let state = self.state.lock().unwrap();
+        Ok(state.runs.iter().filter(|(_, (_, ended))| !ended).map(|(id, _)| id.clone()).collect())
+    }
+
+    async fn put_blob(&self, name: &str, bytes: Vec<u8>) -> Result<(), JournalError> {
+        self.state.lock().unwrap().blobs.insert(name.to_owned(), bytes);
+        Ok(())
+    }
+
+    async fn blob(&self, name: &str) -> Result<Option<Vec<u8>>, JournalError> {
+        Ok(self.state.lock().unwrap().blobs.get(name).cloned())
+    }
+}

@@ -1,0 +1,207 @@
+//! The promise that nothing is lost and nothing is done twice, tried at every point where a process can die.
+//!
+//! A chat and a journal in memory stand in for the real ones; the components are the real ones. A fuse counts every call to
+//! either, and at one of them the process "dies": the call never returns, before or after having taken effect. A new
+//! runner over the same journal and chat must bring the incident to the same end, with every channel and post there
+//! exactly once.
+
+mod chat;
+mod fuse;
+mod journal;
+
+use chat::MemoryChat;
+use fuse::{Death, Fuse};
+use journal::MemoryJournal;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+use warroom_engine::{Channel, Person, Run, Status};
+use warroom_runner::{
+    Components, IncomingPost, Journal, Key, LoadedFile, Options, Permit, Press, Reply, Runner, Scope, Source,
+    SystemClock, Workflows,
+};
+use warroom_sandbox::{Capability, Limits, Sandbox};
+
+const WORKFLOW: &str = include_str!("../../../../samples/workflows/security_issue.json");
+
+fn component(name: &str, capabilities: &[Capability]) -> Source {
+    let directory = std::env::var("WARROOM_ACTIONS")
+        .unwrap_or_else(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/actions").to_owned());
+    let file = format!("{directory}/{name}.wasm");
+    let bytes = std::fs::read(&file)
+        .unwrap_or_else(|error| panic!("{file}: {error}; run `cargo xtask actions` first"));
+    let permit = Permit { capabilities: capabilities.iter().copied().collect(), scope: Scope::Team };
+    Source { name: name.to_owned(), bytes, permit }
+}
+
+fn sources() -> Vec<Source> {
+    vec![
+        component("create_channel", &[Capability::Channels]),
+        component("add_users_channel", &[Capability::Channels, Capability::Users, Capability::Members]),
+        component("post", &[Capability::Channels, Capability::Posts]),
+        component("archive_channel", &[Capability::Channels, Capability::Archiving]),
+    ]
+}
+
+/// What survives a death: the journal, the chat, the files.
+struct World {
+    journal: Arc<MemoryJournal>,
+    chat: Arc<MemoryChat>,
+    fuse: Arc<Fuse>,
+    sandbox: Arc<Sandbox>,
+}
+
+impl World {
+    fn new(sandbox: Arc<Sandbox>) -> World {
+        let fuse = Arc::new(Fuse::default());
+        World {
+            journal: Arc::new(MemoryJournal::new(Arc::clone(&fuse))),
+            chat: Arc::new(MemoryChat::new(Arc::clone(&fuse))),
+            fuse,
+            sandbox,
+        }
+    }
+
+    /// A process: a runner over what survived.
+    async fn start(&self) -> Runner {
+        let journal: Arc<dyn Journal> = Arc::clone(&self.journal) as Arc<dyn Journal>;
+        let (components, refused) =
+            Components::load(Arc::clone(&self.sandbox), Arc::clone(&journal), sources()).await.unwrap();
+        assert!(refused.is_empty(), "{refused:?}");
+        let workflows = Workflows::default();
+        let file = LoadedFile { name: "security_issue.json".into(), text: WORKFLOW.into() };
+        assert!(workflows.put(&file, components.catalog()).0);
+        let options = Options { retry_first_ms: 1, retry_wait_max_ms: 4, ..Options::default() };
+        let runner = Runner::new(
+            Arc::clone(&self.chat) as Arc<dyn warroom_runner::Chat>,
+            journal,
+            Arc::new(SystemClock),
+            Arc::new(components),
+            Arc::new(workflows),
+            Key::new([1; 32]),
+            options,
+        );
+        let (_, stuck) = runner.resume().await.unwrap();
+        assert!(stuck.is_empty(), "{stuck:?}");
+        runner
+    }
+}
+
+fn person(name: &str) -> Person {
+    Person { id: format!("id-{name}"), username: name.to_owned() }
+}
+
+fn report() -> IncomingPost {
+    IncomingPost {
+        post_id: "post-0".into(),
+        text: "#sec the door is open".into(),
+        user: person("jon"),
+        channel: Channel {
+            id: "town".into(),
+            name: "town-square".into(),
+            display_name: "Town Square".into(),
+            team_id: "team".into(),
+        },
+        team_name: "infosec".into(),
+        permalink: "http://chat/infosec/pl/post-0".into(),
+    }
+}
+
+/// Does what the incident needs next, as people would who try again when nothing happens.
+async fn nudge(world: &World, runner: &Runner) -> Option<Run> {
+    let Some(id) = world.journal.run_ids().into_iter().next() else {
+        runner.on_post(&report()).await.unwrap();
+        return None;
+    };
+    let run = runner.run(&id).await.unwrap();
+    if run.has_ended() {
+        return Some(run);
+    }
+    assert!(matches!(run.status, Status::Open), "{:?}", run.status);
+    if let Some(post) = run.posts.last().filter(|post| run.is_live(post)) {
+        let severity = run.choices.get(&("TriagePost".to_owned(), "Severity".to_owned()));
+        let (label, option) = match run.step() {
+            Some("Triage") if severity.is_none() => ("Severity", Some("S1".to_owned())),
+            Some("Triage") => ("Triaged", None),
+            _ => ("Resolved", None),
+        };
+        if let Some(context) = world.chat.control(&post.post_id, label) {
+            let press = Press {
+                context,
+                post_id: post.post_id.clone(),
+                channel_id: post.channel_id.clone(),
+                by: person("chris"),
+                option,
+            };
+            let reply = runner.press(&press).await.unwrap().unwrap();
+            assert!(matches!(reply, Reply::Update { .. }), "{reply:?}");
+        }
+    }
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    None
+}
+
+/// Plays the incident to its end, or to the death of the process.
+async fn play(world: &World, runner: &Runner) -> Option<Run> {
+    loop {
+        tokio::select! {
+            biased;
+            () = world.fuse.blown() => return None,
+            ended = nudge(world, runner) => if ended.is_some() {
+                return ended;
+            }
+        }
+    }
+}
+
+fn assert_whole(world: &World, run: &Run, after: &str) {
+    assert_eq!(run.status, Status::Finished, "{after}");
+    let room = world.chat.only_room(after);
+    assert!(room.archived, "{after}");
+    assert_eq!(room.members, BTreeSet::from(["bot", "id-chris", "id-jon"].map(str::to_owned)), "{after}");
+    assert_eq!(
+        world.chat.messages(&room.id),
+        [
+            "New issue to triage:\n ```#sec the door is open```",
+            "Finished Triage",
+            "Developing a fix underway. Issue information:\n\nLikelihood: \nImpact: \nSeverity: S1",
+            "Resolved.",
+        ],
+        "{after}"
+    );
+    assert_eq!(
+        world.chat.messages("town"),
+        ["Security issue reported. War room created: ~security-issue-1", "Resolved Security Issue 1"],
+        "{after}"
+    );
+    assert_eq!(world.chat.controls_left(), 0, "{after}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_death_at_any_call_loses_nothing_and_doubles_nothing() {
+    let sandbox = Arc::new(Sandbox::new(Limits::default()).unwrap());
+    for death in [Death::BeforeTheCall, Death::AfterTheCall] {
+        let mut deaths = 0;
+        for at in 1.. {
+            let world = World::new(Arc::clone(&sandbox));
+            let runner = world.start().await;
+            world.fuse.arm(at, death);
+            let ended = play(&world, &runner).await;
+            world.fuse.disarm();
+            runner.stop();
+            if let Some(run) = ended {
+                // The incident came to its end before that many calls: every point was tried.
+                assert_whole(&world, &run, "undisturbed");
+                break;
+            }
+            deaths += 1;
+            let after = format!("died {death:?} number {at}: {}", world.fuse.last_call());
+            let runner = world.start().await;
+            let run = tokio::time::timeout(Duration::from_secs(30), play(&world, &runner)).await;
+            let run = run.unwrap_or_else(|_| panic!("stuck after it {after}")).unwrap();
+            assert_whole(&world, &run, &after);
+            runner.stop();
+        }
+        assert!(deaths > 40, "only {deaths} points were tried");
+    }
+}

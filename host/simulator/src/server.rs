@@ -1,0 +1,210 @@
+//! The HTTP side: from a request to the world and back.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use axum::Router;
+use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::{ConnectInfo, Path, Query, Request, State};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::{HeaderMap, StatusCode};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{any, get, post};
+use serde::Deserialize;
+use tokio::sync::watch;
+
+use crate::call::{Answer, Call};
+use crate::callbacks::Callbacks;
+use crate::errors::ApiError;
+use crate::faults::{Fault, Faults};
+use crate::link::Scissors;
+use crate::router::{self, Handler};
+use crate::world::World;
+use crate::{actions, page, webhooks, websocket};
+
+const JSON: &str = "application/json";
+const TEXT: &str = "text/plain; charset=utf-8";
+
+/// What all requests share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    world: Mutex<World>,
+    faults: Mutex<Faults>,
+    /// Calls integrations.
+    pub(crate) callbacks: Callbacks,
+    /// Id of the team that the page shows.
+    pub(crate) team_id: String,
+    /// Bytes of one request's body.
+    pub(crate) body_bytes_max: usize,
+    stop: watch::Receiver<bool>,
+}
+
+impl Shared {
+    /// Serves `world` until `stop` says true, or its sender is gone.
+    pub(crate) fn new(
+        world: World,
+        callbacks: Callbacks,
+        team_id: String,
+        stop: watch::Receiver<bool>,
+    ) -> Shared {
+        Shared {
+            faults: Mutex::new(Faults::new(world.limits.requests_logged_max)),
+            body_bytes_max: world.limits.body_bytes_max,
+            world: Mutex::new(world),
+            callbacks,
+            team_id,
+            stop,
+        }
+    }
+
+    /// The world, for a short visit: never keep it over an `await`. A panic of another visitor leaves it usable, since
+    /// this is a server for trials and tests.
+    pub(crate) fn world(&self) -> MutexGuard<'_, World> {
+        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Faults on order and the requests seen.
+    pub(crate) fn faults(&self) -> MutexGuard<'_, Faults> {
+        self.faults.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until the simulator is to stop.
+    pub(crate) async fn stopping(&self) {
+        let mut stop = self.stop.clone();
+        if stop.wait_for(|stop| *stop).await.is_err() {
+            tracing::debug!("the simulator was dropped without being stopped");
+        }
+    }
+}
+
+/// Everything the simulator answers.
+pub(crate) fn routes(shared: Arc<Shared>) -> Router {
+    let api = Router::new()
+        .route("/api/v4/websocket", get(websocket::upgrade))
+        .route("/api/v4/{*path}", any(api))
+        .route("/hooks/{id}", post(hook))
+        .layer(from_fn_with_state(Arc::clone(&shared), faulty));
+    let page = page::routes(shared.body_bytes_max);
+    api.merge(page).fallback(not_found).with_state(shared)
+}
+
+/// Logs a request and does the fault ordered for it.
+async fn faulty(
+    State(shared): State<Arc<Shared>>,
+    ConnectInfo(scissors): ConnectInfo<Scissors>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let fault = shared.faults().meet(request.method().as_str(), request.uri().path());
+    match fault {
+        None => next.run(request).await,
+        Some(Fault::LoseAnswer) => {
+            let answer = next.run(request).await;
+            scissors.cut();
+            answer
+        }
+        Some(Fault::Fail(429)) => (
+            StatusCode::TOO_MANY_REQUESTS,
+            [
+                (CONTENT_TYPE.as_str(), TEXT),
+                (RETRY_AFTER.as_str(), "1"),
+                ("x-ratelimit-limit", "6"),
+                ("x-ratelimit-remaining", "0"),
+                ("x-ratelimit-reset", "1"),
+            ],
+            "limit exceeded\n",
+        )
+            .into_response(),
+        Some(Fault::Fail(status)) => {
+            let error =
+                ApiError::new(status, "simulator.fault.app_error", "This failure was ordered by a test.");
+            error_response(&shared, &error)
+        }
+    }
+}
+
+async fn api(State(shared): State<Arc<Shared>>, request: Request) -> Response {
+    match answer(&shared, request).await {
+        Ok(answer) => {
+            let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
+            let mut response =
+                (status, [(CONTENT_TYPE, JSON)], Body::from(answer.body.to_string())).into_response();
+            if let Some(token) = answer.token.and_then(|token| token.parse().ok()) {
+                response.headers_mut().insert("token", token);
+            }
+            response
+        }
+        Err(error) => error_response(&shared, &error),
+    }
+}
+
+#[derive(Default, Deserialize)]
+struct Selection {
+    #[serde(default)]
+    selected_option: String,
+}
+
+async fn answer(shared: &Shared, request: Request) -> Result<Answer, ApiError> {
+    let (head, body) = request.into_parts();
+    let path = head.uri.path();
+    let found = router::find(head.method.as_str(), path.trim_start_matches("/api/v4/"))
+        .ok_or_else(|| ApiError::route(head.method.as_str(), path))?;
+    let caller = if found.session { session(shared, &head.headers)? } else { String::new() };
+    let query =
+        Query::<Vec<(String, String)>>::try_from_uri(&head.uri).map_err(|_| ApiError::url("query"))?.0;
+    let body = to_bytes(body, shared.body_bytes_max).await.map_err(|_| too_large(shared))?;
+    let call = Call { caller, params: found.params, query, body: body.into() };
+    match found.handler {
+        Handler::World(handler) => handler(&mut shared.world(), &call),
+        Handler::Press => {
+            let selection =
+                if call.body.is_empty() { Selection::default() } else { call.json("selected_option")? };
+            let selected = &selection.selected_option;
+            actions::press(shared, &call.caller, &call.id(0, "post_id")?, call.param(1), selected).await
+        }
+    }
+}
+
+fn session(shared: &Shared, headers: &HeaderMap) -> Result<String, ApiError> {
+    let token = bearer(headers).ok_or_else(ApiError::session)?;
+    shared.world().user_of_token(token).map(str::to_owned).ok_or_else(ApiError::session)
+}
+
+/// The token of an `Authorization` header.
+pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    let known = scheme.eq_ignore_ascii_case("bearer") || scheme.eq_ignore_ascii_case("token");
+    known.then_some(token.trim())
+}
+
+fn too_large(shared: &Shared) -> ApiError {
+    let id = "api.context.request_body_too_large.app_error";
+    ApiError::new(413, id, format!("The body broke off, or has more than {} bytes.", shared.body_bytes_max))
+}
+
+async fn hook(State(shared): State<Arc<Shared>>, Path(id): Path<String>, request: Request) -> Response {
+    let spoken = match to_bytes(request.into_body(), shared.body_bytes_max).await {
+        Ok(body) => speak(&shared, &id, &body),
+        Err(_) => Err(too_large(&shared)),
+    };
+    match spoken {
+        Ok(()) => ([(CONTENT_TYPE, "text/plain")], "ok").into_response(),
+        Err(error) => error_response(&shared, &error),
+    }
+}
+
+fn speak(shared: &Shared, id: &str, body: &Bytes) -> Result<(), ApiError> {
+    webhooks::speak(&mut shared.world(), id, body)
+}
+
+async fn not_found(State(shared): State<Arc<Shared>>, request: Request) -> Response {
+    error_response(&shared, &ApiError::route(request.method().as_str(), request.uri().path()))
+}
+
+/// An error as the real server sends it.
+pub(crate) fn error_response(shared: &Shared, error: &ApiError) -> Response {
+    let request_id = shared.world().ids.next();
+    let status = StatusCode::from_u16(error.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let kind = if error.is_route() { TEXT } else { JSON };
+    (status, [(CONTENT_TYPE, kind)], error.json(&request_id).to_string()).into_response()
+}

@@ -1,0 +1,221 @@
+//! One socket: from the handshake to its end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::rejection::QueryRejection;
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
+use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
+use axum::extract::{Query, State};
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
+
+use super::event::{Audience, Event};
+use super::hub::Attached;
+use crate::errors::ApiError;
+use crate::server::{Shared, bearer, error_response};
+use crate::system::VERSION;
+
+/// Bytes of a message from a client.
+const MESSAGE_BYTES_MAX: usize = 64 << 10;
+/// How long a socket may stay without a token.
+const AUTHENTICATION_TIMEOUT: Duration = Duration::from_secs(30);
+/// How often the server pings.
+const PING_EVERY: Duration = Duration::from_secs(60);
+/// After how long a silence the server closes.
+const SILENCE_MAX: Duration = Duration::from_secs(100);
+/// How long a client may take to accept a frame.
+const SEND_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What a client says when it connects.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Resume {
+    connection_id: String,
+    sequence_number: u64,
+}
+
+/// A message from a client.
+#[derive(Debug, Deserialize)]
+struct Request {
+    #[serde(default)]
+    seq: i64,
+    #[serde(default)]
+    action: String,
+    #[serde(default)]
+    data: Value,
+}
+
+/// `GET /api/v4/websocket`
+pub(crate) async fn upgrade(
+    State(shared): State<Arc<Shared>>,
+    resume: Result<Query<Resume>, QueryRejection>,
+    headers: HeaderMap,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Response {
+    let upgrade = match upgrade {
+        Ok(upgrade) => upgrade,
+        Err(_) => {
+            let id = "api.web_socket.connect.upgrade.app_error";
+            return error_response(
+                &shared,
+                &ApiError::invalid(id, "Failed to upgrade websocket connection."),
+            );
+        }
+    };
+    // What cannot be read cannot be resumed: the stream begins anew.
+    let resume = resume.map(|Query(resume)| resume).unwrap_or_default();
+    let user_id = bearer(&headers).and_then(|token| shared.world().user_of_token(token).map(str::to_owned));
+    upgrade
+        .max_message_size(MESSAGE_BYTES_MAX)
+        .on_upgrade(move |socket| run(socket, shared, user_id, resume))
+        .into_response()
+}
+
+async fn run(mut socket: WebSocket, shared: Arc<Shared>, user_id: Option<String>, resume: Resume) {
+    let (attached, user_id) = match user_id {
+        Some(user_id) => (attach(&shared, &user_id, Some(&resume)), user_id),
+        None => {
+            let challenge = timeout(AUTHENTICATION_TIMEOUT, challenge(&mut socket, &shared));
+            let user_id = tokio::select! {
+                user_id = challenge => user_id.ok().flatten(),
+                () = shared.stopping() => None,
+            };
+            // The real server closes without a word, too.
+            let Some(user_id) = user_id else { return };
+            (attach(&shared, &user_id, None), user_id)
+        }
+    };
+    let Some(attached) = attached else { return };
+    let (connection_id, socket_number) = (attached.connection_id.clone(), attached.socket_number);
+    set_status(&shared, &user_id, "online");
+    serve(&mut socket, &shared, attached).await;
+    shared.world().hub.detach(&connection_id, socket_number);
+    set_status(&shared, &user_id, "offline");
+}
+
+/// A stream for this user: the old one if it can be resumed, else a new one. Those who authenticate by challenge cannot
+/// resume.
+fn attach(shared: &Shared, user_id: &str, resume: Option<&Resume>) -> Option<Attached> {
+    let mut world = shared.world();
+    if let Some(resume) = resume.filter(|resume| !resume.connection_id.is_empty())
+        && let Some(attached) = world.hub.resume(user_id, &resume.connection_id, resume.sequence_number)
+    {
+        return Some(attached);
+    }
+    let connection_id = world.ids.next();
+    world.hub.open(user_id, connection_id, resume.is_some())
+}
+
+fn set_status(shared: &Shared, user_id: &str, status: &str) {
+    shared.world().emit(&Event {
+        name: "status_change",
+        data: json!({"status": status, "user_id": user_id}),
+        audience: Audience::User(user_id.to_owned()),
+    });
+}
+
+/// Waits for a token. `None` if a wrong one comes, or none.
+async fn challenge(socket: &mut WebSocket, shared: &Shared) -> Option<String> {
+    while let Some(Ok(message)) = socket.recv().await {
+        let Message::Text(text) = message else { continue };
+        let request: Request = serde_json::from_str(&text).ok()?;
+        if request.action == "authentication_challenge" {
+            let token = request.data.get("token").and_then(Value::as_str)?;
+            let user_id = shared.world().user_of_token(token)?.to_owned();
+            return send(socket, json!({"status": "OK", "seq_reply": request.seq})).await.then_some(user_id);
+        }
+        let error =
+            ApiError::new(401, "api.web_socket_router.not_authenticated.app_error", "Not authenticated.");
+        if !send(socket, failure(request.seq, &error)).await {
+            return None;
+        }
+    }
+    None
+}
+
+fn failure(seq: i64, error: &ApiError) -> Value {
+    let mut body = error.json("");
+    if let Some(body) = body.as_object_mut() {
+        body.remove("request_id");
+    }
+    json!({"status": "FAIL", "seq_reply": seq, "error": body})
+}
+
+async fn send(socket: &mut WebSocket, frame: Value) -> bool {
+    send_text(socket, frame.to_string()).await
+}
+
+async fn send_text(socket: &mut WebSocket, text: String) -> bool {
+    matches!(timeout(SEND_TIMEOUT, socket.send(Message::Text(text.into()))).await, Ok(Ok(())))
+}
+
+/// Carries frames out and answers requests, until one side ends it.
+async fn serve(socket: &mut WebSocket, shared: &Shared, attached: Attached) {
+    let Attached { first, mut frames, .. } = attached;
+    for frame in first {
+        if !send_text(socket, frame).await {
+            return;
+        }
+    }
+    let mut pings = interval_at(Instant::now() + PING_EVERY, PING_EVERY);
+    pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut heard = Instant::now();
+    loop {
+        let alive = tokio::select! {
+            frame = frames.recv() => match frame {
+                Some(frame) => send_text(socket, frame).await,
+                None => false,
+            },
+            message = socket.recv() => match message {
+                Some(Ok(message)) => {
+                    heard = Instant::now();
+                    answer(socket, shared, message).await
+                }
+                _ => false,
+            },
+            _ = pings.tick() => {
+                matches!(timeout(SEND_TIMEOUT, socket.send(Message::Ping(Vec::new().into()))).await, Ok(Ok(())))
+            }
+            () = tokio::time::sleep_until(heard + SILENCE_MAX) => false,
+            () = shared.stopping() => {
+                // The client may be gone already; either way the socket ends here.
+                let _sent = timeout(SEND_TIMEOUT, socket.send(Message::Close(None))).await;
+                false
+            }
+        };
+        if !alive {
+            return;
+        }
+    }
+}
+
+async fn answer(socket: &mut WebSocket, shared: &Shared, message: Message) -> bool {
+    let text = match message {
+        Message::Text(text) => text,
+        Message::Close(_) => return false,
+        Message::Ping(_) | Message::Pong(_) | Message::Binary(_) => return true,
+    };
+    let Ok(request) = serde_json::from_str::<Request>(&text) else { return false };
+    let reply = match request.action.as_str() {
+        "ping" => json!({
+            "status": "OK",
+            "seq_reply": request.seq,
+            "data": {
+                "node_id": "",
+                "server_time": shared.world().now_ms(),
+                "text": "pong",
+                "version": VERSION,
+            },
+        }),
+        "user_typing" | "authentication_challenge" => json!({"status": "OK", "seq_reply": request.seq}),
+        _ => {
+            let id = "api.web_socket_router.bad_action.app_error";
+            failure(request.seq, &ApiError::new(500, id, "Unknown WebSocket action."))
+        }
+    };
+    send(socket, reply).await
+}

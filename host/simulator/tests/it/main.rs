@@ -1,0 +1,12 @@
+//! The simulator over its sockets: against recordings of a real server, and against itself.
+
+#[cfg(test)]
+mod contract;
+#[cfg(test)]
+mod events;
+#[cfg(test)]
+mod faults;
+#[cfg(test)]
+mod page;
+#[cfg(test)]
+mod support;

@@ -1,0 +1,176 @@
+//! The handle that the rest of the program holds.
+
+use tokio::sync::{mpsc, oneshot};
+
+use crate::error::StoreError;
+use crate::location::Location;
+use crate::record::{Claim, NewRun, Options, Record, RunRow, RunStatus, StartOutcome};
+use crate::sqlite::Sqlite;
+use crate::writer::{self, Command, Request, Work};
+
+/// How long a workflow text or a component may be, in bytes: 64 MiB. The largest components, with an interpreter inside,
+/// have about 20 MB.
+pub const BLOB_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// How many records one call may write.
+pub const RECORDS_AT_ONCE_MAX: usize = 1024;
+
+/// The journal. Clones share one queue and one connection.
+///
+/// A call that is dropped before it answers may have been done all the same; so may one that was waiting when the store
+/// was closed.
+#[derive(Clone)]
+pub struct Store {
+    commands: mpsc::Sender<Command>,
+}
+
+impl Store {
+    /// Opens the journal at `url`, `sqlite:PATH` or `sqlite::memory:`, and makes the file (for its owner alone) and the tables that
+    /// are missing. Must be called within a tokio runtime, whose task serves the store until it is closed.
+    ///
+    /// # Errors
+    /// [`StoreError::Url`], [`StoreError::File`]; [`StoreError::Locked`] when somebody else has the file;
+    /// [`StoreError::NewerSchema`] when a later version wrote it; [`StoreError::Database`].
+    pub async fn open(url: &str, options: Options) -> Result<Self, StoreError> {
+        let db = Sqlite::open(Location::parse(url)?, options.record_bytes_max).await?;
+        let (commands, queue) = mpsc::channel(options.queue_max.max(1));
+        tokio::spawn(writer::write(db, queue, options.batch_max.max(1)));
+        Ok(Self { commands })
+    }
+
+    /// The secret called `name`. The first time, `fresh` is stored and given back; ever after, what was stored then.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`], [`StoreError::Stopped`].
+    pub async fn secret(&self, name: &str, fresh: [u8; 32]) -> Result<[u8; 32], StoreError> {
+        let name = name.to_owned();
+        self.call("read a secret", move |db| Box::pin(async move { db.secret(&name, fresh).await })).await
+    }
+
+    /// Stores a workflow text or a component under its digest, `sha256:HEX`. Doing it again changes nothing: what is stored under a
+    /// digest stays. The caller vouches that the digest is that of the bytes.
+    ///
+    /// # Errors
+    /// [`StoreError::TooLarge`] above [`BLOB_BYTES_MAX`], [`StoreError::Database`], [`StoreError::Stopped`].
+    pub async fn put_blob(&self, digest: &str, bytes: Vec<u8>) -> Result<(), StoreError> {
+        bounded(&format!("the blob {digest} (bytes)"), bytes.len(), BLOB_BYTES_MAX)?;
+        let digest = digest.to_owned();
+        self.call("store a blob", move |db| Box::pin(async move { db.put_blob(&digest, &bytes).await })).await
+    }
+
+    /// What is stored under a digest, if anything is.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`], [`StoreError::Stopped`].
+    pub async fn blob(&self, digest: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        let digest = digest.to_owned();
+        self.call("read a blob", move |db| Box::pin(async move { db.blob(&digest).await })).await
+    }
+
+    /// Starts a run, all or nothing: takes the workflow's next number, and writes the run, which is open, and its first records.
+    /// A start that is refused takes no number, so the numbers of a workflow have no gaps.
+    ///
+    /// # Errors
+    /// [`StoreError::TooLarge`] for a record above [`Options::record_bytes_max`], more than [`RECORDS_AT_ONCE_MAX`] records, or a
+    /// number above 2^63 - 1; [`StoreError::Database`], also when another run has this id; [`StoreError::Stopped`].
+    pub async fn start_run(&self, new: NewRun) -> Result<StartOutcome, StoreError> {
+        let doing = format!("start run {}", new.run_id);
+        self.call(&doing, move |db| Box::pin(db.start_run(new))).await
+    }
+
+    /// Appends records to a run, all or nothing, with its new status and the names it takes.
+    ///
+    /// `expected_seq` is how many records the run must have already: who writes on a stale reading is refused. A run may claim again
+    /// what it claimed before.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`], [`StoreError::Claimed`], [`StoreError::UnknownRun`]; [`StoreError::TooLarge`] for a record above
+    /// [`Options::record_bytes_max`] or more than [`RECORDS_AT_ONCE_MAX`] records; [`StoreError::Database`]; [`StoreError::Stopped`].
+    pub async fn append(
+        &self,
+        run_id: &str,
+        expected_seq: u64,
+        records: Vec<Record>,
+        status: RunStatus,
+        claims: Vec<Claim>,
+    ) -> Result<(), StoreError> {
+        let doing = format!("append to run {run_id}");
+        let run_id = run_id.to_owned();
+        self.call(&doing, move |db| {
+            Box::pin(async move { db.append(&run_id, expected_seq, records, status, claims).await })
+        })
+        .await
+    }
+
+    /// All records of a run, in the order of their writing; none when there is no such run.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`], [`StoreError::Stopped`].
+    pub async fn records(&self, run_id: &str) -> Result<Vec<Record>, StoreError> {
+        let doing = format!("read run {run_id}");
+        let run_id = run_id.to_owned();
+        self.call(&doing, move |db| Box::pin(async move { db.records(&run_id).await })).await
+    }
+
+    /// The runs that are not over, oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`], [`StoreError::Stopped`].
+    pub async fn open_runs(&self) -> Result<Vec<RunRow>, StoreError> {
+        self.call("list the open runs", |db| Box::pin(db.open_runs())).await
+    }
+
+    /// A run without its records, if there is one.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`], [`StoreError::Stopped`].
+    pub async fn run(&self, run_id: &str) -> Result<Option<RunRow>, StoreError> {
+        let doing = format!("look up run {run_id}");
+        let run_id = run_id.to_owned();
+        self.call(&doing, move |db| Box::pin(async move { db.run(&run_id).await })).await
+    }
+
+    /// At most `limit` runs, newest first.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`], [`StoreError::Stopped`].
+    pub async fn runs(&self, limit: u32) -> Result<Vec<RunRow>, StoreError> {
+        self.call("list the runs", move |db| Box::pin(db.runs(limit))).await
+    }
+
+    /// How many requests wait for the writer, at most [`Options::queue_max`]. For metrics.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.commands.max_capacity().saturating_sub(self.commands.capacity())
+    }
+
+    /// Finishes what waits, then closes the file and gives up its lock. Calls of other clones fail from now on with
+    /// [`StoreError::Stopped`]. Without it the same happens once the last clone is dropped, a little later.
+    pub async fn close(self) {
+        let (reply, closed) = oneshot::channel();
+        if self.commands.send(Command::Close(reply)).await.is_ok() {
+            // An error would mean that the writer is gone, and the file with it.
+            drop(closed.await);
+        }
+    }
+
+    async fn call<T, F>(&self, doing: &str, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: for<'a> FnOnce(&'a mut Sqlite) -> Work<'a, T> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let stopped = || StoreError::Stopped { doing: doing.to_owned() };
+        self.commands.send(Command::Do(Box::new(Request { work, reply }))).await.map_err(|_| stopped())?;
+        answer.await.map_err(|_| stopped())?
+    }
+}
+
+/// Refuses what is larger than its bound.
+pub(crate) fn bounded(what: &str, size: usize, max: usize) -> Result<(), StoreError> {
+    if size <= max {
+        return Ok(());
+    }
+    let wide = |value: usize| u64::try_from(value).unwrap_or(u64::MAX);
+    Err(StoreError::TooLarge { what: what.to_owned(), size: wide(size), max: wide(max) })
+}

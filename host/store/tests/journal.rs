@@ -1,0 +1,300 @@
+//! What the journal promises, on real files.
+#![allow(clippy::panic, clippy::unwrap_used, reason = "a failing helper fails its test")]
+
+use std::path::Path;
+
+use sqlx::{Connection as _, Row as _};
+use tempfile::TempDir;
+use warroom_store::{
+    Claim, NewRun, Options, RECORDS_AT_ONCE_MAX, Record, RunRow, RunStatus, StartOutcome, Store, StoreError,
+};
+
+fn url(directory: &Path) -> String {
+    format!("sqlite:{}", directory.join("journal.db").display())
+}
+
+async fn open(directory: &TempDir) -> Store {
+    Store::open(&url(directory.path()), Options::default()).await.unwrap()
+}
+
+fn record(text: &str) -> Record {
+    Record { kind: "fact".into(), version: 3, body: text.as_bytes().to_vec() }
+}
+
+fn claim(name: &str) -> Claim {
+    Claim { kind: "channel".into(), scope: "team-1".into(), name: name.into() }
+}
+
+fn new_run(run_id: &str, workflow: &str, post_id: &str, number_start: u64) -> NewRun {
+    NewRun {
+        run_id: run_id.into(),
+        workflow: workflow.into(),
+        post_id: post_id.into(),
+        number_start,
+        first: Box::new(|number| vec![record(&format!("number {number}"))]),
+    }
+}
+
+async fn started(store: &Store, run_id: &str, post_id: &str) -> u64 {
+    match store.start_run(new_run(run_id, "sec", post_id, 1)).await.unwrap() {
+        StartOutcome::Started { number } => number,
+        other @ StartOutcome::AlreadyStarted { .. } => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn the_number_is_in_the_first_record() {
+    let directory = TempDir::new().unwrap();
+    let store = open(&directory).await;
+    let outcome = store.start_run(new_run("r1", "sec", "p1", 41)).await.unwrap();
+    assert_eq!(outcome, StartOutcome::Started { number: 41 });
+    assert_eq!(store.records("r1").await.unwrap(), vec![record("number 41")]);
+}
+
+#[tokio::test]
+async fn a_post_starts_one_run_per_workflow() {
+    let directory = TempDir::new().unwrap();
+    let store = open(&directory).await;
+    assert_eq!(started(&store, "r1", "p1").await, 1);
+    let again = store.start_run(new_run("r2", "sec", "p1", 1)).await.unwrap();
+    assert_eq!(again, StartOutcome::AlreadyStarted { run_id: "r1".into() });
+    assert_eq!(store.run("r2").await.unwrap(), None);
+    assert!(store.records("r2").await.unwrap().is_empty());
+
+    let other = store.start_run(new_run("r3", "outage", "p1", 1)).await.unwrap();
+    assert_eq!(other, StartOutcome::Started { number: 1 });
+}
+
+#[tokio::test]
+async fn refused_starts_leave_no_gap_in_the_numbers() {
+    let directory = TempDir::new().unwrap();
+    let store = open(&directory).await;
+    assert_eq!(started(&store, "r1", "p1").await, 1);
+    store.start_run(new_run("r2", "sec", "p1", 1)).await.unwrap();
+    let mut too_large = new_run("r3", "sec", "p3", 1);
+    too_large.first = Box::new(|_| vec![Record { body: vec![0; 1024 * 1024 + 1], ..record("") }]);
+    assert!(matches!(store.start_run(too_large).await, Err(StoreError::TooLarge { .. })));
+    assert!(matches!(store.start_run(new_run("r1", "sec", "p4", 1)).await, Err(StoreError::Database { .. })));
+    assert_eq!(started(&store, "r5", "p5").await, 2);
+}
+
+#[tokio::test]
+async fn numbers_go_on_after_a_restart_and_never_back() {
+    let directory = TempDir::new().unwrap();
+    let store = open(&directory).await;
+    for (post, start, number) in [("p1", 7, 7), ("p2", 7, 8), ("p3", 1, 9), ("p4", 20, 20)] {
+        let outcome = store.start_run(new_run(post, "sec", post, start)).await.unwrap();
+        assert_eq!(outcome, StartOutcome::Started { number });
+    }
+    store.close().await;
+    let store = open(&directory).await;
+    let outcome = store.start_run(new_run("p5", "sec", "p5", 7)).await.unwrap();
+    assert_eq!(outcome, StartOutcome::Started { number: 21 });
+}
+
+#[tokio::test]
+async fn a_number_that_the_database_cannot_hold_is_refused() {
+    let store = Store::open("sqlite::memory:", Options::default()).await.unwrap();
+    let refused = store.start_run(new_run("r1", "sec", "p1", u64::MAX)).await;
+    assert!(matches!(refused, Err(StoreError::TooLarge { .. })), "{refused:?}");
+    assert_eq!(started(&store, "r2", "p2").await, 1);
+}
+
+#[tokio::test]
+async fn records_come_back_in_order_and_whole() {
+    let directory = TempDir::new().unwrap();
+    let store = open(&directory).await;
+    started(&store, "r1", "p1").await;
+    let odd = Record { kind: "bytes".into(), version: u32::MAX, body: vec![0, 255, 10, 0] };
+    store.append("r1", 1, vec![odd.clone(), record("b")], RunStatus::Open, vec![]).await.unwrap();
+    store.append("r1", 3, vec![record("c")], RunStatus::Open, vec![]).await.unwrap();
+    let expected = vec![record("number 1"), odd, record("b"), record("c")];
+    assert_eq!(store.records("r1").await.unwrap(), expected);
+}
+
+#[tokio::test]
+async fn a_stale_append_is_refused() {
+    let store = Store::open("sqlite::memory:", Options::default()).await.unwrap();
+    started(&store, "r1", "p1").await;
+    for expected in [0, 2, u64::MAX] {
+        let refused = store.append("r1", expected, vec![record("x")], RunStatus::Ended, vec![]).await;
+        let conflict = StoreError::Conflict { run_id: "r1".into(), expected, actual: 1 };
+        assert_eq!(refused, Err(conflict));
+    }
+    assert_eq!(store.records("r1").await.unwrap().len(), 1);
+    assert_eq!(store.open_runs().await.unwrap().len(), 1);
+    let unknown = store.append("r9", 0, vec![], RunStatus::Open, vec![]).await;
+    assert_eq!(unknown, Err(StoreError::UnknownRun { run_id: "r9".into() }));
+}
+
+#[tokio::test]
+async fn an_append_with_a_failing_claim_writes_nothing() {
+    let store = Store::open("sqlite::memory:", Options::default()).await.unwrap();
+    started(&store, "r1", "p1").await;
+    started(&store, "r2", "p2").await;
+    store.append("r1", 1, vec![], RunStatus::Open, vec![claim("room-1")]).await.unwrap();
+
+    let claims = vec![claim("room-2"), claim("room-1")];
+    let refused = store.append("r2", 1, vec![record("intent")], RunStatus::Ended, claims).await;
+    assert_eq!(refused, Err(StoreError::Claimed { claim: claim("room-1"), by_run: "r1".into() }));
+    assert_eq!(store.records("r2").await.unwrap().len(), 1);
+    assert_eq!(store.run("r2").await.unwrap().unwrap().status, RunStatus::Open);
+    // `room-2` was undone with the rest, so another run can have it.
+    store.append("r1", 1, vec![], RunStatus::Open, vec![claim("room-2")]).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_run_may_claim_again_what_it_has() {
+    let store = Store::open("sqlite::memory:", Options::default()).await.unwrap();
+    started(&store, "r1", "p1").await;
+    started(&store, "r2", "p2").await;
+    for seq in 1..3 {
+        store.append("r1", seq, vec![record("x")], RunStatus::Open, vec![claim("room-1")]).await.unwrap();
+    }
+    // The same name elsewhere is another name.
+    let elsewhere = Claim { scope: "team-2".into(), ..claim("room-1") };
+    store.append("r2", 1, vec![], RunStatus::Open, vec![elsewhere]).await.unwrap();
+}
+
+#[tokio::test]
+async fn runs_are_listed_by_status_and_age() {
+    let store = Store::open("sqlite::memory:", Options::default()).await.unwrap();
+    for run in ["r1", "r2", "r3"] {
+        started(&store, run, run).await;
+    }
+    store.append("r2", 1, vec![record("end")], RunStatus::Ended, vec![]).await.unwrap();
+    let ids = |rows: Vec<RunRow>| rows.into_iter().map(|row| row.run_id).collect::<Vec<_>>();
+    assert_eq!(ids(store.open_runs().await.unwrap()), ["r1", "r3"]);
+    assert_eq!(ids(store.runs(2).await.unwrap()), ["r3", "r2"]);
+    let row = RunRow { run_id: "r2".into(), workflow: "sec".into(), number: 2, status: RunStatus::Ended };
+    assert_eq!(store.run("r2").await.unwrap(), Some(row));
+}
+
+#[tokio::test]
+async fn a_secret_is_made_once() {
+    let directory = TempDir::new().unwrap();
+    let store = open(&directory).await;
+    assert_eq!(store.secret("mac", [1; 32]).await.unwrap(), [1; 32]);
+    assert_eq!(store.secret("mac", [2; 32]).await.unwrap(), [1; 32]);
+    assert_eq!(store.secret("other", [2; 32]).await.unwrap(), [2; 32]);
+    store.close().await;
+    assert_eq!(open(&directory).await.secret("mac", [3; 32]).await.unwrap(), [1; 32]);
+}
+
+#[tokio::test]
+async fn a_blob_stays_as_it_was_first_stored() {
+    let store = Store::open("sqlite::memory:", Options::default()).await.unwrap();
+    assert_eq!(store.blob("sha256:00").await.unwrap(), None);
+    store.put_blob("sha256:00", vec![7; 3_000_000]).await.unwrap();
+    store.put_blob("sha256:00", vec![8]).await.unwrap();
+    assert_eq!(store.blob("sha256:00").await.unwrap(), Some(vec![7; 3_000_000]));
+}
+
+#[tokio::test]
+async fn reopening_keeps_everything() {
+    let directory = TempDir::new().unwrap();
+    let store = open(&directory).await;
+    started(&store, "r1", "p1").await;
+    store.append("r1", 1, vec![record("x")], RunStatus::Open, vec![claim("room-1")]).await.unwrap();
+    started(&store, "r2", "p2").await;
+    store.append("r2", 1, vec![record("end")], RunStatus::Ended, vec![]).await.unwrap();
+    store.put_blob("sha256:00", b"text".to_vec()).await.unwrap();
+    store.close().await;
+
+    let store = open(&directory).await;
+    assert_eq!(store.records("r1").await.unwrap(), vec![record("number 1"), record("x")]);
+    assert_eq!(store.open_runs().await.unwrap().len(), 1);
+    assert_eq!(store.blob("sha256:00").await.unwrap(), Some(b"text".to_vec()));
+    let taken = store.append("r2", 2, vec![], RunStatus::Ended, vec![claim("room-1")]).await;
+    assert!(matches!(taken, Err(StoreError::Claimed { .. })));
+    let again = store.start_run(new_run("r3", "sec", "p1", 1)).await.unwrap();
+    assert_eq!(again, StartOutcome::AlreadyStarted { run_id: "r1".into() });
+}
+
+#[tokio::test]
+async fn a_second_host_is_refused_and_told_what_to_do() {
+    let directory = TempDir::new().unwrap();
+    let store = open(&directory).await;
+    let Err(error) = Store::open(&url(directory.path()), Options::default()).await else {
+        panic!("two stores on one file");
+    };
+    assert_eq!(error, StoreError::Locked { path: directory.path().join("journal.db") });
+    assert!(error.to_string().contains("stop the other one"), "{error}");
+    // The first is none the worse for it, and its end lets the next one in.
+    started(&store, "r1", "p1").await;
+    store.close().await;
+    assert_eq!(open(&directory).await.runs(9).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_closed_store_says_so() {
+    let store = Store::open("sqlite::memory:", Options::default()).await.unwrap();
+    let clone = store.clone();
+    store.close().await;
+    let refused = clone.run("r1").await;
+    assert_eq!(refused, Err(StoreError::Stopped { doing: "look up run r1".into() }));
+    clone.close().await;
+}
+
+#[tokio::test]
+async fn a_newer_schema_is_refused() {
+    let directory = TempDir::new().unwrap();
+    open(&directory).await.close().await;
+    let mut raw = sqlx::SqliteConnection::connect(&url(directory.path())).await.unwrap();
+    sqlx::query("UPDATE meta SET value = 2").execute(&mut raw).await.unwrap();
+    raw.close().await.unwrap();
+    let Err(error) = Store::open(&url(directory.path()), Options::default()).await else {
+        panic!("a newer schema was opened");
+    };
+    assert_eq!(error, StoreError::NewerSchema { found: 2, known: 1 });
+}
+
+#[tokio::test]
+async fn the_file_is_private_and_has_a_write_ahead_log() {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = TempDir::new().unwrap();
+    let store = open(&directory).await;
+    started(&store, "r1", "p1").await;
+    for name in ["journal.db", "journal.db-wal"] {
+        let mode = std::fs::metadata(directory.path().join(name)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{name}");
+    }
+    store.close().await;
+    let mut raw = sqlx::SqliteConnection::connect(&url(directory.path())).await.unwrap();
+    let mode: String =
+        sqlx::query("PRAGMA journal_mode").fetch_one(&mut raw).await.unwrap().try_get(0).unwrap();
+    assert_eq!(mode, "wal");
+}
+
+#[tokio::test]
+async fn what_is_no_journal_is_refused() {
+    let directory = TempDir::new().unwrap();
+    std::fs::write(directory.path().join("journal.db"), vec![b'x'; 8192]).unwrap();
+    let refused = Store::open(&url(directory.path()), Options::default()).await.err().unwrap();
+    assert!(refused.to_string().contains("not a database"), "{refused}");
+    let nowhere =
+        Store::open(&url(&directory.path().join("missing")), Options::default()).await.err().unwrap();
+    assert!(nowhere.to_string().contains("Make the directory"), "{nowhere}");
+}
+
+#[tokio::test]
+async fn records_have_a_bound() {
+    let options = Options { record_bytes_max: 1000, ..Options::default() };
+    let store = Store::open("sqlite::memory:", options).await.unwrap();
+    started(&store, "r1", "p1").await;
+    let sized = |bytes| Record { body: vec![1; bytes], ..record("") };
+    store.append("r1", 1, vec![sized(1000)], RunStatus::Open, vec![]).await.unwrap();
+    let refused = store.append("r1", 2, vec![sized(1), sized(1001)], RunStatus::Open, vec![]).await;
+    assert!(matches!(refused, Err(StoreError::TooLarge { size: 1001, max: 1000, .. })), "{refused:?}");
+    assert_eq!(store.records("r1").await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn records_at_once_have_a_bound() {
+    let store = Store::open("sqlite::memory:", Options::default()).await.unwrap();
+    started(&store, "r1", "p1").await;
+    let many = |count| vec![record("x"); count];
+    store.append("r1", 1, many(RECORDS_AT_ONCE_MAX), RunStatus::Open, vec![]).await.unwrap();
+    let refused = store.append("r1", 1025, many(RECORDS_AT_ONCE_MAX + 1), RunStatus::Open, vec![]).await;
+    assert!(matches!(refused, Err(StoreError::TooLarge { .. })), "{refused:?}");
+}

@@ -1,0 +1,42 @@
+//! The built-in action types, inside the program. They take the same path as any other component, with the least they need.
+
+use std::collections::BTreeSet;
+use warroom_runner::{Permit, Scope, Source};
+use warroom_sandbox::Capability;
+
+/// Each component with what it is granted.
+const BUILT_IN: &[(&str, &[u8], &[Capability])] = &[
+    (
+        "create_channel",
+        include_bytes!(concat!(env!("WARROOM_ACTIONS"), "/create_channel.wasm")),
+        &[Capability::Channels],
+    ),
+    (
+        "add_users_channel",
+        include_bytes!(concat!(env!("WARROOM_ACTIONS"), "/add_users_channel.wasm")),
+        &[Capability::Channels, Capability::Users, Capability::Members],
+    ),
+    (
+        "post",
+        include_bytes!(concat!(env!("WARROOM_ACTIONS"), "/post.wasm")),
+        &[Capability::Channels, Capability::Posts],
+    ),
+    (
+        "archive_channel",
+        include_bytes!(concat!(env!("WARROOM_ACTIONS"), "/archive_channel.wasm")),
+        &[Capability::Channels, Capability::Archiving],
+    ),
+];
+
+/// The built-in components as sources.
+pub(crate) fn sources() -> Vec<Source> {
+    let source = |(name, bytes, capabilities): &(&str, &[u8], &[Capability])| Source {
+        name: format!("the built-in {name}"),
+        bytes: bytes.to_vec(),
+        permit: Permit {
+            capabilities: capabilities.iter().copied().collect::<BTreeSet<_>>(),
+            scope: Scope::Team,
+        },
+    };
+    BUILT_IN.iter().map(source).collect()
+}

@@ -1,0 +1,342 @@
+//! The runner's chat server is Mattermost.
+
+use crate::http::ACTION_PATH;
+use crate::meter::Meter;
+use async_trait::async_trait;
+use serde_json::{Map, Value};
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Instant;
+use warroom_engine::{Channel, Person};
+use warroom_mattermost as mm;
+use warroom_runner::{
+    Chat, ChatError, ChatErrorKind, ControlKind, FoundChannel, NewChannel, RenderedControl, RenderedPost,
+    Section,
+};
+
+/// The property of a post that holds its stamp. Guests cannot set properties, so nobody but the host writes it.
+const STAMP: &str = "warroom_stamp";
+
+/// How many of a channel's newest posts are searched for a stamp.
+const SEARCH_POSTS_MAX: u32 = 1_000;
+const SEARCH_PAGE: u32 = 200;
+
+pub(crate) struct MattermostChat {
+    pub(crate) client: mm::Client,
+    pub(crate) bot: Person,
+    pub(crate) callback_url: String,
+    pub(crate) meter: Arc<Meter>,
+}
+
+/// A post's message and properties, as the server takes them.
+pub(crate) fn wire(callback_url: &str, stamp: &str, post: &RenderedPost) -> (String, Map<String, Value>) {
+    let mut props = Map::new();
+    props.insert(STAMP.to_owned(), Value::String(stamp.to_owned()));
+    // The server sets this when a bot posts, and forgets it when the properties are replaced.
+    props.insert("from_bot".to_owned(), Value::String("true".to_owned()));
+    if !post.sections.is_empty() {
+        let attachments: Vec<mm::Attachment> =
+            post.sections.iter().map(|section| attachment(callback_url, section)).collect();
+        // Attachments are plain data: they always encode.
+        props.insert("attachments".to_owned(), serde_json::to_value(attachments).unwrap_or_default());
+    }
+    (post.message.clone(), props)
+}
+
+fn attachment(callback_url: &str, section: &Section) -> mm::Attachment {
+    mm::Attachment {
+        title: section.title.clone(),
+        text: section.text.clone(),
+        fallback: section.title.clone(),
+        actions: section.controls.iter().map(|control| action(callback_url, control)).collect(),
+        ..mm::Attachment::default()
+    }
+}
+
+fn action(callback_url: &str, control: &RenderedControl) -> mm::AttachmentAction {
+    let (kind, options, chosen) = match &control.kind {
+        ControlKind::Button => (mm::ActionKind::Button, Vec::new(), None),
+        ControlKind::Menu { options, chosen } => {
+            let option = |text: &String| mm::ActionOption { text: text.clone(), value: text.clone() };
+            (mm::ActionKind::Select, options.iter().map(option).collect(), chosen.clone())
+        }
+    };
+    let context = match &control.context {
+        Value::Object(context) => context.clone(),
+        _ => Map::new(),
+    };
+    mm::AttachmentAction {
+        id: control.id.clone(),
+        name: control.label.clone(),
+        kind,
+        style: String::new(),
+        options,
+        default_option: chosen.unwrap_or_default(),
+        integration: Some(mm::Integration { url: format!("{callback_url}{ACTION_PATH}"), context }),
+    }
+}
+
+/// A name as people write it, as the handle that Mattermost would make of it: `Town Square` is `town-square`.
+fn slug(name: &str) -> String {
+    let mut slug = String::new();
+    for character in name.trim().chars().flat_map(char::to_lowercase) {
+        match character {
+            'a'..='z' | '0'..='9' | '-' | '_' => slug.push(character),
+            _ if slug.is_empty() || slug.ends_with('-') => {}
+            _ => slug.push('-'),
+        }
+    }
+    slug.trim_matches('-').to_owned()
+}
+
+fn is_id(text: &str) -> bool {
+    text.len() == 26 && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+}
+
+fn channel(found: mm::Channel) -> Channel {
+    Channel { id: found.id, name: found.name, display_name: found.display_name, team_id: found.team_id }
+}
+
+fn chat_error(error: mm::ApiError) -> ChatError {
+    use mm::ApiErrorKind as Kind;
+    let kind = match &error.kind {
+        Kind::Unreachable(_) => ChatErrorKind::Unreachable,
+        Kind::RateLimited { .. } => ChatErrorKind::RateLimited,
+        _ if error.is_temporary() => ChatErrorKind::Unavailable,
+        Kind::Server { id, .. } if id == "store.sql_channel.save_channel.exists.app_error" => {
+            ChatErrorKind::Conflict
+        }
+        Kind::Server { id, .. } if id == "api.post.create_post.can_not_post_to_deleted.error" => {
+            ChatErrorKind::Conflict
+        }
+        Kind::Server { status, .. } => match status {
+            401 | 403 => ChatErrorKind::Denied,
+            404 => ChatErrorKind::NotFound,
+            400 | 413 => ChatErrorKind::Invalid,
+            _ => ChatErrorKind::Failed,
+        },
+        _ => ChatErrorKind::Failed,
+    };
+    let retry_after_ms = error.retry_after().map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
+    ChatError { kind, message: error.to_string(), retry_after_ms }
+}
+
+/// What is not there is an answer, not an error.
+fn found<T>(result: Result<T, mm::ApiError>) -> Result<Option<T>, ChatError> {
+    match result.map_err(chat_error) {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if error.kind == ChatErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+impl MattermostChat {
+    async fn timed<T>(&self, call: impl Future<Output = T>) -> T {
+        let began = Instant::now();
+        let result = call.await;
+        self.meter.called(began.elapsed());
+        result
+    }
+
+    async fn by_handle(&self, team_id: &str, handle: &str) -> Result<Option<Channel>, ChatError> {
+        let call = self.client.channel_by_name(team_id, handle, false);
+        Ok(found(self.timed(call).await)?.map(channel))
+    }
+
+    /// By the name that people see; only when exactly one channel has it.
+    async fn by_display_name(&self, team_id: &str, name: &str) -> Result<Option<Channel>, ChatError> {
+        let listed = self.timed(self.client.search_channels(team_id, name)).await.map_err(chat_error)?;
+        let mut named =
+            listed.into_iter().filter(|listed| listed.display_name == name && listed.delete_at == 0);
+        match (named.next(), named.next()) {
+            (Some(only), None) => Ok(Some(channel(only))),
+            (Some(_), Some(_)) => Err(ChatError {
+                kind: ChatErrorKind::Conflict,
+                message: format!(
+                    "several channels are called \u{201c}{name}\u{201d}; write the handle of the one that is meant"
+                ),
+                retry_after_ms: None,
+            }),
+            (None, _) => Ok(None),
+        }
+    }
+}
+
+#[async_trait]
+impl Chat for MattermostChat {
+    fn bot(&self) -> &Person {
+        &self.bot
+    }
+
+    async fn find_team(&self, name: &str) -> Result<Option<String>, ChatError> {
+        let teams = self.timed(self.client.teams_of_me()).await.map_err(chat_error)?;
+        Ok(teams.into_iter().find(|team| team.name == name || team.id == name).map(|team| team.id))
+    }
+
+    async fn find_channel(&self, team_id: &str, name: &str) -> Result<Option<Channel>, ChatError> {
+        let handle = slug(name);
+        if !handle.is_empty() {
+            if let Some(channel) = self.by_handle(team_id, &handle).await? {
+                return Ok(Some(channel));
+            }
+        }
+        if let Some(channel) = self.by_display_name(team_id, name).await? {
+            return Ok(Some(channel));
+        }
+        if !is_id(name) {
+            return Ok(None);
+        }
+        let by_id = found(self.timed(self.client.channel_by_id(name)).await)?;
+        Ok(by_id.filter(|found| found.delete_at == 0 && found.team_id == team_id).map(channel))
+    }
+
+    async fn channel_by_handle(
+        &self,
+        team_id: &str,
+        handle: &str,
+    ) -> Result<Option<FoundChannel>, ChatError> {
+        let found = found(self.timed(self.client.channel_by_name(team_id, handle, true)).await)?;
+        Ok(found.map(|found| FoundChannel {
+            creator_id: found.creator_id.clone(),
+            archived: found.delete_at != 0,
+            channel: channel(found),
+        }))
+    }
+
+    async fn create_channel(&self, new: &NewChannel) -> Result<Channel, ChatError> {
+        let draft = mm::NewChannel {
+            team_id: new.team_id.clone(),
+            name: new.name.clone(),
+            display_name: new.display_name.clone(),
+            header: new.header.clone(),
+            purpose: new.purpose.clone(),
+            kind: if new.private { mm::ChannelKind::Private } else { mm::ChannelKind::Public },
+        };
+        let made = self.timed(self.client.create_channel(&draft)).await.map_err(chat_error)?;
+        self.meter.room_exists();
+        Ok(channel(made))
+    }
+
+    async fn archive_channel(&self, channel_id: &str) -> Result<(), ChatError> {
+        match self.timed(self.client.archive_channel(channel_id)).await {
+            Err(error) if error.id() == "api.channel.delete_channel.deleted.app_error" => Ok(()),
+            result => result.map(|_| ()).map_err(chat_error),
+        }
+    }
+
+    async fn find_users(&self, names: &[String]) -> Result<(Vec<Person>, Vec<String>), ChatError> {
+        let bare = |name: &String| name.trim_start_matches('@').to_owned();
+        let names: Vec<String> = names.iter().map(bare).collect();
+        let lowered: Vec<String> = names.iter().map(|name| name.to_lowercase()).collect();
+        let mut users = self.timed(self.client.users_by_usernames(&lowered)).await.map_err(chat_error)?;
+        let ids: Vec<String> = names
+            .iter()
+            .filter(|name| is_id(name) && !users.iter().any(|user| user.username == **name))
+            .cloned()
+            .collect();
+        if !ids.is_empty() {
+            users.extend(self.timed(self.client.users_by_ids(&ids)).await.map_err(chat_error)?);
+        }
+        let (mut found, mut unknown) = (Vec::<Person>::new(), Vec::new());
+        for name in names {
+            let user = users.iter().find(|user| user.username == name.to_lowercase() || user.id == name);
+            match user.filter(|user| user.delete_at == 0) {
+                Some(user) if found.iter().any(|known| known.id == user.id) => {}
+                Some(user) => found.push(Person { id: user.id.clone(), username: user.username.clone() }),
+                None => unknown.push(name),
+            }
+        }
+        Ok((found, unknown))
+    }
+
+    async fn add_member(&self, channel_id: &str, user_id: &str) -> Result<(), ChatError> {
+        self.timed(self.client.add_member(channel_id, user_id)).await.map(|_| ()).map_err(chat_error)
+    }
+
+    async fn create_post(
+        &self,
+        channel_id: &str,
+        stamp: &str,
+        post: &RenderedPost,
+    ) -> Result<String, ChatError> {
+        let (message, props) = wire(&self.callback_url, stamp, post);
+        // The server keeps repeated posts with this id apart from others for half a minute; the stamp works for ever.
+        let draft = mm::NewPost {
+            channel_id: channel_id.to_owned(),
+            message,
+            pending_post_id: format!("{}:{stamp}", self.bot.id),
+            props,
+            ..mm::NewPost::default()
+        };
+        let mut result = self.timed(self.client.create_post(&draft)).await;
+        // A public channel that the bot has not joined: it may join, and must before it posts.
+        if result.as_ref().is_err_and(|error| error.status() == Some(403)) {
+            self.timed(self.client.add_member(channel_id, &self.bot.id)).await.map_err(chat_error)?;
+            result = self.timed(self.client.create_post(&draft)).await;
+        }
+        let made = result.map_err(chat_error)?;
+        // The server scopes `pending_post_id` to nobody: what comes back counts only if it is ours.
+        if made.user_id != self.bot.id || made.channel_id != channel_id {
+            return Err(ChatError {
+                kind: ChatErrorKind::Failed,
+                message: "the server answered a new post with somebody else's; try again".to_owned(),
+                retry_after_ms: None,
+            });
+        }
+        Ok(made.id)
+    }
+
+    async fn find_post(
+        &self,
+        channel_id: &str,
+        stamp: &str,
+        since_ms: u64,
+    ) -> Result<Option<String>, ChatError> {
+        for page in 0..SEARCH_POSTS_MAX / SEARCH_PAGE {
+            let posts = self
+                .timed(self.client.posts_of_channel(channel_id, &mm::PostRange::Newest, page, SEARCH_PAGE))
+                .await;
+            let posts = posts.map_err(chat_error)?;
+            let ours = |post: &&mm::Post| {
+                post.user_id == self.bot.id
+                    && post.delete_at == 0
+                    && post.props.get(STAMP).and_then(Value::as_str) == Some(stamp)
+            };
+            if let Some(post) = posts.iter().find(ours) {
+                return Ok(Some(post.id.clone()));
+            }
+            let reached_older =
+                posts.iter().any(|post| u64::try_from(post.create_at).unwrap_or(0) < since_ms);
+            if reached_older || posts.len() < SEARCH_PAGE as usize {
+                break;
+            }
+        }
+        Ok(None)
+    }
+
+    async fn update_post(&self, post_id: &str, stamp: &str, post: &RenderedPost) -> Result<(), ChatError> {
+        let (message, props) = wire(&self.callback_url, stamp, post);
+        self.timed(self.client.patch_post(post_id, Some(&message), Some(&props)))
+            .await
+            .map(|_| ())
+            .map_err(chat_error)
+    }
+
+    async fn is_administrator(&self, user_id: &str) -> Result<bool, ChatError> {
+        let user = found(self.timed(self.client.user_by_id(user_id)).await)?;
+        Ok(user.is_some_and(|user| user.is_system_admin()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_as_people_write_it_becomes_the_handle() {
+        assert_eq!(slug("Town Square"), "town-square");
+        assert_eq!(slug("  Ops & Security  "), "ops-security");
+        assert_eq!(slug("security-issue-1"), "security-issue-1");
+        assert_eq!(slug("日本"), "");
+    }
+}

@@ -1,0 +1,91 @@
+//! The HTTP endpoints: what Mattermost calls when somebody presses a control, and what tells whether all is well.
+
+use crate::service::Readiness;
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Json, Response};
+use axum::routing::{get, post};
+use serde_json::json;
+use tokio::sync::watch;
+use warroom_engine::Person;
+use warroom_mattermost::{ActionRequest, ActionResponse, Update};
+use warroom_runner::{Press, Reply, Runner};
+
+/// Where Mattermost sends clicks and choices, below the callback address.
+pub(crate) const ACTION_PATH: &str = "/callbacks/action";
+
+/// What the endpoints need.
+#[derive(Clone)]
+pub(crate) struct Endpoints {
+    pub(crate) runner: watch::Receiver<Option<Runner>>,
+    pub(crate) readiness: watch::Receiver<Readiness>,
+    pub(crate) callback_url: String,
+}
+
+/// The router of all endpoints.
+pub(crate) fn router(endpoints: Endpoints, request_bytes_max: usize) -> Router {
+    Router::new()
+        .route(ACTION_PATH, post(action))
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(readyz))
+        .layer(DefaultBodyLimit::max(request_bytes_max))
+        .with_state(endpoints)
+}
+
+async fn readyz(State(endpoints): State<Endpoints>) -> Response {
+    let readiness = endpoints.readiness.borrow().clone();
+    match readiness {
+        Readiness::Ready => (StatusCode::OK, "ready\n".to_owned()),
+        Readiness::Not(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {reason}\n")),
+    }
+    .into_response()
+}
+
+async fn action(State(endpoints): State<Endpoints>, body: Bytes) -> Response {
+    let Ok(request) = serde_json::from_slice::<ActionRequest>(&body) else {
+        return refuse(StatusCode::BAD_REQUEST, "the request is not what Mattermost sends");
+    };
+    let runner = endpoints.runner.borrow().clone();
+    let Some(runner) = runner else {
+        return whisper("Warroom is just starting; press again in a moment.".to_owned());
+    };
+    let press = Press {
+        option: request.selected_option().map(str::to_owned),
+        context: request.context,
+        post_id: request.post_id,
+        channel_id: request.channel_id,
+        by: Person { id: request.user_id, username: request.user_name },
+    };
+    match runner.press(&press).await {
+        Ok(Ok(Reply::Update { post, stamp })) => {
+            let (message, props) = crate::chat::wire(&endpoints.callback_url, &stamp, &post);
+            let update = Update { message: Some(message), props: Some(props) };
+            answer(&ActionResponse { update: Some(update), ..ActionResponse::default() })
+        }
+        Ok(Ok(Reply::Whisper(text))) => whisper(text),
+        Ok(Err(_)) => {
+            tracing::warn!(post = %press.post_id, by = %press.by.id, "refused a press that no control of ours made");
+            refuse(StatusCode::FORBIDDEN, "not a control of this installation")
+        }
+        Err(error) => {
+            tracing::error!("a press could not be journalled, so it changed nothing: {error}");
+            whisper(
+                "That could not be written down, so it changed nothing. Press again in a moment.".to_owned(),
+            )
+        }
+    }
+}
+
+fn whisper(text: String) -> Response {
+    answer(&ActionResponse { ephemeral_text: text, ..ActionResponse::default() })
+}
+
+fn answer(response: &ActionResponse) -> Response {
+    Json(response).into_response()
+}
+
+fn refuse(status: StatusCode, reason: &str) -> Response {
+    (status, Json(json!({ "error": reason }))).into_response()
+}

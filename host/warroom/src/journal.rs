@@ -1,0 +1,83 @@
+//! The runner's journal, kept by the store.
+
+use async_trait::async_trait;
+use warroom_runner::{Claim, Journal, JournalError, NewRun, Record, StartOutcome};
+use warroom_store as store;
+
+/// The runner's journal, kept by the store.
+pub(crate) struct StoreJournal(pub(crate) store::Store);
+
+#[async_trait]
+impl Journal for StoreJournal {
+    async fn start_run(
+        &self,
+        new: NewRun,
+        first: Box<dyn FnOnce(u64) -> Vec<Record> + Send>,
+    ) -> Result<StartOutcome, JournalError> {
+        let run = store::NewRun {
+            run_id: new.run_id.clone(),
+            workflow: new.workflow,
+            post_id: new.post_id,
+            number_start: new.number_start,
+            first: Box::new(move |number| first(number).into_iter().map(record).collect()),
+        };
+        Ok(match self.0.start_run(run).await.map_err(|error| failure(&new.run_id, error))? {
+            store::StartOutcome::Started { number } => StartOutcome::Started(number),
+            store::StartOutcome::AlreadyStarted { run_id } => StartOutcome::AlreadyStarted(run_id),
+        })
+    }
+
+    async fn append(
+        &self,
+        run: &str,
+        expected: u64,
+        records: Vec<Record>,
+        ended: bool,
+        claims: Vec<Claim>,
+    ) -> Result<(), JournalError> {
+        let status = if ended { store::RunStatus::Ended } else { store::RunStatus::Open };
+        let claims = claims
+            .into_iter()
+            .map(|claim| store::Claim { kind: claim.kind, scope: claim.scope, name: claim.name })
+            .collect();
+        let records = records.into_iter().map(record).collect();
+        self.0.append(run, expected, records, status, claims).await.map_err(|error| failure(run, error))
+    }
+
+    async fn records(&self, run: &str) -> Result<Vec<Record>, JournalError> {
+        let records = self.0.records(run).await.map_err(|error| failure(run, error))?;
+        let record =
+            |record: store::Record| Record { kind: record.kind, version: record.version, body: record.body };
+        Ok(records.into_iter().map(record).collect())
+    }
+
+    async fn open_runs(&self) -> Result<Vec<String>, JournalError> {
+        let runs = self.0.open_runs().await.map_err(|error| failure("", error))?;
+        Ok(runs.into_iter().map(|run| run.run_id).collect())
+    }
+
+    async fn put_blob(&self, name: &str, bytes: Vec<u8>) -> Result<(), JournalError> {
+        self.0.put_blob(name, bytes).await.map_err(|error| failure("", error))
+    }
+
+    async fn blob(&self, name: &str) -> Result<Option<Vec<u8>>, JournalError> {
+        self.0.blob(name).await.map_err(|error| failure("", error))
+    }
+}
+
+fn record(record: Record) -> store::Record {
+    store::Record { kind: record.kind, version: record.version, body: record.body }
+}
+
+fn failure(run: &str, error: store::StoreError) -> JournalError {
+    match error {
+        store::StoreError::Conflict { expected, actual, .. } => {
+            JournalError::Moved { run: run.to_owned(), expected, actual }
+        }
+        store::StoreError::Claimed { claim, by_run } => JournalError::Claimed {
+            claim: Claim { kind: claim.kind, scope: claim.scope, name: claim.name },
+            by_run,
+        },
+        other => JournalError::Failed(other.to_string()),
+    }
+}

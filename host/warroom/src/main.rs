@@ -1,0 +1,7 @@
+//! The `warroom` program.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    warroom::cli::main()
+}

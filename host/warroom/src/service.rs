@@ -1,0 +1,286 @@
+//! The whole service as a value.
+
+use crate::built_in;
+use crate::chat::MattermostChat;
+use crate::config::Config;
+use crate::http::{Endpoints, router};
+use crate::journal::StoreJournal;
+use crate::listener::Listener;
+use crate::meter::Meter;
+use crate::watch::WorkflowDirectory;
+use anyhow::{Context as _, bail};
+use std::collections::{BTreeMap, HashMap};
+use std::future::Future;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use warroom_engine::Person;
+use warroom_mattermost as mm;
+use warroom_runner::{Components, Journal, Key, Permit, Runner, Source, SystemClock, Workflows};
+use warroom_sandbox::{Digest, Sandbox};
+
+/// Whether the service does its work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Readiness {
+    /// It listens to the chat.
+    Ready,
+    /// It does not, for this reason.
+    Not(String),
+}
+
+/// A running service.
+pub struct Service {
+    address: SocketAddr,
+    runner: Runner,
+    readiness: watch::Receiver<Readiness>,
+    meter: Arc<Meter>,
+    store: warroom_store::Store,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+/// How long the service waits between two tries to reach a server that is away at its start.
+const AGAIN: Duration = Duration::from_secs(2);
+
+impl Service {
+    /// Starts everything: opens the store, admits the components, reads the workflows, takes up open runs, listens.
+    ///
+    /// A Mattermost server that is away is waited for; everything else that is wrong is an error here.
+    ///
+    /// # Errors
+    /// What is wrong, and what to do.
+    pub async fn start(config: Config) -> anyhow::Result<Service> {
+        // First of all, so that `/healthz` answers while the rest is not there yet.
+        let listener = TcpListener::bind(config.listen).await.with_context(|| {
+            format!(
+                "cannot listen on {} ([http] listen); is another program there, or another warroom?",
+                config.listen
+            )
+        })?;
+        let address = listener.local_addr()?;
+        let callback_url = config.callback_url.clone().unwrap_or_else(|| format!("http://{address}"));
+        let (readiness, readiness_seen) = watch::channel(Readiness::Not("starting".to_owned()));
+        let (runner_made, runner_seen) = watch::channel(None);
+        let endpoints = Endpoints {
+            runner: runner_seen,
+            readiness: readiness_seen.clone(),
+            callback_url: callback_url.clone(),
+        };
+        let app = router(endpoints, config.limits.request_bytes_max);
+        let mut tasks = vec![tokio::spawn(async move {
+            if let Err(error) = axum::serve(listener, app).await {
+                tracing::error!("the HTTP endpoints ended: {error}");
+            }
+        })];
+
+        let store = warroom_store::Store::open(&config.store_url, warroom_store::Options::default()).await?;
+        let journal: Arc<dyn Journal> = Arc::new(StoreJournal(store.clone()));
+        let key = Key::new(store.secret("controls", fresh_key()?).await?);
+        let components = Arc::new(admit(&config, Arc::clone(&journal)).await?);
+        let workflows = Arc::new(Workflows::default());
+        let mut directory = WorkflowDirectory {
+            directory: config.workflows_dir.clone(),
+            files_max: config.limits.workflow_files_max,
+            workflows: Arc::clone(&workflows),
+            components: Arc::clone(&components),
+            seen: BTreeMap::new(),
+        };
+        directory.read().map_err(|error| {
+            anyhow::anyhow!(
+                "{error}; make the directory, or point [workflows] dir at the one with your workflow files"
+            )
+        })?;
+        if workflows.names().is_empty() {
+            tracing::warn!("no workflow is in force: put a file into {}", config.workflows_dir.display());
+        }
+
+        let meter = Arc::new(Meter::default());
+        let client = client(&config)?;
+        let bot = greet(&client, &readiness).await?;
+        let teams = client.teams_of_me().await.map_or_else(
+            |_| HashMap::new(),
+            |teams| teams.into_iter().map(|team| (team.id, team.name)).collect(),
+        );
+        if teams.is_empty() {
+            tracing::warn!("the bot @{} is on no team, so it sees no posts: add it to a team", bot.username);
+        }
+        let chat = Arc::new(MattermostChat {
+            client: client.clone(),
+            bot: bot.clone(),
+            callback_url,
+            meter: Arc::clone(&meter),
+        });
+        let clock = Arc::new(SystemClock);
+        let runner = Runner::new(chat, journal, clock, components, workflows, key, runner_options(&config));
+        // Clicks are taken from here on: those of runs that are taken up below included.
+        resume(&runner).await?;
+        runner_made.send_replace(Some(runner.clone()));
+        let listener = Listener {
+            client: client.clone(),
+            bot,
+            mattermost_url: config.mattermost_url.clone(),
+            runner: runner.clone(),
+            readiness,
+            meter: Arc::clone(&meter),
+            teams,
+        };
+        let stream = mm::EventStream::connect(&client, mm::EventOptions::default());
+        tasks.push(tokio::spawn(listener.listen(stream)));
+        tasks.push(tokio::spawn(directory.watch(config.workflows_poll)));
+        Ok(Service { address, runner, readiness: readiness_seen, meter, store, tasks })
+    }
+
+    /// Where the HTTP endpoints listen.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The runner, to look at runs.
+    #[must_use]
+    pub fn runner(&self) -> &Runner {
+        &self.runner
+    }
+
+    pub(crate) fn meter(&self) -> &Meter {
+        &self.meter
+    }
+
+    /// Returns once the service listens to the chat.
+    ///
+    /// # Errors
+    /// When it ended before.
+    pub async fn ready(&self) -> anyhow::Result<()> {
+        let mut readiness = self.readiness.clone();
+        readiness.wait_for(|readiness| *readiness == Readiness::Ready).await.context("the service ended")?;
+        Ok(())
+    }
+
+    /// Runs until `end` completes, then stops. What is under way stops where it is: the journal knows how to go on.
+    ///
+    /// # Errors
+    /// Never today; a clean stop may fail one day.
+    pub async fn run_until(self, end: impl Future<Output = ()>) -> anyhow::Result<()> {
+        end.await;
+        self.stop().await;
+        Ok(())
+    }
+
+    /// Stops the service.
+    pub async fn stop(self) {
+        for task in &self.tasks {
+            task.abort();
+        }
+        self.runner.stop();
+        self.store.close().await;
+    }
+}
+
+fn client(config: &Config) -> anyhow::Result<mm::Client> {
+    let options = mm::ClientOptions {
+        timeout: Duration::from_millis(config.limits.mattermost_timeout_ms),
+        ..mm::ClientOptions::new(&config.mattermost_url, config.token.clone())
+    };
+    Ok(mm::Client::new(options)?)
+}
+
+/// Asks the server who we are, for as long as it takes; a refused token is an error at once.
+async fn greet(client: &mm::Client, readiness: &watch::Sender<Readiness>) -> anyhow::Result<Person> {
+    loop {
+        match client.me().await {
+            Ok(me) => return Ok(Person { id: me.id, username: me.username }),
+            Err(error) if error.is_temporary() => {
+                tracing::warn!("{error}; trying again");
+                readiness.send_replace(Readiness::Not(error.to_string()));
+                tokio::time::sleep(error.retry_after().unwrap_or(AGAIN)).await;
+            }
+            Err(error) => bail!("{error}"),
+        }
+    }
+}
+
+async fn resume(runner: &Runner) -> anyhow::Result<()> {
+    let (resumed, stuck) = runner.resume().await?;
+    if !resumed.is_empty() {
+        tracing::info!("{} open runs go on where they were", resumed.len());
+    }
+    for (run, reason) in stuck {
+        tracing::error!(%run, "an open run cannot go on: {reason}");
+    }
+    Ok(())
+}
+
+fn runner_options(config: &Config) -> warroom_runner::Options {
+    warroom_runner::Options {
+        retry_tries_max: config.limits.retry_tries_max,
+        retry_period_ms: config.limits.retry_period_ms,
+        open_runs_max: config.limits.open_runs_max,
+        managers: config.managers.clone(),
+        ..warroom_runner::Options::default()
+    }
+}
+
+fn fresh_key() -> anyhow::Result<[u8; 32]> {
+    let mut key = [0; 32];
+    getrandom::fill(&mut key)
+        .map_err(|error| anyhow::anyhow!("the system gives no random numbers: {error}"))?;
+    Ok(key)
+}
+
+async fn admit(config: &Config, journal: Arc<dyn Journal>) -> anyhow::Result<Components> {
+    let sandbox = Arc::new(Sandbox::new(config.limits.sandbox())?);
+    let mut sources = built_in::sources();
+    let built_in = sources.len();
+    if let Some(directory) = &config.actions_dir {
+        sources.extend(custom(directory, config)?);
+    }
+    let total = sources.len();
+    let (components, refused) = Components::load(sandbox, journal, sources).await?;
+    for error in &refused {
+        tracing::error!("an action component is not loaded: {error}");
+    }
+    if components.list().len() < built_in {
+        bail!("the built-in actions could not be loaded; this build is damaged");
+    }
+    tracing::info!("{} of {total} action components are loaded", components.list().len());
+    Ok(components)
+}
+
+/// The operator's components: every `.wasm` file of the directory, with what its digest is granted.
+fn custom(directory: &Path, config: &Config) -> anyhow::Result<Vec<Source>> {
+    let mut sources = Vec::new();
+    let entries = std::fs::read_dir(directory).with_context(|| {
+        format!("cannot read the action directory {} ([actions] dir)", directory.display())
+    })?;
+    for entry in entries {
+        let path = entry?.path();
+        if path.extension().is_none_or(|extension| extension != "wasm") {
+            continue;
+        }
+        let size = std::fs::metadata(&path)?.len();
+        if size > config.limits.component_bytes_max as u64 {
+            tracing::error!(
+                "{} is not loaded: it has {size} bytes, and {} are allowed ([limits] component_bytes_max)",
+                path.display(),
+                config.limits.component_bytes_max
+            );
+            continue;
+        }
+        let bytes = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let digest = Digest::of(&bytes).to_string();
+        let grant = config.grants.iter().find(|grant| grant.digest == digest);
+        sources.push(Source {
+            name: format!("{} ({digest})", path.display()),
+            permit: Permit {
+                capabilities: grant.map(|grant| grant.capabilities()).unwrap_or_default(),
+                scope: grant.map_or(warroom_runner::Scope::Run, |grant| grant.scope),
+            },
+            bytes,
+        });
+    }
+    sources.sort_by(|one, other| one.name.cmp(&other.name));
+    Ok(sources)
+}

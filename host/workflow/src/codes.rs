@@ -1,0 +1,40 @@
+//! The codes of diagnostics. A code keeps its meaning for ever; one that is no longer reported is not given to another
+//! mistake, since people search for it and tools filter by it.
+
+pub(crate) const FILE_TOO_LARGE: &str = "E001";
+pub(crate) const SYNTAX: &str = "E002";
+pub(crate) const TOO_DEEP: &str = "E003";
+pub(crate) const DUPLICATE_KEY: &str = "E004";
+pub(crate) const WRONG_TYPE: &str = "E005";
+pub(crate) const UNKNOWN_KEY: &str = "E006";
+pub(crate) const MISSING_KEY: &str = "E007";
+pub(crate) const WRONG_VALUE: &str = "E008";
+pub(crate) const TOO_MANY: &str = "E009";
+pub(crate) const WRONG_NAME: &str = "E010";
+pub(crate) const DUPLICATE_NAME: &str = "E011";
+
+pub(crate) const NO_TRIGGERS: &str = "E020";
+pub(crate) const TRIGGER_TYPE: &str = "E021";
+pub(crate) const TRIGGER_CONDITION: &str = "E022";
+pub(crate) const PATTERN: &str = "E023";
+
+pub(crate) const NO_STEPS: &str = "E030";
+pub(crate) const NO_ACTIONS: &str = "E031";
+pub(crate) const UNKNOWN_ACTION_TYPE: &str = "E032";
+pub(crate) const PARAMETER: &str = "E033";
+pub(crate) const DUPLICATE_OUTPUT: &str = "E034";
+pub(crate) const TEMPLATED_OUTPUT: &str = "E035";
+
+pub(crate) const UNKNOWN_STEP: &str = "E040";
+pub(crate) const NEVER_RUNS: &str = "E041";
+pub(crate) const TRANSITION_IN_FINISH: &str = "E042";
+pub(crate) const AUTOMATIC_CYCLE: &str = "E043";
+
+pub(crate) const TEMPLATE: &str = "E050";
+
+pub(crate) const TOO_MANY_PROBLEMS: &str = "E099";
+
+pub(crate) const BYTE_ORDER_MARK: &str = "W001";
+pub(crate) const NO_WORKFLOWS: &str = "W002";
+pub(crate) const UNREACHABLE_STEP: &str = "W012";
+pub(crate) const RETRY_WITHOUT_EFFECT: &str = "W013";

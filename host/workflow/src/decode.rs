@@ -1,0 +1,197 @@
+//! Reads a file's workflows and reports all that is wrong with them.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use crate::catalog::Catalog;
+use crate::codes;
+use crate::diagnostic::Findings;
+use crate::document::{Data, Member, Node};
+use crate::draft::{DraftStep, DraftWorkflow};
+use crate::name::{Name, NameError};
+use crate::spelling;
+
+/// The most workflows of a file.
+pub const WORKFLOWS_MAX: usize = 10_000;
+/// The most steps of a workflow.
+pub const STEPS_MAX: usize = 1_000;
+
+/// What the messages about a whole workflow, and about its triggers and actions, begin with.
+pub(crate) const PARSING: &str = "Error parsing workflow: ";
+pub(crate) const TRIGGERS: &str = "Error parsing workflow: unable to load triggers: ";
+pub(crate) const ACTIONS: &str = "Error parsing workflow: unable to load actions: ";
+
+/// Reads and reports. The readers of triggers and actions are in modules of their own.
+pub(crate) struct Decoder<'a, 'text> {
+    pub(crate) catalog: &'a Catalog,
+    pub(crate) findings: &'a mut Findings<'text>,
+}
+
+/// Names that must differ, and where each stood first.
+pub(crate) type Names = HashMap<Name, usize>;
+
+impl Decoder<'_, '_> {
+    /// The workflows of a file.
+    pub(crate) fn file(&mut self, root: &Node) -> Vec<DraftWorkflow> {
+        let workflows = match &root.data {
+            Data::List(workflows) => workflows.as_slice(),
+            Data::Object(_) => {
+                let message = "a file is a list of workflows, but this is one object";
+                let help = "put it into a list: [ { ... } ]".to_owned();
+                self.findings.error(codes::WRONG_TYPE, root.mark(), message, help);
+                std::slice::from_ref(root)
+            }
+            _ => {
+                self.wrong_type::<()>(PARSING, "a file", "a list of workflows", root);
+                return Vec::new();
+            }
+        };
+        if workflows.is_empty() {
+            self.findings.warning(codes::NO_WORKFLOWS, root.mark(), "the file holds no workflow", None);
+        }
+        if let Some(first_over) = workflows.get(WORKFLOWS_MAX) {
+            let message = format!("the file holds {} workflows, more than {WORKFLOWS_MAX}", workflows.len());
+            let help = "split it into several files".to_owned();
+            self.findings.error(codes::TOO_MANY, first_over.mark(), message, help);
+            return Vec::new();
+        }
+        let mut names = Names::new();
+        workflows.iter().filter_map(|workflow| self.workflow(workflow, &mut names)).collect()
+    }
+
+    fn workflow(&mut self, node: &Node, names: &mut Names) -> Option<DraftWorkflow> {
+        self.object(PARSING, "a workflow", node)?;
+        self.keys("a workflow", node, &["name", "description", "instance_number_start", "triggers", "steps"]);
+        Some(DraftWorkflow {
+            name: self.name(PARSING, "workflow", node, names),
+            description: self.optional_text(PARSING, node, "description").map(str::to_owned),
+            instance_number_start: self.instance_number_start(node),
+            triggers: self.triggers(node),
+            steps: self.steps(node),
+        })
+    }
+
+    fn instance_number_start(&mut self, workflow: &Node) -> u64 {
+        let Some(member) = workflow.member("instance_number_start") else { return 1 };
+        let number = match &member.value.data {
+            Data::Number(number) => number.as_u64().filter(|number| *number >= 1),
+            _ => None,
+        };
+        number.unwrap_or_else(|| {
+            let message = "`instance_number_start` must be a whole number, 1 or more";
+            let help = "leave it away to begin with 1".to_owned();
+            self.findings.error(codes::WRONG_VALUE, member.value.mark(), message, help);
+            1
+        })
+    }
+
+    fn steps(&mut self, workflow: &Node) -> Vec<DraftStep> {
+        let Some(member) = workflow.member("steps") else {
+            let message = format!("{PARSING}a workflow must have steps");
+            let help = "add `\"steps\": [ ... ]`; an incident begins with the first".to_owned();
+            self.findings.error(codes::NO_STEPS, workflow.mark(), message, help);
+            return Vec::new();
+        };
+        let Some(steps) = self.list(PARSING, "`steps`", &member.value) else { return Vec::new() };
+        if steps.is_empty() {
+            let message = format!("{PARSING}a workflow must have at least one step");
+            self.findings.error(codes::NO_STEPS, member.value.mark(), message, None);
+        }
+        if let Some(first_over) = steps.get(STEPS_MAX) {
+            let message = format!("the workflow has {} steps, more than {STEPS_MAX}", steps.len());
+            self.findings.error(codes::TOO_MANY, first_over.mark(), message, "split the workflow".to_owned());
+            return Vec::new();
+        }
+        let (mut names, mut action_names) = (Names::new(), Names::new());
+        steps.iter().filter_map(|step| self.step(step, &mut names, &mut action_names)).collect()
+    }
+
+    /// The name of a workflow, trigger, step or action.
+    pub(crate) fn name(&mut self, prefix: &str, noun: &str, node: &Node, names: &mut Names) -> Option<Name> {
+        let blank = format!("{prefix}{noun} name must not be blank");
+        let help =
+            format!("give every {noun} a name: a letter, then letters, digits and underscores, at most 64");
+        let Some(Member { value, .. }) = node.member("name") else {
+            self.findings.error(codes::WRONG_NAME, node.mark(), blank, help);
+            return None;
+        };
+        let text = self.text(prefix, "`name`", value)?;
+        match Name::new(text) {
+            Ok(name) => {
+                self.unique(noun, &name, value.mark(), names);
+                Some(name)
+            }
+            Err(NameError::Blank) => {
+                self.findings.error(codes::WRONG_NAME, value.mark(), blank, help);
+                None
+            }
+            Err(reason) => {
+                let message = format!("{prefix}this {noun} name is not valid: {reason}");
+                self.findings.error(codes::WRONG_NAME, value.mark(), message, help);
+                None
+            }
+        }
+    }
+
+    fn unique(&mut self, noun: &str, name: &Name, mark: Range<usize>, names: &mut Names) {
+        if let Some(first) = names.get(name) {
+            let line = self.findings.line(*first);
+            let message = format!("another {noun} has the name `{name}`, in line {line}");
+            let scope = if noun == "workflow" { "file" } else { "workflow" };
+            let help = format!("names of {noun}s must differ within a {scope}");
+            self.findings.error(codes::DUPLICATE_NAME, mark, message, help);
+        } else {
+            names.insert(name.clone(), mark.start);
+        }
+    }
+
+    /// Reports keys that mean nothing.
+    pub(crate) fn keys(&mut self, what: &str, node: &Node, known: &[&str]) {
+        for member in node.members().iter().filter(|member| !known.contains(&member.key.as_str())) {
+            let message = format!("{what} has no key `{}`", member.key);
+            let help = spelling::suggestion(&member.key, known.iter().copied());
+            self.findings.error(codes::UNKNOWN_KEY, member.key_span.clone(), message, help);
+        }
+    }
+
+    pub(crate) fn object(&mut self, prefix: &str, what: &str, node: &Node) -> Option<()> {
+        match node.data {
+            Data::Object(_) => Some(()),
+            _ => self.wrong_type(prefix, what, "an object", node),
+        }
+    }
+
+    pub(crate) fn list<'node>(
+        &mut self,
+        prefix: &str,
+        what: &str,
+        node: &'node Node,
+    ) -> Option<&'node [Node]> {
+        match &node.data {
+            Data::List(nodes) => Some(nodes),
+            _ => self.wrong_type(prefix, what, "a list", node),
+        }
+    }
+
+    pub(crate) fn text<'node>(&mut self, prefix: &str, what: &str, node: &'node Node) -> Option<&'node str> {
+        match &node.data {
+            Data::Text(text) => Some(text),
+            _ => self.wrong_type(prefix, what, "a string", node),
+        }
+    }
+
+    pub(crate) fn optional_text<'node>(
+        &mut self,
+        prefix: &str,
+        node: &'node Node,
+        key: &str,
+    ) -> Option<&'node str> {
+        node.member(key).and_then(|member| self.text(prefix, &format!("`{key}`"), &member.value))
+    }
+
+    pub(crate) fn wrong_type<T>(&mut self, prefix: &str, what: &str, wanted: &str, node: &Node) -> Option<T> {
+        let message = format!("{prefix}{what} must be {wanted}, but this is {}", node.kind());
+        self.findings.error(codes::WRONG_TYPE, node.mark(), message, None);
+        None
+    }
+}

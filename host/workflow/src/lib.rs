@@ -1,0 +1,119 @@
+//! The workflow language: text in, workflows or diagnostics out; templates; triggers.
+//!
+//! A file is a JSON list of workflows. A workflow has triggers, which start an incident when a message matches, and
+//! steps, whose actions run when the incident enters and leaves them. What an action takes is said by the component
+//! that does it, as a JSON Schema in the [`Catalog`]; this crate knows no action type by name, except `transition_to`
+//! and `finished_workflow`, which are control flow.
+//!
+//! ```
+//! use serde_json::json;
+//! use std::sync::Arc;
+//! use warroom_workflow::{ActionType, Catalog, Message, TriggerIndex, check, render_diagnostics};
+//!
+//! let post = ActionType {
+//!     type_name: "post".to_owned(),
+//!     parameters: json!({"properties": {"message": {"type": "string"}}, "additionalProperties": false}),
+//!     outputs: Vec::new(),
+//! };
+//! let catalog = Catalog::new([post])?;
+//! let text = r##"[{
+//!     "name": "security_issue",
+//!     "triggers": [{"name": "Reported", "type": "text", "match": "#sec"}],
+//!     "steps": [{"name": "Only", "start_actions": [
+//!         {"type": "post", "name": "Hello", "message": "Issue {{.Instance.Number}}"}
+//!     ]}]
+//! }]"##;
+//! let checked = check(text, &catalog);
+//! assert!(checked.diagnostics.is_empty());
+//!
+//! let index = TriggerIndex::new(checked.workflows.into_iter().map(Arc::new));
+//! let message = Message { text: "#sec a leak", team_name: "it", channel_name: "help", channel_display_name: "Help" };
+//! assert_eq!(index.matches(&message).len(), 1);
+//!
+//! let wrong = text.replace("\"message\"", "\"mesage\"");
+//! let diagnostics = check(&wrong, &catalog).diagnostics;
+//! assert!(render_diagnostics("incident.json", &wrong, &diagnostics, false).contains("incident.json:5:43"));
+//! # Ok::<(), warroom_workflow::CatalogError>(())
+//! ```
+//!
+//! Why it is made so: a mistake in a workflow shows when everybody is busy with an incident, so as much as can be known
+//! is found at upload, all at once and in place. Text becomes a tree with positions (`document`), the tree a draft that
+//! may have gaps (`decode`, `draft`), so that a mistake here hides none there; what concerns a workflow as a whole is
+//! checked on the draft (`machine`), and only a draft without gaps becomes a [`Workflow`]. There is no I/O and no clock:
+//! the same text and catalog always give the same result. Everything is bounded: the file, its nesting, workflows,
+//! steps, diagnostics, patterns, and what a template may print.
+
+mod catalog;
+mod codes;
+mod decode;
+mod decode_actions;
+mod decode_triggers;
+mod diagnostic;
+mod document;
+mod draft;
+mod excerpt;
+mod lines;
+mod machine;
+mod model;
+mod name;
+mod parameters;
+mod patterns;
+mod schema;
+mod spelling;
+mod templates;
+mod triggers;
+
+pub use catalog::{ActionType, Catalog, CatalogError};
+pub use decode::{STEPS_MAX, WORKFLOWS_MAX};
+pub use diagnostic::{DIAGNOSTICS_MAX, Diagnostic, Severity};
+pub use document::NESTING_MAX;
+pub use excerpt::render_diagnostics;
+pub use model::{Action, ActionKind, Condition, OnError, Step, Trigger, Workflow};
+pub use name::{NAME_CHARS_MAX, Name, NameError};
+pub use patterns::{PATTERN_BYTES_MAX, PATTERN_MEMORY_BYTES_MAX, Pattern, PatternError};
+pub use templates::{
+    OUTPUT_BYTES_MAX, TemplateError, TemplateProblem, check_template, render, render_parameters,
+};
+pub use triggers::{Match, Message, TriggerIndex};
+
+use decode::Decoder;
+use diagnostic::Findings;
+
+/// The largest file, in bytes.
+pub const FILE_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// What came of a file.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Checked {
+    /// In the order of the file; none when there is any error.
+    pub workflows: Vec<Workflow>,
+    /// Errors and warnings, in the order of the file.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// Reads the workflows of a file and reports everything that is wrong with it.
+///
+/// `text` is the file, `catalog` the action types that are there. The result depends on nothing else.
+pub fn check(text: &str, catalog: &Catalog) -> Checked {
+    if text.len() > FILE_BYTES_MAX {
+        // Nothing of the text is looked at, not even for positions.
+        let mut findings = Findings::new("");
+        let message = format!("the file has {} bytes, more than {FILE_BYTES_MAX}", text.len());
+        findings.error(codes::FILE_TOO_LARGE, 0..0, message, "split it into several files".to_owned());
+        return Checked { workflows: Vec::new(), diagnostics: findings.finish() };
+    }
+    let mut findings = Findings::new(text);
+    let mut drafts = Vec::new();
+    if let Some(root) = document::parse(text, &mut findings) {
+        drafts = Decoder { catalog, findings: &mut findings }.file(&root);
+    }
+    for draft in &drafts {
+        machine::check(draft, &mut findings);
+    }
+    let mut workflows = Vec::new();
+    if !findings.has_errors() {
+        workflows.extend(drafts.into_iter().filter_map(draft::DraftWorkflow::finish));
+    }
+    Checked { workflows, diagnostics: findings.finish() }
+}

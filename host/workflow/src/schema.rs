@@ -1,0 +1,164 @@
+//! Walks through JSON Schemas: where our keywords stand, and which values they mark.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::document::{Data, Node};
+
+/// A value at this keyword names a step.
+pub(crate) const STEP: &str = "x-warroom-step";
+/// A value at this keyword names an output.
+pub(crate) const OUTPUTS: &str = "x-warroom-outputs";
+
+/// How many schemas may lie on the way to a value: references can form a circle.
+const DEPTH_MAX: usize = 128;
+
+/// The strings of `node` that `keyword` marks, in the order of the text, each once.
+pub(crate) fn marked<'node>(
+    schema: &Value,
+    node: &'node Node,
+    keyword: &str,
+) -> Vec<(&'node str, &'node Node)> {
+    let mut walk = Walk { root: schema, keyword, seen: BTreeSet::new(), found: Vec::new() };
+    walk.visit(schema, node, 0);
+    walk.found.sort_by_key(|(_, node)| node.mark().start);
+    walk.found
+}
+
+struct Walk<'schema, 'node> {
+    root: &'schema Value,
+    keyword: &'schema str,
+    /// Values that were found, and pairs of schema and value that were visited, by address: `anyOf` and references lead
+    /// to the same place on several ways.
+    seen: BTreeSet<(usize, usize)>,
+    found: Vec<(&'node str, &'node Node)>,
+}
+
+impl<'node> Walk<'_, 'node> {
+    fn visit(&mut self, schema: &Value, node: &'node Node, depth: usize) {
+        let address = std::ptr::from_ref(node).addr();
+        if depth > DEPTH_MAX || !self.seen.insert((std::ptr::from_ref(schema).addr(), address)) {
+            return;
+        }
+        if let Data::Text(text) = &node.data
+            && schema.get(self.keyword) == Some(&Value::Bool(true))
+            && self.seen.insert((0, address))
+        {
+            self.found.push((text, node));
+        }
+        if let Some(pointer) =
+            schema.get("$ref").and_then(Value::as_str).and_then(|target| target.strip_prefix('#'))
+            && let Some(target) = self.root.pointer(pointer)
+        {
+            self.visit(target, node, depth + 1);
+        }
+        for keyword in ["allOf", "anyOf", "oneOf"] {
+            for branch in schema.get(keyword).and_then(Value::as_array).into_iter().flatten() {
+                self.visit(branch, node, depth + 1);
+            }
+        }
+        for keyword in ["if", "then", "else"] {
+            if let Some(branch) = schema.get(keyword) {
+                self.visit(branch, node, depth + 1);
+            }
+        }
+        self.descend(schema, node, depth);
+    }
+
+    fn descend(&mut self, schema: &Value, node: &'node Node, depth: usize) {
+        match &node.data {
+            Data::List(items) => {
+                let prefix = schema.get("prefixItems").and_then(Value::as_array);
+                for (index, item) in items.iter().enumerate() {
+                    let schema = prefix.and_then(|prefix| prefix.get(index)).or_else(|| schema.get("items"));
+                    if let Some(schema) = schema {
+                        self.visit(schema, item, depth + 1);
+                    }
+                }
+            }
+            Data::Object(members) => {
+                for member in members {
+                    let named = schema.get("properties").and_then(|properties| properties.get(&member.key));
+                    if let Some(schema) = named.or_else(|| schema.get("additionalProperties")) {
+                        self.visit(schema, &member.value, depth + 1);
+                    }
+                }
+            }
+            Data::Null | Data::Boolean(_) | Data::Number(_) | Data::Text(_) => {}
+        }
+    }
+}
+
+/// Where one of our keywords stands wrongly, as a JSON pointer: its value must be a boolean, beside `"type": "string"`.
+pub(crate) fn misplaced_keyword(schema: &Value, pointer: &str, depth: usize) -> Option<String> {
+    if depth > DEPTH_MAX {
+        return Some(pointer.to_owned());
+    }
+    match schema {
+        Value::Object(members) => {
+            // Under `properties` the keys are parameters' names, not keywords.
+            let keywords = !["/properties", "/$defs"].iter().any(|names| pointer.ends_with(names));
+            let wrong = |keyword: &str| {
+                let value = members.get(keyword);
+                value.is_some_and(|value| {
+                    !value.is_boolean() || members.get("type").and_then(Value::as_str) != Some("string")
+                })
+            };
+            if keywords && (wrong(STEP) || wrong(OUTPUTS)) {
+                return Some(pointer.to_owned());
+            }
+            members
+                .iter()
+                .find_map(|(key, value)| misplaced_keyword(value, &format!("{pointer}/{key}"), depth + 1))
+        }
+        Value::Array(items) => items
+            .iter()
+            .enumerate()
+            .find_map(|(index, value)| misplaced_keyword(value, &format!("{pointer}/{index}"), depth + 1)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::diagnostic::Findings;
+
+    fn found(schema: &Value, text: &str) -> Vec<String> {
+        let node = crate::document::parse(text, &mut Findings::new(text)).unwrap();
+        marked(schema, &node, STEP).into_iter().map(|(text, _)| text.to_owned()).collect()
+    }
+
+    #[test]
+    fn marks_are_found_through_references_lists_and_branches() {
+        let schema = json!({
+            "properties": {
+                "one": {"$ref": "#/$defs/step"},
+                "many": {"anyOf": [{"items": {"$ref": "#/$defs/step"}}, {"$ref": "#/$defs/step"}]},
+                "pair": {"prefixItems": [{"type": "string"}, {"$ref": "#/$defs/step"}]}
+            },
+            "$defs": {"step": {"type": "string", "x-warroom-step": true}}
+        });
+        let text = r#"{"pair": ["no", "A"], "many": ["B", "C"], "one": "D", "other": "no"}"#;
+        assert_eq!(found(&schema, text), ["A", "B", "C", "D"]);
+        assert_eq!(found(&schema, r#"{"many": "E"}"#), ["E"]);
+    }
+
+    #[test]
+    fn a_circle_of_references_ends() {
+        let schema =
+            json!({"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"}}});
+        assert!(found(&schema, "\"x\"").is_empty());
+    }
+
+    #[test]
+    fn a_keyword_must_stand_on_a_string() {
+        let right = json!({"properties": {"x-warroom-step": {"type": "string", "x-warroom-step": true}}});
+        assert_eq!(misplaced_keyword(&right, "", 0), None);
+        let wrong = json!({"properties": {"to": {"x-warroom-step": true}}});
+        assert_eq!(misplaced_keyword(&wrong, "", 0), Some("/properties/to".to_owned()));
+    }
+}

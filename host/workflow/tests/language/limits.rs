@@ -1,0 +1,76 @@
+//! Every bound of a file, just below and just above it.
+
+use warroom_workflow::{DIAGNOSTICS_MAX, FILE_BYTES_MAX, NESTING_MAX, STEPS_MAX, WORKFLOWS_MAX, check};
+
+use super::{SEED, catalog, codes, file};
+
+const NONE: [&str; 0] = [];
+
+#[test]
+fn a_file_has_at_most_4_mib() {
+    let padded = |length: usize| format!("{SEED}{}", " ".repeat(length - SEED.len()));
+    assert_eq!(codes(&padded(FILE_BYTES_MAX)), NONE);
+    assert_eq!(codes(&padded(FILE_BYTES_MAX + 1)), ["E001"]);
+}
+
+#[test]
+fn values_nest_64_deep() {
+    // The parameter stands in a list, a workflow, a list, a step, a list and an action: 6 levels.
+    let nested = |depth: usize| {
+        let value = format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        file(&format!(
+            r#"{{"name": "S", "start_actions": [{{"name": "A", "type": "post", "channel_name": "a", "odd": {value}}}]}}"#
+        ))
+    };
+    assert_eq!(codes(&nested(NESTING_MAX - 6)), ["E006"], "read, and refused for its unknown key");
+    assert_eq!(codes(&nested(NESTING_MAX - 5)), ["E003"]);
+}
+
+#[test]
+fn a_file_has_at_most_10_000_workflows() {
+    let workflows = |count: usize| {
+        let all: Vec<String> = (0..count)
+            .map(|n| {
+                format!(
+                    r#"{{"name":"w{n}","triggers":[{{"name":"T","type":"text","match":"a"}}],"steps":[{{"name":"S",
+                        "start_actions":[{{"name":"E","type":"finished_workflow"}}]}}]}}"#
+                )
+            })
+            .collect();
+        format!("[{}]", all.join(","))
+    };
+    let checked = check(&workflows(WORKFLOWS_MAX), &catalog());
+    assert_eq!((checked.workflows.len(), checked.diagnostics.len()), (WORKFLOWS_MAX, 0));
+    assert_eq!(codes(&workflows(WORKFLOWS_MAX + 1)), ["E009"]);
+}
+
+#[test]
+fn a_workflow_has_at_most_1_000_steps() {
+    // A chain of automatic transitions, so that all are reached.
+    let chain = |count: usize| {
+        let mut steps: Vec<String> = (1..count)
+            .map(|n| {
+                let next = n + 1;
+                format!(
+                    r#"{{"name":"S{n}","start_actions":[{{"name":"A{n}","type":"transition_to","to":"S{next}"}}]}}"#
+                )
+            })
+            .collect();
+        steps.push(format!(
+            r#"{{"name":"S{count}","start_actions":[{{"name":"E","type":"finished_workflow"}}]}}"#
+        ));
+        file(&steps.join(","))
+    };
+    assert_eq!(codes(&chain(STEPS_MAX)), NONE);
+    assert_eq!(codes(&chain(STEPS_MAX + 1)), ["E009"]);
+}
+
+#[test]
+fn at_most_1_000_problems_are_shown() {
+    let workflows = |count: usize| format!("[{}]", vec!["7"; count].join(","));
+    assert_eq!(codes(&workflows(DIAGNOSTICS_MAX)).len(), DIAGNOSTICS_MAX);
+    let found = check(&workflows(DIAGNOSTICS_MAX + 2), &catalog());
+    let last = found.diagnostics.last().unwrap();
+    assert_eq!(found.diagnostics.len(), DIAGNOSTICS_MAX + 1);
+    assert_eq!((last.code, last.message.as_str()), ("E099", "2 more problems are not shown"));
+}

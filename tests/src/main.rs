@@ -1,0 +1,7 @@
+//! The `warroom` program, for the tests that start and kill it.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    warroom::cli::main()
+}

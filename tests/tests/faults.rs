@@ -1,0 +1,48 @@
+//! A server that fails for a while loses nothing and doubles nothing.
+
+use crate::stage::Stage;
+
+const TRIAGE: &str = "New issue to triage";
+
+/// Starts an incident under a fault, and expects it to come to its triage as if nothing had been.
+async fn comes_through(arm: impl FnOnce(&Stage)) {
+    let stage = Stage::new().await;
+    let service = stage.service().await;
+    arm(&stage);
+    stage.say("jon", "town-square", "#sec x").await;
+    let room = stage.channel_id("security-issue-1").await;
+    stage.post(&room, TRIAGE, 1).await;
+    assert_eq!(stage.rooms().await, ["security-issue-1"]);
+    assert_eq!(stage.messages(&room).await.len(), 1);
+    let town = stage.channel_id("town-square").await;
+    let announced = stage.messages(&town).await;
+    assert_eq!(announced.iter().filter(|text| text.starts_with("Security issue reported")).count(), 1);
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_error_is_tried_again() {
+    comes_through(|stage| stage.simulator.fail_next("POST", "/api/v4/channels", 503, 1)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rate_limit_is_waited_out() {
+    comes_through(|stage| stage.simulator.fail_next("GET", "/api/v4/teams", 429, 1)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_room_whose_creation_was_not_answered_is_found_again() {
+    comes_through(|stage| stage.simulator.lose_answer_of_next("POST", "/api/v4/channels", 1)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_event_stream_is_resumed_without_losing_a_post() {
+    let stage = Stage::new().await;
+    let service = stage.service().await;
+    stage.simulator.drop_websockets();
+    stage.say("jon", "town-square", "#sec while nobody listened").await;
+    let room = stage.channel_id("security-issue-1").await;
+    stage.post(&room, TRIAGE, 1).await;
+    assert_eq!(stage.rooms().await, ["security-issue-1"]);
+    service.stop().await;
+}

@@ -1,0 +1,83 @@
+//! A process that is killed, for real, goes on where it was.
+
+use crate::stage::Stage;
+use std::process::Stdio;
+use tokio::process::{Child, Command};
+
+fn start(stage: &Stage) -> Child {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_warroom-under-test"));
+    command.args(["serve", "--config"]).arg(stage.config_path()).env("RUST_LOG", "warn");
+    command.stdout(Stdio::null()).kill_on_drop(true).spawn().unwrap()
+}
+
+/// Requests that change something; the others say little about how far the incident came.
+async fn effects(stage: &Stage) -> usize {
+    stage
+        .simulator
+        .requests()
+        .iter()
+        .filter(|(method, path)| method != "GET" && !path.contains("/users/"))
+        .count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kill_9_at_every_stage_of_the_beginning_loses_nothing_and_doubles_nothing() {
+    // The incident's first effects: the room, two members, the announcement, the triage post.
+    for killed_after in 0..5 {
+        let stage = Stage::new().await;
+        let mut process = start(&stage);
+        stage
+            .eventually("the listening host", async || (stage.simulator.websocket_count() > 0).then_some(()))
+            .await;
+        stage.simulator.forget_requests();
+        // One of the answers is lost, so that the host dies not knowing whether its call was done.
+        stage.simulator.lose_answer_of_next("POST", "/api/v4/posts", u32::from(killed_after == 4));
+        stage.say("jon", "town-square", "#sec x").await;
+        stage
+            .eventually("the point of death", async || (effects(&stage).await > killed_after).then_some(()))
+            .await;
+        // SIGKILL: no handler runs, nothing is flushed.
+        process.kill().await.unwrap();
+
+        let mut process = start(&stage);
+        let room = stage.channel_id("security-issue-1").await;
+        let triage = stage.post(&room, "New issue to triage", 1).await;
+        assert_eq!(stage.rooms().await, ["security-issue-1"], "killed after {killed_after}");
+        assert_eq!(stage.messages(&room).await.len(), 1, "killed after {killed_after}");
+        let town = stage.channel_id("town-square").await;
+        assert_eq!(
+            stage.messages(&town).await.len(),
+            2,
+            "killed after {killed_after}: report and announcement"
+        );
+
+        // Killed while it waits for people; the buttons of before still work.
+        process.kill().await.unwrap();
+        let mut process = start(&stage);
+        let resolved = async || (stage.press("jon", &triage, "Resolved", None).await == 200).then_some(());
+        stage.eventually("the answer to the button", resolved).await;
+        stage.archived(&room).await;
+        assert_eq!(
+            stage.messages(&room).await[1..],
+            ["Finished Triage".to_owned(), "Resolved.".to_owned()],
+            "killed after {killed_after}"
+        );
+        process.kill().await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_host_on_the_same_journal_refuses_to_start() {
+    let stage = Stage::new().await;
+    let service = stage.service().await;
+    let output = Command::new(env!("CARGO_BIN_EXE_warroom-under-test"))
+        .args(["serve", "--config"])
+        .arg(stage.config_path())
+        .output()
+        .await
+        .unwrap();
+    assert!(!output.status.success());
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(error.contains("another process works with it"), "{error}");
+    service.stop().await;
+}

@@ -1,0 +1,46 @@
+//! The subcommands.
+
+use anyhow::Result;
+
+use crate::process::{available, cargo, run};
+
+/// Builds the guests into components.
+pub(crate) fn actions(_arguments: &[String]) -> Result<()> {
+    crate::actions::build()
+}
+
+/// The demo: the host and a simulated chat server in one process.
+pub(crate) fn demo(arguments: &[String]) -> Result<()> {
+    crate::actions::build()?;
+    run(cargo().args(["run", "--package", "warroom", "--", "demo"]).args(arguments))
+}
+
+/// All tests, documentation's examples included, with nextest where it is installed.
+pub(crate) fn test(arguments: &[String]) -> Result<()> {
+    crate::actions::build()?;
+    if !available("nextest") {
+        return run(cargo().args(["test", "--workspace"]).args(arguments));
+    }
+    run(cargo().args(["nextest", "run", "--workspace"]).args(arguments))?;
+    // nextest runs no examples of the documentation.
+    run(cargo().args(["test", "--workspace", "--doc"]))
+}
+
+/// What must be clean before a change lands.
+pub(crate) fn lint(_arguments: &[String]) -> Result<()> {
+    run(cargo().args(["fmt", "--all", "--", "--check"]))?;
+    run(cargo().args(["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"]))?;
+    if available("deny") {
+        return run(cargo().args(["deny", "check", "bans", "licenses", "sources"]));
+    }
+    eprintln!(
+        "skipped `cargo deny`: cargo-deny is not installed; `cargo install --locked cargo-deny` does it"
+    );
+    Ok(())
+}
+
+/// All benchmarks.
+pub(crate) fn bench(arguments: &[String]) -> Result<()> {
+    crate::actions::build()?;
+    run(cargo().args(["bench", "--workspace", "--benches"]).args(arguments))
+}
