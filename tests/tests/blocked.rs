@@ -70,3 +70,20 @@ async fn a_notice_outlives_a_restart_and_its_cancel_ends_the_run() {
     );
     service.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_room_that_nobody_is_in_is_no_place_for_a_notice() {
+    let workflow =
+        crate::stage::SECURITY_ISSUE.replace("\"jon\",", "\"nobody\",").replace("\"chris\"", "\"noone\"");
+    let stage = Stage::with_workflow(&workflow).await;
+    let service = stage.service().await;
+    stage.say("jon", "town-square", "#sec x").await;
+    let town = stage.channel_id("town-square").await;
+    let notice = stage.post(&town, ":warning:", 1).await;
+    let text = notice["message"].as_str().unwrap();
+    assert!(
+        text.contains("action `AddUsers` failed") && text.contains("nobody") && text.contains("noone"),
+        "{text}"
+    );
+    service.stop().await;
+}

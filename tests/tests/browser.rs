@@ -94,11 +94,9 @@ async fn a_person_reports_presses_and_reads_the_answer() {
     browser.wait("[data-testid=message-box]").await.send_keys("#sec seen in the browser").await.unwrap();
     browser.wait("[data-testid=send]").await.click().await.unwrap();
     browser.wait_for_text("Security issue reported.").await;
-    // The room's link stands in the announcement.
     let room = stage.channel_id("security-issue-1").await;
-    let link = browser.client.wait().at_most(Duration::from_secs(20));
-    let link = link.for_element(Locator::LinkText("~security-issue-1")).await.unwrap();
-    link.click().await.unwrap();
+    // Jon was added to the room, so it stands on the left.
+    browser.wait("[data-testid=channel-security-issue-1]").await.click().await.unwrap();
     browser.wait_for_text("New issue to triage").await;
     browser.press("Triaged").await;
     browser.wait_for_text("Developing a fix underway").await;

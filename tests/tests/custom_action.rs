@@ -3,12 +3,13 @@
 use crate::stage::{Stage, component};
 use warroom_sandbox::Digest;
 
-/// A workflow whose second action is the operator's, told to read the incident.
+/// A workflow whose third action is the operator's, told to read the incident.
 const WORKFLOW: &str = r##"[{
   "name": "drill",
   "triggers": [{ "name": "Said", "type": "text", "match": "#drill" }],
   "steps": [{ "name": "Only", "start_actions": [
     { "name": "Room", "type": "create_channel", "channel_name": "drill-{{.Instance.Number}}" },
+    { "name": "People", "type": "add_users_channel", "channel_name": "{{.Action.Room.ChannelName}}", "users": "jon, chris" },
     { "name": "Own", "type": "hostile", "do": "incident" },
     { "name": "Done", "type": "post", "channel_name": "{{.Action.Room.ChannelName}}", "message": "Drilled." }
   ] }]

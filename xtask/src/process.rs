@@ -55,7 +55,7 @@ mod tests {
 
     #[test]
     fn what_cargo_cannot_do_is_not_available() {
-        assert!(available("build"));
+        assert!(available("clippy"));
         assert!(!available("no-such-subcommand"));
     }
 }

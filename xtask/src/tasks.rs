@@ -15,7 +15,8 @@ pub(crate) fn demo(arguments: &[String]) -> Result<()> {
     run(cargo().args(["run", "--package", "warroom", "--", "demo"]).args(arguments))
 }
 
-/// All tests, documentation's examples included, with nextest where it is installed.
+/// All tests, with nextest where it is installed (faster; it leaves out the documentation's examples), else with cargo's own
+/// runner.
 pub(crate) fn test(arguments: &[String]) -> Result<()> {
     crate::actions::build()?;
     if !available("nextest") {

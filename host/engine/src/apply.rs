@@ -22,6 +22,9 @@ impl Run {
                 self.room.get_or_insert_with(|| channel.clone());
                 self.channels.push(channel.clone());
             }
+            Fact::PeopleAdded { channel_id } => {
+                self.peopled.insert(channel_id.clone());
+            }
             Fact::ControlsPosted { post } => self.posts.push(post.clone()),
             Fact::RunBlocked { .. }
             | Fact::NoticeIntended { .. }

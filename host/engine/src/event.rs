@@ -296,6 +296,11 @@ pub enum Fact {
         /// The channel.
         channel: Channel,
     },
+    /// The run brought people into a channel.
+    PeopleAdded {
+        /// The channel.
+        channel_id: String,
+    },
     /// The run wrote a post with controls.
     ControlsPosted {
         /// The post.

@@ -4,7 +4,7 @@ use crate::event::{
     ActionKey, Channel, Chooser, ControlPost, Destination, Event, Fact, Failure, Person, Phase, Trigger,
 };
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Whether a run goes on, and why not.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -150,6 +150,8 @@ pub struct Run {
     pub room: Option<Channel>,
     /// Every channel that the run made.
     pub channels: Vec<Channel>,
+    /// Channels that the run brought people into, by id.
+    pub peopled: BTreeSet<String>,
     /// The posts with controls, in order.
     pub posts: Vec<ControlPost>,
     /// Keys of the posts whose controls are gone.
@@ -195,6 +197,7 @@ impl Run {
             choices: BTreeMap::new(),
             room: None,
             channels: Vec::new(),
+            peopled: BTreeSet::new(),
             posts: Vec::new(),
             removed: Vec::new(),
             last_actor: None,
@@ -234,6 +237,12 @@ impl Run {
     #[must_use]
     pub fn leaving(&self) -> Option<&Leaving> {
         self.visits.last().filter(|visit| visit.left_ms.is_none()).and_then(|visit| visit.leaving.as_ref())
+    }
+
+    /// The room, once somebody is in it who could read what is posted there.
+    #[must_use]
+    pub fn peopled_room(&self) -> Option<&Channel> {
+        self.room.as_ref().filter(|room| self.peopled.contains(&room.id))
     }
 
     /// Whether the run has ended, well or cancelled.

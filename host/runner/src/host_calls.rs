@@ -247,7 +247,10 @@ impl HostCalls {
             Call::AddMembers { channel_id, users } => {
                 self.require_channel(run, channel_id, false)?;
                 self.intend(intent, intended, Vec::new()).await?;
-                Ok((Answer::Refusals(self.add_members(channel_id, users).await?), Vec::new()))
+                let refusals = self.add_members(channel_id, users).await?;
+                let added = users.len() > refusals.len();
+                let facts = added.then(|| Fact::PeopleAdded { channel_id: channel_id.clone() });
+                Ok((Answer::Refusals(refusals), facts.into_iter().collect()))
             }
             Call::CreatePost { channel_id, draft } => {
                 self.require_channel(run, channel_id, true)?;

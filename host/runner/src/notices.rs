@@ -1,4 +1,5 @@
-//! Tells people that a run is blocked, where they are: in the room, else where it was triggered.
+//! Tells people that a run is blocked, where they are: in the room once somebody is in it, else where it was
+//! triggered.
 
 use crate::ledger::{Ledger, LedgerError};
 use crate::rendering;
@@ -52,7 +53,7 @@ async fn intend(ledger: &Ledger, run: &Run, channel_id: String) -> Result<Notice
 }
 
 fn places(run: &Run) -> Vec<String> {
-    let mut places: Vec<String> = run.room.iter().map(|room| room.id.clone()).collect();
+    let mut places: Vec<String> = run.peopled_room().into_iter().map(|room| room.id.clone()).collect();
     if !places.contains(&run.trigger.channel.id) {
         places.push(run.trigger.channel.id.clone());
     }

@@ -302,7 +302,7 @@ impl Runner {
         };
         if address.control.is_of_notice() && !self.may_decide(&ledger.run().await?, &press.by).await {
             return Ok(Ok(Reply::Whisper(
-                "As long as the incident has no room, only who started it and the managers decide this."
+                "As long as nobody is in the incident's room, only who started it and the managers decide this."
                     .to_owned(),
             )));
         }
@@ -330,7 +330,7 @@ impl Runner {
     /// stands where everybody reads it.
     async fn may_decide(&self, run: &Run, by: &Person) -> bool {
         let managers = &self.core.options.managers;
-        run.room.is_some()
+        run.peopled_room().is_some()
             || run.trigger.user.id == by.id
             || managers.iter().any(|name| *name == by.id || *name == by.username)
             || self.core.chat.is_administrator(&by.id).await.unwrap_or(false)

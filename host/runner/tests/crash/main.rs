@@ -43,40 +43,45 @@ fn sources() -> Vec<Source> {
     ]
 }
 
+/// The admitted components, compiled once for all processes: compiling is what a start spends its time with.
+async fn components() -> Arc<Components> {
+    let sandbox = Arc::new(Sandbox::new(Limits::default()).unwrap());
+    let store = Arc::new(MemoryJournal::new(Arc::new(Fuse::default())));
+    let (components, refused) = Components::load(sandbox, store, sources()).await.unwrap();
+    assert!(refused.is_empty(), "{refused:?}");
+    Arc::new(components)
+}
+
 /// What survives a death: the journal, the chat, the files.
 struct World {
     journal: Arc<MemoryJournal>,
     chat: Arc<MemoryChat>,
     fuse: Arc<Fuse>,
-    sandbox: Arc<Sandbox>,
+    components: Arc<Components>,
 }
 
 impl World {
-    fn new(sandbox: Arc<Sandbox>) -> World {
+    fn new(components: Arc<Components>) -> World {
         let fuse = Arc::new(Fuse::default());
         World {
             journal: Arc::new(MemoryJournal::new(Arc::clone(&fuse))),
             chat: Arc::new(MemoryChat::new(Arc::clone(&fuse))),
             fuse,
-            sandbox,
+            components,
         }
     }
 
     /// A process: a runner over what survived.
     async fn start(&self) -> Runner {
-        let journal: Arc<dyn Journal> = Arc::clone(&self.journal) as Arc<dyn Journal>;
-        let (components, refused) =
-            Components::load(Arc::clone(&self.sandbox), Arc::clone(&journal), sources()).await.unwrap();
-        assert!(refused.is_empty(), "{refused:?}");
         let workflows = Workflows::default();
         let file = LoadedFile { name: "security_issue.json".into(), text: WORKFLOW.into() };
-        assert!(workflows.put(&file, components.catalog()).0);
+        assert!(workflows.put(&file, self.components.catalog()).0);
         let options = Options { retry_first_ms: 1, retry_wait_max_ms: 4, ..Options::default() };
         let runner = Runner::new(
             Arc::clone(&self.chat) as Arc<dyn warroom_runner::Chat>,
-            journal,
+            Arc::clone(&self.journal) as Arc<dyn Journal>,
             Arc::new(SystemClock),
-            Arc::new(components),
+            Arc::clone(&self.components),
             Arc::new(workflows),
             Key::new([1; 32]),
             options,
@@ -179,11 +184,11 @@ fn assert_whole(world: &World, run: &Run, after: &str) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_death_at_any_call_loses_nothing_and_doubles_nothing() {
-    let sandbox = Arc::new(Sandbox::new(Limits::default()).unwrap());
+    let components = components().await;
     for death in [Death::BeforeTheCall, Death::AfterTheCall] {
         let mut deaths = 0;
         for at in 1.. {
-            let world = World::new(Arc::clone(&sandbox));
+            let world = World::new(Arc::clone(&components));
             let runner = world.start().await;
             world.fuse.arm(at, death);
             let ended = play(&world, &runner).await;

@@ -8,11 +8,9 @@ use wit_parser::Resolve;
 
 /// The bytes of a component that `cargo xtask actions` built.
 pub(crate) fn built(name: &str) -> Vec<u8> {
-    let target = match std::env::var_os("CARGO_TARGET_DIR") {
-        Some(dir) => PathBuf::from(dir),
-        None => Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target"),
-    };
-    let path = target.join("actions").join(format!("{name}.wasm"));
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from);
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let path = root.join(target).join("actions").join(format!("{name}.wasm"));
     std::fs::read(&path).unwrap_or_else(|error| {
         panic!("reading {}: {error}: run `cargo xtask actions` first", path.display())
     })

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Semaphore, mpsc};
 use warroom_sandbox::{
     Action, ActionError, Answer, Call, CallFailure, Host, Limits, LogLevel, RunError, Sandbox,
 };
@@ -24,14 +24,14 @@ async fn hostile(limits: Limits) -> (Sandbox, Arc<Action>) {
 struct Gate {
     name: &'static str,
     called: mpsc::UnboundedSender<&'static str>,
-    open: Arc<Notify>,
+    open: Arc<Semaphore>,
 }
 
 #[async_trait]
 impl Host for Gate {
     async fn call(&mut self, call: Call) -> Result<Answer, CallFailure> {
         self.called.send(self.name).unwrap();
-        self.open.notified().await;
+        self.open.acquire().await.unwrap().forget();
         Ok(good_answer(&call))
     }
 
@@ -62,19 +62,19 @@ async fn waiting_for_the_host_meets_the_deadline() {
     let max = Duration::from_millis(50);
     let (sandbox, action) = hostile(Limits { deadline: max, ..Limits::default() }).await;
     let (called, mut calls) = mpsc::unbounded_channel();
-    let gate = Gate { name: "shut", called, open: Arc::default() };
+    let gate = Gate { name: "shut", called, open: Arc::new(Semaphore::new(0)) };
     let error = sandbox.run(&action, &context(), &incident(), FIND, Box::new(gate)).await.unwrap_err();
     assert_eq!(error, RunError::Deadline { max });
     assert_eq!(calls.recv().await, Some("shut"));
     assert_eq!(calls.recv().await, None, "the host is dropped with the execution");
 }
 
-/// Starts two executions, lets both get as far as they can, then opens the gate of each as it calls. Gives who had called before
+/// Starts two executions, lets both get as far as they can, then opens their gates. Gives who had called before
 /// any gate was opened.
 async fn called_at_once(instances_max: u32) -> Vec<&'static str> {
     let (sandbox, action) = hostile(Limits { instances_max, ..Limits::default() }).await;
     let (called, mut calls) = mpsc::unbounded_channel();
-    let open = Arc::new(Notify::new());
+    let open = Arc::new(Semaphore::new(0));
     let run = |name| {
         let gate = Gate { name, called: called.clone(), open: Arc::clone(&open) };
         let (sandbox, action) = (&sandbox, &action);
@@ -88,12 +88,7 @@ async fn called_at_once(instances_max: u32) -> Vec<&'static str> {
         while let Ok(name) = calls.try_recv() {
             at_once.push(name);
         }
-        open.notify_one();
-        open.notify_waiters();
-        if at_once.len() == 1 {
-            calls.recv().await.unwrap();
-            open.notify_one();
-        }
+        open.add_permits(2);
     };
     let (first, second, ()) = tokio::join!(run("first"), run("second"), conduct);
     assert!(first.unwrap().outcome.is_ok() && second.unwrap().outcome.is_ok());
