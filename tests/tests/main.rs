@@ -1,6 +1,14 @@
 //! What crosses the crates: a real service against the simulated server, over real sockets, with real components and a
 //! real journal. One binary, since linking is what takes the time.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on must fail at once"
+)]
+
 mod arrows;
 mod blocked;
 mod browser;

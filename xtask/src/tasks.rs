@@ -32,7 +32,7 @@ pub(crate) fn lint(_arguments: &[String]) -> Result<()> {
     run(cargo().args(["fmt", "--all", "--", "--check"]))?;
     run(cargo().args(["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"]))?;
     if available("deny") {
-        return run(cargo().args(["deny", "check", "bans", "licenses", "sources"]));
+        return run(cargo().args(["deny", "--log-level", "error", "check", "bans", "licenses", "sources"]));
     }
     eprintln!(
         "skipped `cargo deny`: cargo-deny is not installed; `cargo install --locked cargo-deny` does it"

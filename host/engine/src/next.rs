@@ -70,10 +70,10 @@ fn open(workflow: &Workflow, run: &Run) -> Next {
     let Some(step) = workflow.step(&visit.step) else {
         return missing_step(&visit.step);
     };
-    if run.phase == Phase::Start {
-        if let Some(next) = start_actions(workflow, run, visit, step) {
-            return next;
-        }
+    if run.phase == Phase::Start
+        && let Some(next) = start_actions(workflow, run, visit, step)
+    {
+        return next;
     }
     leave(workflow, run, visit, step)
 }

@@ -175,10 +175,10 @@ impl Chat for MattermostChat {
 
     async fn find_channel(&self, team_id: &str, name: &str) -> Result<Option<Channel>, ChatError> {
         let handle = slug(name);
-        if !handle.is_empty() {
-            if let Some(channel) = self.by_handle(team_id, &handle).await? {
-                return Ok(Some(channel));
-            }
+        if !handle.is_empty()
+            && let Some(channel) = self.by_handle(team_id, &handle).await?
+        {
+            return Ok(Some(channel));
         }
         if let Some(channel) = self.by_display_name(team_id, name).await? {
             return Ok(Some(channel));

@@ -5,6 +5,14 @@
 //! runner over the same journal and chat must bring the incident to the same end, with every channel and post there
 //! exactly once.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on must fail at once"
+)]
+
 mod chat;
 mod fuse;
 mod journal;
