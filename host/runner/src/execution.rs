@@ -171,7 +171,7 @@ async fn conclude(
 /// The facts of a good end, or what is wrong with it.
 fn accept(workflow: &Workflow, key: &ActionKey, outcome: Outcome) -> Result<Vec<Fact>, String> {
     let outputs: BTreeMap<String, String> = outcome.outputs.into_iter().collect();
-    let declared = declared(workflow, key);
+    let declared = Declared::by(workflow, &key.name);
     if let Some(unknown) = outputs.keys().find(|name| !declared.outputs.contains(*name)) {
         return Err(format!(
             "it put out `{unknown}`, which its descriptor does not declare; mend the component"
@@ -193,19 +193,27 @@ fn accept(workflow: &Workflow, key: &ActionKey, outcome: Outcome) -> Result<Vec<
     Ok(facts)
 }
 
+/// What an action said beforehand that it may put out and where it may lead.
 #[derive(Default)]
-struct Declared {
-    outputs: BTreeSet<String>,
-    steps: BTreeSet<String>,
+pub(crate) struct Declared {
+    pub(crate) outputs: BTreeSet<String>,
+    pub(crate) steps: BTreeSet<String>,
 }
 
-fn declared(workflow: &Workflow, key: &ActionKey) -> Declared {
-    match workflow.action(&key.name).map(|action| &action.kind) {
-        Some(ActionKind::Component { steps, fields, outputs, .. }) => Declared {
-            outputs: fields.iter().chain(outputs).cloned().collect(),
-            steps: steps.iter().cloned().collect(),
-        },
-        _ => Declared::default(),
+impl Declared {
+    pub(crate) fn by(workflow: &Workflow, action: &str) -> Declared {
+        match workflow.action(action).map(|action| &action.kind) {
+            Some(ActionKind::Component { steps, fields, outputs, .. }) => Declared {
+                outputs: fields.iter().chain(outputs).cloned().collect(),
+                // One that a template writes is known only now: it may lead anywhere in the workflow.
+                steps: if steps.iter().any(|step| step.contains("{{")) {
+                    workflow.steps.iter().map(|step| step.name.to_string()).collect()
+                } else {
+                    steps.iter().cloned().collect()
+                },
+            },
+            _ => Declared::default(),
+        }
     }
 }
 

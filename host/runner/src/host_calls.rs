@@ -14,6 +14,7 @@ use crate::chat::{Chat, ChatError, ChatErrorKind, NewChannel};
 use crate::clock::Clock;
 use crate::components::{Scope, channel, user};
 use crate::controls::Key;
+use crate::execution::Declared;
 use crate::journal::{Claim, JournalError};
 use crate::ledger::{Ledger, LedgerError};
 use crate::rendering;
@@ -441,12 +442,18 @@ impl HostCalls {
                 transitions: Vec::new(),
             });
         };
-        let unknown =
-            controls.transitions.iter().find(|offer| self.ledger.workflow.step(&offer.to).is_none());
-        if let Some(offer) = unknown {
+        let declared = Declared::by(&self.ledger.workflow, &self.action.name);
+        if let Some(offer) = controls.transitions.iter().find(|offer| !declared.steps.contains(&offer.to)) {
             let message = format!(
-                "the transition `{}` leads to `{}`, which is no step of the workflow",
+                "the transition `{}` leads to `{}`, which no parameter that names a step names; mend the component",
                 offer.label, offer.to
+            );
+            return Err(shown(ErrorKind::InvalidInput, message));
+        }
+        if let Some(field) = controls.fields.iter().find(|field| !declared.outputs.contains(&field.name)) {
+            let message = format!(
+                "the field `{}` is no output that the parameters name; mend the component",
+                field.name
             );
             return Err(shown(ErrorKind::InvalidInput, message));
         }

@@ -63,10 +63,18 @@ pub struct LimitsConfig {
     pub component_bytes_max: usize,
     /// The most memory of one execution, in bytes.
     pub memory_bytes_max: usize,
+    /// The most elements of all tables of one execution.
+    pub table_elements_max: usize,
+    /// The deepest stack of one execution, in bytes.
+    pub stack_bytes_max: usize,
     /// The longest execution, waiting for the chat included, in milliseconds.
     pub deadline_ms: u64,
     /// The most host calls of one execution.
     pub host_calls_max: u32,
+    /// The most data that one host call may carry, in bytes.
+    pub hostcall_bytes_max: usize,
+    /// How many executions run at once; further ones wait.
+    pub instances_max: u32,
     /// The largest outcome, in bytes.
     pub output_bytes_max: usize,
     /// The largest log of one execution, in bytes.
@@ -93,8 +101,12 @@ impl Default for LimitsConfig {
         LimitsConfig {
             component_bytes_max: sandbox.component_bytes_max,
             memory_bytes_max: sandbox.memory_bytes_max,
+            table_elements_max: sandbox.table_elements_max,
+            stack_bytes_max: sandbox.stack_bytes_max,
             deadline_ms: 30_000,
             host_calls_max: sandbox.host_calls_max,
+            hostcall_bytes_max: sandbox.hostcall_bytes_max,
+            instances_max: sandbox.instances_max,
             output_bytes_max: sandbox.output_bytes_max,
             log_bytes_max: sandbox.log_bytes_max,
             input_bytes_max: sandbox.input_bytes_max,
@@ -113,12 +125,15 @@ impl LimitsConfig {
         Limits {
             component_bytes_max: self.component_bytes_max,
             memory_bytes_max: self.memory_bytes_max,
+            table_elements_max: self.table_elements_max,
+            stack_bytes_max: self.stack_bytes_max,
             deadline: Duration::from_millis(self.deadline_ms),
             host_calls_max: self.host_calls_max,
+            hostcall_bytes_max: self.hostcall_bytes_max,
+            instances_max: self.instances_max,
             output_bytes_max: self.output_bytes_max,
             log_bytes_max: self.log_bytes_max,
             input_bytes_max: self.input_bytes_max,
-            ..Limits::default()
         }
     }
 }
@@ -230,8 +245,12 @@ const KEYS: &[(&str, &str, Kind)] = &[
     ("permissions", "managers", Kind::List),
     ("limits", "component_bytes_max", Kind::Number),
     ("limits", "memory_bytes_max", Kind::Number),
+    ("limits", "table_elements_max", Kind::Number),
+    ("limits", "stack_bytes_max", Kind::Number),
     ("limits", "deadline_ms", Kind::Number),
     ("limits", "host_calls_max", Kind::Number),
+    ("limits", "hostcall_bytes_max", Kind::Number),
+    ("limits", "instances_max", Kind::Number),
     ("limits", "output_bytes_max", Kind::Number),
     ("limits", "log_bytes_max", Kind::Number),
     ("limits", "input_bytes_max", Kind::Number),
@@ -513,7 +532,31 @@ mod tests {
         // Each limit's name, as the decoder knows it, is in the list too.
         let error = toml::from_str::<LimitsConfig>("nonsense = 1").unwrap_err().to_string();
         let known = KEYS.iter().filter(|(section, ..)| *section == "limits").count();
-        assert_eq!(error.matches('`').count() / 2 - 1, known + 1, "{error}");
+        assert_eq!(error.matches('`').count() / 2, known + 1, "{error}");
+    }
+
+    #[test]
+    fn the_sample_documents_every_key_with_its_default() {
+        let sample = include_str!("../../../samples/warroom.toml");
+        for (section, key, _) in KEYS {
+            assert!(
+                sample.contains(&format!("\n{key} = "))
+                    || sample.contains(&format!("\n# {key} = "))
+                    || (*section == "mattermost" && *key == "token"),
+                "{section}.{key}"
+            );
+        }
+        // With the comment signs gone the limits say what the program does without them.
+        let limits: String = sample
+            .split_once("[limits]")
+            .unwrap()
+            .1
+            .lines()
+            .map(|line| format!("{}\n", line.trim_start_matches("# ")))
+            .filter(|line| line.contains(" = "))
+            .collect();
+        let documented: LimitsConfig = toml::from_str(&limits).unwrap();
+        assert_eq!(format!("{documented:?}"), format!("{:?}", LimitsConfig::default()));
     }
 
     #[test]
