@@ -1,14 +1,19 @@
 //! What one execution of a built-in component costs, beside a host that answers at once: a fresh store, the call, two
 //! host calls. The second figure is the same host called directly, so that the ratio holds on a noisy machine.
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, reason = "a benchmark that cannot go on must fail")]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a benchmark that cannot go on must fail"
+)]
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use std::hint::black_box;
 use std::sync::Arc;
 use warroom_sandbox::{
-    Action, ActionError, Answer, Call, CallFailure, Capability, Channel, Context, Grant, Host, Incident, Limits, LogLevel,
-    PostDraft, PostRef, Sandbox, TriggerPost, User,
+    Action, ActionError, Answer, Call, CallFailure, Capability, Channel, Context, Grant, Host, Incident,
+    Limits, LogLevel, PostDraft, PostRef, Sandbox, TriggerPost, User,
 };
 
 struct Instant;

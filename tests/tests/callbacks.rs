@@ -103,10 +103,10 @@ async fn the_endpoints_tell_their_health_and_bound_what_they_take() {
     }
     let post = |bytes: usize| http.post(format!("{base}/callbacks/action")).body("x".repeat(bytes)).send();
     assert_eq!(
-        post(1024 * 1024).await.unwrap().status(),
+        post(64 * 1024).await.unwrap().status(),
         400,
         "just below the limit: read, and found to be no request"
     );
-    assert_eq!(post(1024 * 1024 + 1).await.unwrap().status(), 413);
+    assert_eq!(post(64 * 1024 + 1).await.unwrap().status(), 413);
     service.stop().await;
 }

@@ -60,3 +60,34 @@ async fn its_failure_blocks_the_run_where_people_see_it() {
     stage.post(&room, "Drilled.", 1).await;
     service.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn taking_the_grant_away_stops_open_incidents_too() {
+    // The operator's action stands behind a transition, so that the incident is open when the grant goes.
+    let later = WORKFLOW
+        .replace(r#"{ "name": "Own", "type": "hostile", "do": "incident" },"#, "")
+        .replace(
+            r#""message": "Drilled." }"#,
+            r#""message": "Ready?", "transitions": [{ "label": "Go", "to": "Later" }] }"#,
+        )
+        .replace(
+            "] }]\n}]",
+            r#"] }, { "name": "Later", "start_actions": [{ "name": "Own", "type": "hostile", "do": "incident" }] }] }]"#,
+        );
+    let stage = Stage::with_workflow(&later).await;
+    std::fs::write(stage.directory.path().join("actions/own.wasm"), component("hostile").unwrap()).unwrap();
+    stage.write_config(&grant("\"channels\""));
+    let service = stage.service().await;
+    stage.say("jon", "town-square", "#drill").await;
+    let room = stage.channel_id("drill-1").await;
+    stage.post(&room, "Ready?", 1).await;
+    service.stop().await;
+
+    stage.write_config("");
+    let service = stage.service().await;
+    assert_eq!(service.runner().open_runs(), Vec::<String>::new());
+    let town = stage.channel_id("town-square").await;
+    let told = stage.post(&town, ":warning: Incident **drill 1** cannot go on", 1).await;
+    assert!(told["message"].as_str().unwrap().contains("channels"), "{told:#}");
+    service.stop().await;
+}

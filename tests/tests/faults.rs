@@ -36,6 +36,21 @@ async fn a_room_whose_creation_was_not_answered_is_found_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_post_whose_answer_was_lost_is_found_again() {
+    let stage = Stage::new().await;
+    let service = stage.service().await;
+    stage.say("jon", "town-square", "#sec x").await;
+    // The host's first post is the announcement; it comes only after the room was made and filled.
+    stage.simulator.lose_answer_of_next("POST", "/api/v4/posts", 1);
+    let room = stage.channel_id("security-issue-1").await;
+    stage.post(&room, TRIAGE, 1).await;
+    let town = stage.channel_id("town-square").await;
+    let announced = stage.messages(&town).await;
+    assert_eq!(announced.len(), 2, "the report and one announcement: {announced:?}");
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_lost_event_stream_is_resumed_without_losing_a_post() {
     let stage = Stage::new().await;
     let service = stage.service().await;

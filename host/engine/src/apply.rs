@@ -1,6 +1,6 @@
 //! Folds events into a run. Total and infallible: what is journalled has happened, whatever this version thinks of it.
 
-use crate::event::{ActionKey, Chooser, Event, Fact, Failure, Person, Phase};
+use crate::event::{ActionKey, Chooser, Event, Fact, Failure, FailureKind, Person, Phase};
 use crate::run::{Call, Choice, CurrentAction, Leaving, Notice, Run, Status, Visit};
 use std::collections::BTreeMap;
 
@@ -30,6 +30,7 @@ impl Run {
             | Fact::NoticeIntended { .. }
             | Fact::NoticePosted { .. }
             | Fact::NoticeFailed { .. }
+            | Fact::NoticeRenewed
             | Fact::Retried { .. }
             | Fact::Skipped { .. } => self.apply_to_block(event),
             Fact::FieldSet { action, field, value, by, .. } => {
@@ -65,6 +66,7 @@ impl Run {
                     calls: BTreeMap::new(),
                     not_before_ms: None,
                     tries_spent: 0,
+                    first_spent_ms: None,
                     interruptions: 0,
                 });
             }
@@ -83,7 +85,10 @@ impl Run {
                 if let Some(current) = &mut self.current {
                     current.not_before_ms = Some(*until_ms);
                     current.interruptions += 1;
-                    current.tries_spent += u32::from(*spends_try);
+                    if *spends_try {
+                        current.tries_spent += 1;
+                        current.first_spent_ms.get_or_insert(event.at_ms);
+                    }
                 }
             }
             Fact::ActionSucceeded { action, outputs } => {
@@ -93,7 +98,7 @@ impl Run {
             Fact::ActionFailed { action, goes_on: true, .. } => self.advance(action),
             Fact::ActionFailed { action, failure, .. } => {
                 self.stand_at(action);
-                self.current = None;
+                self.unsettled = self.current.take().filter(|current| may_be_half_done(current, failure));
                 self.block(failure, Some(action));
             }
             _ => {}
@@ -105,8 +110,12 @@ impl Run {
             Fact::RunBlocked { failure } => self.block(failure, None),
             Fact::NoticeIntended { key, channel_id } => {
                 self.notices += 1;
-                self.notice =
-                    Some(Notice { key: key.clone(), channel_id: channel_id.clone(), post_id: None });
+                self.notice = Some(Notice {
+                    key: key.clone(),
+                    channel_id: channel_id.clone(),
+                    post_id: None,
+                    intended_ms: event.at_ms,
+                });
             }
             Fact::NoticePosted { post_id, .. } => {
                 if let Some(notice) = &mut self.notice {
@@ -114,12 +123,17 @@ impl Run {
                 }
             }
             Fact::NoticeFailed { .. } => self.notice_failed = true,
+            Fact::NoticeRenewed => (self.notice, self.notice_failed) = (None, false),
             Fact::Retried { by } => {
                 self.unblock(by);
-                self.attempt += 1;
+                match self.unsettled.take() {
+                    Some(unsettled) => self.current = Some(with_fresh_budget(unsettled)),
+                    None => self.attempt += 1,
+                }
             }
             Fact::Skipped { by } => {
                 self.unblock(by);
+                self.unsettled = None;
                 self.index += 1;
                 self.attempt = 1;
             }
@@ -132,8 +146,12 @@ impl Run {
         (self.phase, self.index, self.attempt, self.current) = (Phase::Start, 0, 1, None);
     }
 
-    /// A transition by a person waits until the start actions are done; any other skips what is left of them.
+    /// A transition by a person waits until the start actions are done; any other skips what is left of them. The first
+    /// decision stands: people were told of it.
     fn leave(&mut self, leaving: Leaving) {
+        if self.leaving().is_some() {
+            return;
+        }
         match &leaving.by {
             Chooser::Person(person) => {
                 self.automatic_transitions = 0;
@@ -183,4 +201,16 @@ impl Run {
             None => self.outputs.push((action.to_owned(), outputs)),
         }
     }
+}
+
+/// Whether a failed execution left a call behind that nobody knows the end of. One that asked for something else the second
+/// time would only do so again.
+fn may_be_half_done(current: &CurrentAction, failure: &Failure) -> bool {
+    failure.kind != FailureKind::Nondeterministic && current.calls.values().any(|call| call.answer.is_none())
+}
+
+fn with_fresh_budget(mut current: CurrentAction) -> CurrentAction {
+    current.not_before_ms = None;
+    (current.tries_spent, current.first_spent_ms, current.interruptions) = (0, None, 0);
+    current
 }

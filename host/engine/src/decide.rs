@@ -4,7 +4,7 @@ use crate::event::{
     ActionKey, Chooser, ControlPost, Destination, Fact, FieldKind, Person, TransitionControl,
 };
 use crate::run::{Leaving, Run, Status};
-use warroom_workflow::{OnError, Workflow};
+use warroom_workflow::{Action, ActionKind, OnError, Workflow};
 
 /// What a person did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,6 +60,11 @@ pub enum Refusal {
     /// There is nothing to retry or skip.
     #[error("The incident is not blocked (any more): there is nothing to {0}.")]
     NotBlocked(&'static str),
+    /// The failed action was to offer the ways on.
+    #[error(
+        "This post was to offer the ways on from the step: without it nobody could go on. Retry or cancel."
+    )]
+    OnlyWayOn,
     /// The block lies in no single action.
     #[error("No single action failed, so none can be skipped. Retry or cancel.")]
     NothingToSkip,
@@ -164,17 +169,22 @@ fn blocked_action<'a>(run: &'a Run, verb: &'static str) -> Result<Option<&'a Act
 fn skip(workflow: &Workflow, run: &Run, by: &Person) -> Result<Vec<Fact>, Refusal> {
     let action = blocked_action(run, "skip")?.ok_or(Refusal::NothingToSkip)?;
     // An action that the workflow no longer has leaves nothing to stand on after it.
-    if workflow.action(&action.name).is_some() {
-        Ok(vec![Fact::Skipped { by: by.clone() }])
-    } else {
-        Err(Refusal::NothingToSkip)
+    let Some(action) = workflow.action(&action.name) else { return Err(Refusal::NothingToSkip) };
+    if leads_somewhere(action) && !run.offers_transitions() {
+        return Err(Refusal::OnlyWayOn);
     }
+    Ok(vec![Fact::Skipped { by: by.clone() }])
 }
 
-/// Whether a failure of this action lets the run go on.
+/// Whether a failure of this action lets the run go on. Never past an action that was to offer the ways on: the run would
+/// end where people were to decide.
 #[must_use]
-pub fn goes_on_after_failure(workflow: &Workflow, action: &ActionKey) -> bool {
-    workflow.action(&action.name).is_some_and(|action| action.on_error == OnError::Continue)
+pub fn goes_on_after_failure(action: &Action) -> bool {
+    action.on_error == OnError::Continue && !leads_somewhere(action)
+}
+
+fn leads_somewhere(action: &Action) -> bool {
+    matches!(&action.kind, ActionKind::Component { steps, .. } if !steps.is_empty())
 }
 
 fn sentence(message: &str) -> String {

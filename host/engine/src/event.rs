@@ -128,7 +128,7 @@ pub enum FailureKind {
     Limit,
     /// An execution that was run again asked for something else than before.
     Nondeterministic,
-    /// The other side stayed away until the action's budget was spent.
+    /// The other side stayed away until the action's budget was spent, or the guest says that it did.
     Unavailable,
     /// Anything else.
     Failed,
@@ -357,6 +357,8 @@ pub enum Fact {
         /// Why.
         reason: String,
     },
+    /// The notice that could be posted nowhere is to be tried again.
+    NoticeRenewed,
     /// A person let the failed action be tried again.
     Retried {
         /// Who.

@@ -1,10 +1,11 @@
 //! What the host must do now, given nothing but the workflow and the run.
 
 use crate::data::template_data;
+use crate::decide::goes_on_after_failure;
 use crate::event::{ActionKey, Chooser, ControlPost, Destination, Fact, Failure, FailureKind, Phase};
 use crate::run::{Leaving, Run, Status, Visit};
 use serde_json::{Map, Value};
-use warroom_workflow::{Action, ActionKind, OnError, Step, Workflow, render_parameters};
+use warroom_workflow::{Action, ActionKind, Step, Workflow, render_parameters};
 
 /// How many transitions may follow each other without a person. A cycle of automatic transitions is refused at upload;
 /// this stops one that components make at run time.
@@ -85,7 +86,9 @@ fn start_actions(workflow: &Workflow, run: &Run, visit: &Visit, step: &Step) -> 
     if skips_rest {
         return None;
     }
-    if let Some(action) = step.start_actions.get(run.index as usize) {
+    // What a person chose stands: a `transition_to` at the end of the list comes too late.
+    let next = step.start_actions.get(run.index as usize);
+    if let Some(action) = next.filter(|action| visit.leaving.is_none() || is_component(action)) {
         return Some(execute(workflow, run, action, Phase::Start, run.index, run.attempt));
     }
     match visit.leaving {
@@ -137,9 +140,13 @@ fn execute(workflow: &Workflow, run: &Run, action: &Action, phase: Phase, index:
         Err(error) => Next::Record(vec![Fact::ActionFailed {
             action: key,
             failure: Failure { kind: FailureKind::Template, message: error.to_string() },
-            goes_on: action.on_error == OnError::Continue,
+            goes_on: goes_on_after_failure(action),
         }]),
     }
+}
+
+fn is_component(action: &Action) -> bool {
+    matches!(action.kind, ActionKind::Component { .. })
 }
 
 fn remaining_controls(run: &Run) -> Option<Next> {

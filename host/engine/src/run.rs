@@ -67,6 +67,8 @@ pub struct CurrentAction {
     pub not_before_ms: Option<u64>,
     /// How many tries it has spent.
     pub tries_spent: u32,
+    /// When the first try was spent, in milliseconds since 1970.
+    pub first_spent_ms: Option<u64>,
     /// How often it was interrupted at all; backoff counts these.
     pub interruptions: u32,
 }
@@ -102,6 +104,8 @@ pub struct Notice {
     pub channel_id: String,
     /// The post, once it is written.
     pub post_id: Option<String>,
+    /// When it was intended, in milliseconds since 1970.
+    pub intended_ms: u64,
 }
 
 /// The first event of a journal was not the start of a run.
@@ -142,6 +146,9 @@ pub struct Run {
     pub attempt: u32,
     /// The execution in progress.
     pub current: Option<CurrentAction>,
+    /// A failed execution with a host call that may or may not have been made: a retry goes on with it, so that the call is
+    /// found out about and not made twice.
+    pub unsettled: Option<CurrentAction>,
     /// What actions put out and people set, by action in the order of first writing.
     pub outputs: Vec<(String, BTreeMap<String, String>)>,
     /// Who set which field: (action, field).
@@ -169,7 +176,7 @@ pub struct Run {
 }
 
 impl Run {
-    /// The run that a `run_started` event begins.
+    /// The run that a `run_started` event begins, before anything else happened.
     ///
     /// # Errors
     /// [`NotARun`] for any other event.
@@ -193,6 +200,7 @@ impl Run {
             index: 0,
             attempt: 1,
             current: None,
+            unsettled: None,
             outputs: Vec::new(),
             choices: BTreeMap::new(),
             room: None,

@@ -363,10 +363,72 @@ fn on_error_continue_goes_on() {
     let two = r#"{"name": "P", "type": "post", "on_error": "continue"}, {"name": "Q", "type": "post"}"#;
     let mut driven = Driven::new(steps(&[("A", two, "")]));
     let key = driven.act().key;
-    assert!(goes_on_after_failure(&driven.workflow, &key));
+    assert!(goes_on_after_failure(driven.workflow.action(&key.name).unwrap()));
     let failure = Failure { kind: FailureKind::NotFound, message: "no".into() };
     driven.record(vec![Fact::ActionFailed { action: key, failure, goes_on: true }]);
     assert_eq!(driven.act().key.name, "Q");
+}
+
+#[test]
+fn a_retry_goes_on_with_a_call_that_nobody_knows_the_end_of() {
+    let mut driven = Driven::new(workflow(SECURITY_ISSUE));
+    let act = driven.act();
+    let action = act.key.clone();
+    let begin = |act: Act| Fact::ActionStarted {
+        action: act.key,
+        digest: "d".into(),
+        input: act.input,
+        incident: Value::Null,
+    };
+    let intent = |action: &ActionKey| Fact::CallIntended {
+        action: action.clone(),
+        n: 1,
+        function: "channels.create".into(),
+        arguments: "h".into(),
+    };
+    let failed = |kind| {
+        let failure = Failure { kind, message: "gone".into() };
+        vec![Fact::ActionFailed { action: action.clone(), failure, goes_on: false }]
+    };
+    driven.record(vec![begin(act), intent(&action)]);
+    driven.record(failed(FailureKind::Unavailable));
+    driven.decide(Input::Retry, "jon").unwrap();
+    assert_eq!(driven.settle(), Next::Resume { not_before_ms: None });
+    let current = driven.run.current.clone().unwrap();
+    assert_eq!((current.key.attempt, current.tries_spent), (1, 0));
+    assert_eq!(effects::decide(&current, 1, "channels.create", "h"), effects::Decision::Reconcile);
+    // A guest that asked for something else the second time would only do so again: it begins anew.
+    driven.record(failed(FailureKind::Nondeterministic));
+    driven.decide(Input::Retry, "jon").unwrap();
+    assert_eq!(driven.act().key.attempt, 2);
+}
+
+#[test]
+fn the_only_way_on_cannot_be_skipped_nor_passed_over() {
+    let offer = r#"{"name": "P", "type": "post", "on_error": "continue", "transitions": [{"label": "Go", "to": "B"}]}"#;
+    let mut driven = Driven::new(steps(&[("A", offer, ""), ("B", r#"{"name": "R", "type": "post"}"#, "")]));
+    assert!(!goes_on_after_failure(driven.workflow.action("P").unwrap()));
+    driven.fail("no");
+    assert_eq!(driven.decide(Input::Skip, "jon"), Err(Refusal::OnlyWayOn));
+    driven.decide(Input::Retry, "jon").unwrap();
+    driven.succeed();
+    assert_eq!(driven.settle(), Next::Wait);
+}
+
+#[test]
+fn what_a_person_chose_is_not_replaced() {
+    let start = r#"{"name": "P", "type": "post", "transitions": [{"label": "Go", "to": "B"}]},
+        {"name": "Q", "type": "post"}, {"name": "X", "type": "transition_to", "to": "C"}"#;
+    let end = |name: &str| format!(r#"{{"name": "{name}", "type": "post"}}"#);
+    let mut driven =
+        Driven::new(steps(&[("A", start, &end("F")), ("B", &end("R"), ""), ("C", &end("S"), "")]));
+    driven.succeed();
+    driven.press("Go", "jon").unwrap();
+    assert_eq!(driven.succeed().key.name, "Q");
+    assert_eq!(driven.succeed().key.name, "F");
+    let to = Destination::Step("C".into());
+    driven.record(vec![Fact::TransitionChosen { to, label: None, by: Chooser::Action("F".into()) }]);
+    assert_eq!(driven.act().key.name, "R", "jon was told that it goes to B");
 }
 
 #[test]

@@ -9,6 +9,9 @@ use warroom_engine::{Channel, Person};
 pub enum ChatErrorKind {
     /// No connection could be made at all: nothing was done, and trying again costs nothing.
     Unreachable,
+    /// Nobody who could do it answers: a proxy in the server's place, or a server that refuses the token. What was asked may
+    /// have been done; trying again costs nothing.
+    Away,
     /// The server failed, or its answer was lost: what was asked may have been done.
     Unavailable,
     /// The server asks to come back later: nothing was done.
@@ -41,8 +44,14 @@ impl ChatError {
     /// Whether the same call may succeed later.
     #[must_use]
     pub fn is_temporary(&self) -> bool {
-        use ChatErrorKind::{RateLimited, Unavailable, Unreachable};
-        matches!(self.kind, Unreachable | Unavailable | RateLimited)
+        use ChatErrorKind::{Away, RateLimited, Unavailable, Unreachable};
+        matches!(self.kind, Unreachable | Away | Unavailable | RateLimited)
+    }
+
+    /// Whether a try is spent by it. An outage of the server spends none.
+    #[must_use]
+    pub fn spends_try(&self) -> bool {
+        !matches!(self.kind, ChatErrorKind::Unreachable | ChatErrorKind::Away)
     }
 }
 

@@ -9,22 +9,48 @@ use warroom_sandbox::{Action, AdmissionError, Capability, Digest, Grant, Sandbox
 use warroom_workflow::{ActionType, Catalog, CatalogError};
 
 /// How far a grant to read and change the chat reaches.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Scope {
     /// Channels that the run made, and the triggering channel for posts.
     Run,
-    /// Every channel of the team that the bot can reach.
+    /// Every channel of the triggering post's team that the bot can reach.
     Team,
+    /// Every channel of every team that the bot can reach. For built-in components; no configuration grants it.
+    #[serde(skip)]
+    Everywhere,
 }
 
-/// What the operator grants to one component.
+/// What one component may do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Permit {
     /// The interfaces, besides `incident` and `log`, which need no grant.
     pub capabilities: BTreeSet<Capability>,
     /// How far they reach.
     pub scope: Scope,
+    /// Whether its posts may notify everybody with `@all`, `@channel` and `@here`.
+    pub mentions: bool,
+}
+
+impl Permit {
+    /// What a component has that nothing is granted to.
+    #[must_use]
+    pub fn nothing() -> Permit {
+        Permit { capabilities: BTreeSet::new(), scope: Scope::Run, mentions: false }
+    }
+
+    fn built_in(capabilities: BTreeSet<Capability>) -> Permit {
+        Permit { capabilities, scope: Scope::Everywhere, mentions: true }
+    }
+}
+
+/// Who answers for a component.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// This program, which gives it these interfaces everywhere. Its type name is reserved.
+    BuiltIn(BTreeSet<Capability>),
+    /// The operator, whose grants decide.
+    Custom,
 }
 
 /// A component to load.
@@ -34,8 +60,8 @@ pub struct Source {
     pub name: String,
     /// The component.
     pub bytes: Vec<u8>,
-    /// What it is granted.
-    pub permit: Permit,
+    /// Who answers for it.
+    pub origin: Origin,
 }
 
 /// A component that was not loaded.
@@ -48,6 +74,14 @@ pub enum LoadError {
         name: String,
         /// Why.
         error: AdmissionError,
+    },
+    /// Its descriptor makes no action type.
+    #[error("{name}: {error}")]
+    Unfit {
+        /// Where it comes from.
+        name: String,
+        /// Why.
+        error: CatalogError,
     },
     /// Another one has its type name.
     #[error(
@@ -72,7 +106,7 @@ pub enum LoadError {
 /// An admitted component with what it may do.
 pub(crate) struct Admitted {
     pub(crate) action: Arc<Action>,
-    pub(crate) scope: Scope,
+    pub(crate) permit: Permit,
 }
 
 /// The admitted components.
@@ -81,55 +115,58 @@ pub struct Components {
     journal: Arc<dyn Journal>,
     catalog: Catalog,
     current: BTreeMap<String, Digest>,
+    /// What the operator grants now, by digest.
+    grants: BTreeMap<String, Permit>,
     by_digest: Mutex<BTreeMap<String, Arc<Admitted>>>,
 }
 
-/// The permit of a component, kept beside it for runs that outlive its file.
+/// What a built-in component was given, kept beside it for runs that outlive the program's version. Grants of the operator
+/// are never kept: taking one away stops open runs too.
 #[derive(Serialize, Deserialize)]
 struct KeptPermit {
     capabilities: Vec<String>,
-    scope: Scope,
 }
 
 impl Components {
     /// Admits components and keeps them in the store, built-in ones first in the list. One that is not admitted is left
-    /// out and reported; the others serve.
+    /// out and reported; the others serve. `grants` says what the operator grants to custom components, by digest.
     ///
     /// # Errors
-    /// When the store fails, or the admitted types make no catalog.
+    /// When the store fails.
     pub async fn load(
         sandbox: Arc<Sandbox>,
         journal: Arc<dyn Journal>,
         sources: Vec<Source>,
+        grants: BTreeMap<String, Permit>,
     ) -> Result<(Components, Vec<LoadError>), LoadError> {
-        let mut refused = Vec::new();
+        let (mut refused, mut types) = (Vec::new(), Vec::new());
         let mut current: BTreeMap<String, (Digest, String)> = BTreeMap::new();
         let mut by_digest = BTreeMap::new();
-        let mut types = Vec::new();
         for source in sources {
-            let grant = Grant { capabilities: source.permit.capabilities.clone() };
-            let action = match sandbox.admit(&source.bytes, &grant).await {
-                Ok(action) => action,
+            let permit = source.permit(&grants);
+            let admitted = match admit(&sandbox, &source.name, &source.bytes, permit).await {
+                Ok(admitted) => admitted,
                 Err(error) => {
-                    refused.push(LoadError::Refused { name: source.name, error });
+                    refused.push(error);
                     continue;
                 }
             };
-            let type_name = action.descriptor().type_name.clone();
+            let (name, digest) = (source.name.clone(), admitted.action.digest().clone());
+            let action_type = action_type(&admitted.action);
+            let type_name = action_type.type_name.clone();
             if let Some((_, holder)) = current.get(&type_name) {
-                refused.push(LoadError::Taken { name: source.name, type_name, holder: holder.clone() });
+                refused.push(LoadError::Taken { name, type_name, holder: holder.clone() });
                 continue;
             }
-            keep(journal.as_ref(), &action, &source).await?;
-            types.push(action_type(&action));
-            current.insert(type_name, (action.digest().clone(), source.name));
-            let scope = source.permit.scope;
-            by_digest.insert(action.digest().to_string(), Arc::new(Admitted { action, scope }));
+            keep(journal.as_ref(), &digest, &source).await?;
+            types.push(action_type);
+            current.insert(type_name, (digest.clone(), name));
+            by_digest.insert(digest.to_string(), Arc::new(admitted));
         }
         let current = current.into_iter().map(|(type_name, (digest, _))| (type_name, digest)).collect();
         let catalog = Catalog::new(types)?;
         let by_digest = Mutex::new(by_digest);
-        Ok((Components { sandbox, journal, catalog, current, by_digest }, refused))
+        Ok((Components { sandbox, journal, catalog, current, grants, by_digest }, refused))
     }
 
     /// The action types that new workflows can use.
@@ -176,16 +213,18 @@ impl Components {
             self.journal.blob(&name).await.map_err(|error| gone(&format!("cannot be read: {error}")))
         };
         let bytes = read(digest.to_owned()).await?.ok_or_else(|| gone("is not in the store any more"))?;
-        let permit = read(permit_name(digest)).await?.ok_or_else(|| gone("has no permit in the store"))?;
-        let permit: KeptPermit = serde_json::from_slice(&permit)
-            .map_err(|error| gone(&format!("has a damaged permit: {error}")))?;
-        let capabilities = Capability::ALL
-            .into_iter()
-            .filter(|known| permit.capabilities.iter().any(|name| name == known.name()));
-        let grant = Grant { capabilities: capabilities.collect() };
-        let action = self.sandbox.admit(&bytes, &grant).await;
-        let action = action.map_err(|error| gone(&format!("is not admitted any more: {error}")))?;
-        Ok(Admitted { action, scope: permit.scope })
+        let permit = match read(permit_name(digest)).await? {
+            Some(kept) => {
+                let kept: KeptPermit = serde_json::from_slice(&kept)
+                    .map_err(|error| gone(&format!("has a damaged permit: {error}")))?;
+                let has = |known: &Capability| kept.capabilities.iter().any(|name| name == known.name());
+                Permit::built_in(Capability::ALL.into_iter().filter(has).collect())
+            }
+            None => self.grants.get(digest).cloned().unwrap_or_else(Permit::nothing),
+        };
+        admit(&self.sandbox, "it", &bytes, permit)
+            .await
+            .map_err(|error| gone(&format!("is not admitted: {error}")))
     }
 
     /// The action types as an open run keeps them.
@@ -198,15 +237,40 @@ impl Components {
     }
 }
 
-async fn keep(journal: &dyn Journal, action: &Action, source: &Source) -> Result<(), JournalError> {
-    let digest = action.digest().to_string();
-    let capabilities =
-        source.permit.capabilities.iter().map(|capability| capability.name().to_owned()).collect();
-    let permit = KeptPermit { capabilities, scope: source.permit.scope };
-    let permit = serde_json::to_vec(&permit).map_err(|error| {
-        JournalError::Failed(format!("cannot encode the permit of {}: {error}", source.name))
-    })?;
-    journal.put_blob(&permit_name(&digest), permit).await?;
+/// Admits one component and makes sure that its descriptor makes an action type.
+async fn admit(sandbox: &Sandbox, name: &str, bytes: &[u8], permit: Permit) -> Result<Admitted, LoadError> {
+    let name = name.to_owned();
+    let grant = Grant { capabilities: permit.capabilities.clone() };
+    match sandbox.admit(bytes, &grant).await {
+        Ok(action) => match Catalog::new([action_type(&action)]) {
+            Ok(_) => Ok(Admitted { action, permit }),
+            Err(error) => Err(LoadError::Unfit { name, error }),
+        },
+        Err(error) => Err(LoadError::Refused { name, error }),
+    }
+}
+
+impl Source {
+    fn permit(&self, grants: &BTreeMap<String, Permit>) -> Permit {
+        match &self.origin {
+            Origin::BuiltIn(capabilities) => Permit::built_in(capabilities.clone()),
+            Origin::Custom => {
+                let digest = Digest::of(&self.bytes).to_string();
+                grants.get(&digest).cloned().unwrap_or_else(Permit::nothing)
+            }
+        }
+    }
+}
+
+async fn keep(journal: &dyn Journal, digest: &Digest, source: &Source) -> Result<(), JournalError> {
+    let digest = digest.to_string();
+    if let Origin::BuiltIn(capabilities) = &source.origin {
+        let capabilities = capabilities.iter().map(|capability| capability.name().to_owned()).collect();
+        let permit = serde_json::to_vec(&KeptPermit { capabilities }).map_err(|error| {
+            JournalError::Failed(format!("cannot encode the permit of {}: {error}", source.name))
+        })?;
+        journal.put_blob(&permit_name(&digest), permit).await?;
+    }
     journal.put_blob(&digest, source.bytes.clone()).await
 }
 

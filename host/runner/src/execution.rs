@@ -4,6 +4,7 @@ use crate::components::{channel, user};
 use crate::host_calls::{HostCalls, Interruption, Trace};
 use crate::ledger::{Ledger, LedgerError};
 use crate::runner::Core;
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use warroom_engine::{
@@ -24,6 +25,15 @@ pub(crate) fn begin(core: &Core, workflow: &Workflow, run: &Run, act: Act) -> Fa
         );
         return failed(workflow, run, &act.key, Failure { kind: FailureKind::NotFound, message });
     };
+    let input_bytes = Value::Object(act.input.clone()).to_string().len();
+    let input_bytes_max = core.components.sandbox.limits().input_bytes_max;
+    if input_bytes > input_bytes_max {
+        let message = format!(
+            "its input has {input_bytes} bytes once templates are rendered, and {input_bytes_max} are allowed \
+             ([limits] input_bytes_max)"
+        );
+        return failed(workflow, run, &act.key, Failure { kind: FailureKind::Limit, message });
+    }
     match serde_json::to_value(incident(core.clock.now_ms(), run)) {
         Ok(incident) => {
             Fact::ActionStarted { action: act.key, digest: digest.clone(), input: act.input, incident }
@@ -65,10 +75,10 @@ pub(crate) async fn execute(core: &Core, ledger: &Arc<Ledger>) -> Result<(), Led
     let facts = match core.components.resolve(&current.digest).await {
         Ok(admitted) => {
             let trace = Arc::new(Mutex::new(Trace::default()));
-            let host = host_calls(core, ledger, &run, &current, admitted.scope, Arc::clone(&trace));
+            let host = host_calls(core, ledger, &run, &current, admitted.permit.clone(), Arc::clone(&trace));
             let result = match serde_json::from_value::<Incident>(current.incident.clone()) {
                 Ok(incident) => {
-                    let input = serde_json::Value::Object(current.input.clone()).to_string();
+                    let input = Value::Object(current.input.clone()).to_string();
                     let context = context(&run, &current.key);
                     core.components
                         .sandbox
@@ -109,7 +119,7 @@ fn host_calls(
     ledger: &Arc<Ledger>,
     run: &Run,
     current: &CurrentAction,
-    scope: crate::Scope,
+    permit: crate::Permit,
     trace: Arc<Mutex<Trace>>,
 ) -> HostCalls {
     HostCalls {
@@ -118,7 +128,7 @@ fn host_calls(
         clock: Arc::clone(&core.clock),
         key: core.key.clone(),
         action: current.key.clone(),
-        scope,
+        permit,
         trace,
         n: 0,
         known: run.channels.iter().map(|channel| channel.id.clone()).collect::<BTreeSet<_>>(),
@@ -154,12 +164,8 @@ async fn conclude(
             Ok(facts) => facts,
             Err(message) => failed(FailureKind::InvalidInput, message),
         },
-        Ok(Execution { outcome: Err(error), .. }) => match error.kind {
-            ErrorKind::RateLimited | ErrorKind::Unavailable => {
-                deferred(core, ledger, &run, current, error.message, None, true)
-            }
-            _ => failed(kind(&error), error.message),
-        },
+        // Run again it would read the same answers from the journal and say the same: only a person's retry asks anew.
+        Ok(Execution { outcome: Err(error), .. }) => failed(kind(&error), error.message),
         // The deadline passed while a call was out: the other side was slow, not the guest.
         Err(RunError::Deadline { .. }) if trace.in_call => {
             deferred(core, ledger, &run, current, "the chat server was slow to answer".to_owned(), None, true)
@@ -219,7 +225,11 @@ impl Declared {
 
 fn failed(workflow: &Workflow, run: &Run, key: &ActionKey, failure: Failure) -> Fact {
     tracing::warn!(run = %run.id, action = %key.name, kind = %failure.kind, "action failed: {}", failure.message);
-    Fact::ActionFailed { action: key.clone(), goes_on: goes_on_after_failure(workflow, key), failure }
+    Fact::ActionFailed {
+        action: key.clone(),
+        goes_on: workflow.action(&key.name).is_some_and(goes_on_after_failure),
+        failure,
+    }
 }
 
 fn kind(error: &ActionError) -> FailureKind {
@@ -246,10 +256,9 @@ fn deferred(
     let options = &core.options;
     let tries = current.tries_spent + u32::from(spends_try);
     let now_ms = core.clock.now_ms();
-    let age_ms = now_ms.saturating_sub(current.started_ms);
-    let spent = tries >= options.retry_tries_max || age_ms >= options.retry_period_ms;
-    if spends_try && spent {
-        let message = format!("{reason} (given up after {tries} tries in {} s)", age_ms / 1000);
+    let trying_ms = now_ms.saturating_sub(current.first_spent_ms.unwrap_or(now_ms));
+    if spends_try && (tries >= options.retry_tries_max || trying_ms >= options.retry_period_ms) {
+        let message = format!("{reason} (given up after {tries} tries in {} s)", trying_ms / 1000);
         return vec![failed(
             &ledger.workflow,
             run,
@@ -257,19 +266,8 @@ fn deferred(
             Failure { kind: FailureKind::Unavailable, message },
         )];
     }
-    let backoff = options
-        .retry_first_ms
-        .saturating_mul(1 << current.interruptions.min(16))
-        .min(options.retry_wait_max_ms);
-    // Runs that were interrupted together must not all come back together; the key spreads them, the same on every machine.
-    let spread = u64::from(
-        current
-            .key
-            .execution(&run.id)
-            .bytes()
-            .fold(0_u16, |sum, byte| sum.wrapping_mul(31).wrapping_add(u16::from(byte))),
-    );
-    let wait_ms = retry_after_ms.unwrap_or(0).max(backoff / 2 + backoff / 2 * spread / u64::from(u16::MAX));
+    let backoff_ms = options.wait_ms(current.interruptions, &current.key.execution(&run.id));
+    let wait_ms = backoff_ms.max(retry_after_ms.unwrap_or(0));
     tracing::info!(run = %run.id, action = %current.key.name, wait_ms, "action interrupted: {reason}");
     vec![Fact::ActionDeferred { action: current.key.clone(), until_ms: now_ms + wait_ms, reason, spends_try }]
 }

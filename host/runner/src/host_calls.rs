@@ -10,13 +10,15 @@
 //!
 //! Looking things up changes nothing, so a look-up needs no intent of its own: intent and answer are journalled together.
 
-use crate::chat::{Chat, ChatError, ChatErrorKind, NewChannel};
+use crate::bounds;
+use crate::chat::{Chat, ChatError, ChatErrorKind, FoundChannel, NewChannel};
 use crate::clock::Clock;
-use crate::components::{Scope, channel, user};
+use crate::components::{Permit, channel, user};
 use crate::controls::Key;
 use crate::execution::Declared;
 use crate::journal::{Claim, JournalError};
 use crate::ledger::{Ledger, LedgerError};
+use crate::mentions;
 use crate::rendering;
 use async_trait::async_trait;
 use futures_util::stream::{self, StreamExt as _};
@@ -56,7 +58,7 @@ pub(crate) struct HostCalls {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) key: Key,
     pub(crate) action: ActionKey,
-    pub(crate) scope: Scope,
+    pub(crate) permit: Permit,
     pub(crate) trace: Arc<Mutex<Trace>>,
     /// The number of the last call.
     pub(crate) n: u32,
@@ -73,7 +75,7 @@ enum Journalled {
 }
 
 /// How making a call can end, besides well.
-enum Trouble {
+pub(crate) enum Trouble {
     /// Shown to the guest, and journalled.
     Shown(ActionError),
     /// Not shown: the execution is interrupted.
@@ -84,7 +86,7 @@ impl From<ChatError> for Trouble {
     fn from(error: ChatError) -> Trouble {
         if error.is_temporary() {
             return Trouble::Interrupts(Interruption::Temporary {
-                spends_try: error.kind != ChatErrorKind::Unreachable,
+                spends_try: error.spends_try(),
                 retry_after_ms: error.retry_after_ms,
                 reason: error.message,
             });
@@ -106,7 +108,7 @@ impl From<LedgerError> for Trouble {
     }
 }
 
-fn shown(kind: ErrorKind, message: String) -> Trouble {
+pub(crate) fn shown(kind: ErrorKind, message: String) -> Trouble {
     Trouble::Shown(ActionError { kind, message })
 }
 
@@ -131,11 +133,12 @@ impl Host for HostCalls {
 
     fn log(&mut self, level: LogLevel, message: &str) {
         let (run, action) = (&self.ledger.id, &self.action.name);
+        // Shown with its line breaks escaped: a guest's text must not look like a line of ours.
         match level {
-            LogLevel::Debug => tracing::debug!(%run, %action, "{message}"),
-            LogLevel::Info => tracing::info!(%run, %action, "{message}"),
-            LogLevel::Warn => tracing::warn!(%run, %action, "{message}"),
-            LogLevel::Error => tracing::error!(%run, %action, "{message}"),
+            LogLevel::Debug => tracing::debug!(%run, %action, guest = ?message),
+            LogLevel::Info => tracing::info!(%run, %action, guest = ?message),
+            LogLevel::Warn => tracing::warn!(%run, %action, guest = ?message),
+            LogLevel::Error => tracing::error!(%run, %action, guest = ?message),
         }
     }
 
@@ -147,6 +150,7 @@ impl Host for HostCalls {
 
 impl HostCalls {
     async fn answer(&mut self, call: &Call) -> Result<Answer, Trouble> {
+        bounds::check(call).map_err(Trouble::Shown)?;
         let arguments =
             serde_json::to_value(call).map_err(|error| shown(ErrorKind::Failed, error.to_string()))?;
         let digest = effects::arguments_digest(&arguments);
@@ -267,68 +271,6 @@ impl HostCalls {
         if intended { Ok(()) } else { self.ledger.append(vec![intent.clone()], claims).await }
     }
 
-    /// Ids count only when the host gave them out: to this execution, or to the run as what it made.
-    fn require_channel(&self, run: &Run, channel_id: &str, to_post: bool) -> Result<(), Trouble> {
-        let own = run.channels.iter().any(|channel| channel.id == channel_id);
-        let triggering = to_post && run.trigger.channel.id == channel_id;
-        let given = self.scope == Scope::Team && self.known.contains(channel_id);
-        if own || triggering || given {
-            return Ok(());
-        }
-        let reach = match self.scope {
-            Scope::Run => "its grant reaches only channels that this run made",
-            Scope::Team => "it must be found or made by this action first",
-        };
-        Err(shown(
-            ErrorKind::Denied,
-            format!("the channel {channel_id} is out of this component's reach: {reach}"),
-        ))
-    }
-
-    async fn find_channel(
-        &self,
-        run: &Run,
-        team: Option<&str>,
-        name: &str,
-    ) -> Result<engine::Channel, Trouble> {
-        let team_id = self.team(run, team).await?;
-        let handle = name.trim_start_matches('~');
-        let mut own = run.channels.iter();
-        // The name that a template wrote is nearly always the room's: the journal knows it.
-        if let Some(own) = own.find(|own| own.team_id == team_id && (own.name == handle || own.id == handle))
-        {
-            return Ok(own.clone());
-        }
-        let found = self.chat.find_channel(&team_id, handle).await?;
-        let in_reach =
-            |found: &engine::Channel| self.scope == Scope::Team || found.id == run.trigger.channel.id;
-        found.filter(in_reach).ok_or_else(|| {
-            shown(
-                ErrorKind::NotFound,
-                format!(
-                    "there is no channel `{name}` that the bot can see; check the name, or invite the bot to it if it is private"
-                ),
-            )
-        })
-    }
-
-    async fn team(&self, run: &Run, team: Option<&str>) -> Result<String, Trouble> {
-        let Some(name) = team.filter(|name| *name != run.trigger.team_name) else {
-            return Ok(run.trigger.channel.team_id.clone());
-        };
-        if self.scope == Scope::Run {
-            let message =
-                format!("the team `{name}` is out of this component's reach: its grant is for this run");
-            return Err(shown(ErrorKind::Denied, message));
-        }
-        self.chat.find_team(name).await?.ok_or_else(|| {
-            shown(
-                ErrorKind::NotFound,
-                format!("the bot is on no team `{name}`; check the name, or add the bot to the team"),
-            )
-        })
-    }
-
     async fn create_channel(
         &self,
         run: &Run,
@@ -342,8 +284,7 @@ impl HostCalls {
             shown(ErrorKind::Conflict, message)
         };
         if let Some(found) = self.chat.channel_by_handle(&team_id, &draft.name).await? {
-            // Ours when the name was claimed and seen to be free before, which the intent says, and the bot made it.
-            if intended && found.creator_id == self.chat.bot().id && !found.archived {
+            if intended && self.is_ours(&found) {
                 return Ok(found.channel);
             }
             let archived = if found.archived { " by an archived channel" } else { "" };
@@ -354,9 +295,7 @@ impl HostCalls {
         let claim = Claim { kind: "channel".to_owned(), scope: team_id.clone(), name: draft.name.clone() };
         match self.intend(intent, intended, vec![claim]).await {
             Err(LedgerError::Journal(JournalError::Claimed { by_run, .. })) => {
-                return Err(taken(&format!(
-                    "the run {by_run} is making one of that name; change `channel_name`"
-                )));
+                return Err(taken(&format!("the run {by_run} claimed that name; change `channel_name`")));
             }
             other => other?,
         }
@@ -369,7 +308,22 @@ impl HostCalls {
             purpose: draft.purpose.clone(),
             private: draft.private,
         };
-        Ok(self.chat.create_channel(&new).await?)
+        match self.chat.create_channel(&new).await {
+            // An earlier request that was slow, not lost, can have made it meanwhile.
+            Err(error) if error.kind == ChatErrorKind::Conflict => {
+                let found = self.chat.channel_by_handle(&new.team_id, &new.name).await?;
+                found
+                    .filter(|found| self.is_ours(found))
+                    .map(|found| found.channel)
+                    .ok_or_else(|| error.into())
+            }
+            result => Ok(result?),
+        }
+    }
+
+    /// Whether a channel with a name that this run claimed and saw to be free is the one that it made.
+    fn is_ours(&self, found: &FoundChannel) -> bool {
+        found.creator_id == self.chat.bot().id && !found.archived
     }
 
     async fn add_members(&self, channel_id: &str, users: &[User]) -> Result<Vec<Refusal>, Trouble> {
@@ -406,7 +360,7 @@ impl HostCalls {
             action: self.action.name.clone(),
             post_id: String::new(),
             channel_id: channel_id.to_owned(),
-            message: draft.message.clone(),
+            message: self.spoken(&draft.message),
             controls: self.controls(draft)?,
         };
         self.intend(intent, intended, Vec::new()).await?;
@@ -431,6 +385,11 @@ impl HostCalls {
     fn began_ms(&self, run: &Run) -> u64 {
         let began = run.current.as_ref().map_or_else(|| self.clock.now_ms(), |current| current.started_ms);
         began.saturating_sub(5 * 60 * 1000)
+    }
+
+    /// The text as this component may say it.
+    fn spoken(&self, text: &str) -> String {
+        if self.permit.mentions { text.to_owned() } else { mentions::quiet(text) }
     }
 
     fn controls(&self, draft: &PostDraft) -> Result<engine::Controls, Trouble> {
@@ -459,21 +418,21 @@ impl HostCalls {
         }
         let field = |field: &warroom_sandbox::Field| engine::Field {
             name: field.name.clone(),
-            description: field.description.clone(),
+            description: self.spoken(&field.description),
             kind: match &field.kind {
                 warroom_sandbox::FieldKind::Button => engine::FieldKind::Button,
                 warroom_sandbox::FieldKind::Menu(options) => engine::FieldKind::Menu(options.clone()),
             },
         };
         let transition = |offer: &warroom_sandbox::Transition| engine::TransitionControl {
-            label: offer.label.clone(),
-            description: offer.description.clone(),
+            label: self.spoken(&offer.label),
+            description: self.spoken(&offer.description),
             to: offer.to.clone(),
         };
         Ok(engine::Controls {
-            fields_title: controls.fields_title.clone(),
+            fields_title: self.spoken(&controls.fields_title),
             fields: controls.fields.iter().map(field).collect(),
-            transitions_title: controls.transitions_title.clone(),
+            transitions_title: self.spoken(&controls.transitions_title),
             transitions: controls.transitions.iter().map(transition).collect(),
         })
     }

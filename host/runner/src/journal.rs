@@ -68,7 +68,10 @@ pub enum JournalError {
         /// Who holds it.
         by_run: String,
     },
-    /// Anything else, in words for people.
+    /// The journal will never take this: it is too large, or cannot be encoded. Nothing was written.
+    #[error("{0}")]
+    Refused(String),
+    /// Anything else, in words for people. It may pass; whether anything was written nobody knows.
     #[error("{0}")]
     Failed(String),
 }
@@ -112,7 +115,7 @@ const EVENT_VERSION: u32 = 1;
 /// Encodes an event.
 pub(crate) fn encode(event: &Event) -> Result<Record, JournalError> {
     let value = serde_json::to_value(event)
-        .map_err(|error| JournalError::Failed(format!("cannot encode an event: {error}")))?;
+        .map_err(|error| JournalError::Refused(format!("cannot encode an event: {error}")))?;
     let kind = value.get("kind").and_then(|kind| kind.as_str()).unwrap_or_default().to_owned();
     Ok(Record { kind, version: EVENT_VERSION, body: value.to_string().into_bytes() })
 }

@@ -84,14 +84,17 @@ impl OpenLedger<'_> {
         let events: Vec<Event> = facts.into_iter().map(|fact| Event { at_ms, fact }).collect();
         let records = events.iter().map(encode).collect::<Result<Vec<_>, _>>()?;
         let ended = ends(&self.state.run, &events);
+        // Whoever waits for the journal may be dropped while it writes (a press whose connection breaks): then nobody knows
+        // whether it was written. So the run counts as stale until it is known, and its task is woken in any case.
+        self.state.stale = true;
+        let _wakes = Wakes(&self.ledger.woken);
         let written =
             self.ledger.journal.append(&self.ledger.id, self.state.run.seq, records, ended, claims).await;
         match written {
-            Ok(()) => {}
-            // A claim that another holds was refused as a whole: the journal is as it was.
-            Err(error @ JournalError::Claimed { .. }) => return Err(error.into()),
+            Ok(()) => self.state.stale = false,
             Err(error) => {
-                self.state.stale = true;
+                // What was refused as a whole left the journal as it was.
+                self.state.stale = !matches!(error, JournalError::Claimed { .. } | JournalError::Refused(_));
                 return Err(error.into());
             }
         }
@@ -99,6 +102,15 @@ impl OpenLedger<'_> {
             self.state.run.apply(event);
         }
         Ok(())
+    }
+}
+
+/// Wakes the run's task when it is dropped.
+struct Wakes<'a>(&'a Notify);
+
+impl Drop for Wakes<'_> {
+    fn drop(&mut self) {
+        self.0.notify_one();
     }
 }
 

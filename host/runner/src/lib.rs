@@ -13,6 +13,7 @@
 //!   to try again is journalled, and it is run again, its answered calls replayed from the journal.
 //! - A call that was intended and never answered is reconciled, not repeated blindly (see `host_calls`).
 
+mod bounds;
 mod chat;
 mod clock;
 mod components;
@@ -22,7 +23,9 @@ mod execution;
 mod host_calls;
 mod journal;
 mod ledger;
+mod mentions;
 mod notices;
+mod reach;
 mod rendering;
 mod runner;
 mod workflows;
@@ -32,7 +35,7 @@ pub use chat::{
     Section,
 };
 pub use clock::{Clock, SystemClock};
-pub use components::{Components, LoadError, Permit, Scope, Source};
+pub use components::{Components, LoadError, Origin, Permit, Scope, Source};
 pub use controls::{Key, Press, Reply, Unverified};
 pub use journal::{Claim, Journal, JournalError, NewRun, Record, StartOutcome};
 pub use ledger::LedgerError;

@@ -2,6 +2,7 @@
 
 use crate::chat::{ControlKind, RenderedControl, RenderedPost, Section};
 use crate::controls::{Control, Key};
+use crate::mentions;
 use warroom_engine::{
     ActionKey, Chooser, ControlPost, Destination, Failure, Field, FieldKind, Leaving, Run, Status,
     TransitionControl,
@@ -117,8 +118,20 @@ fn blocked(run: &Run, failure: &Failure, action: Option<&ActionKey>) -> String {
     };
     format!(
         ":warning: Incident **{name}** is blocked: {place}.\n\n> {}",
-        failure.message.replace('\n', "\n> ")
+        reason(&failure.message).replace('\n', "\n> ")
     )
+}
+
+/// How much of a failure's reason is shown, in characters; the journal has the whole.
+const REASON_CHARS_MAX: usize = 1_000;
+
+/// The reason as it may be shown: it can hold anything, since components write it.
+fn reason(message: &str) -> String {
+    let mut shown: String = message.chars().take(REASON_CHARS_MAX).collect();
+    if message.chars().count() > REASON_CHARS_MAX {
+        shown.push('…');
+    }
+    mentions::quiet(&shown)
 }
 
 fn rendered(

@@ -7,9 +7,11 @@ use crate::controls::{Address, Control, Key, Press, Reply, Unverified};
 use crate::drive::drive;
 use crate::journal::{Journal, JournalError, NewRun, StartOutcome, encode};
 use crate::ledger::{Ledger, LedgerError, read};
+use crate::notices;
 use crate::rendering;
 use crate::workflows::{InForce, Workflows, pinned};
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::task::AbortHandle;
 use warroom_engine::{Channel, Event, Fact, Input, Person, Run, Trigger, decide};
@@ -42,6 +44,16 @@ impl Default for Options {
             open_runs_max: 10_000,
             managers: Vec::new(),
         }
+    }
+}
+
+impl Options {
+    /// How long to wait before the next try, after so many: doubling up to a bound, half of it spread by `key`. Runs that were
+    /// interrupted together must not all come back together, and a replay must wait as long as the first time.
+    pub(crate) fn wait_ms(&self, tries: u32, key: &str) -> u64 {
+        let backoff = self.retry_first_ms.saturating_mul(1 << tries.min(16)).min(self.retry_wait_max_ms);
+        let spread = key.bytes().fold(0_u16, |sum, byte| sum.wrapping_mul(31).wrapping_add(u16::from(byte)));
+        backoff / 2 + backoff / 2 * u64::from(spread) / u64::from(u16::MAX)
     }
 }
 
@@ -90,6 +102,19 @@ pub enum RunnerError {
     },
 }
 
+impl RunnerError {
+    /// Whether the same may succeed later.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        match self {
+            RunnerError::Ledger(LedgerError::Journal(error)) | RunnerError::Journal(error) => {
+                !matches!(error, JournalError::Refused(_))
+            }
+            RunnerError::Ledger(LedgerError::NotARun(_)) | RunnerError::TooManyOpen { .. } => false,
+        }
+    }
+}
+
 pub(crate) struct Core {
     pub(crate) chat: Arc<dyn Chat>,
     pub(crate) journal: Arc<dyn Journal>,
@@ -98,6 +123,8 @@ pub(crate) struct Core {
     pub(crate) workflows: Arc<Workflows>,
     pub(crate) key: Key,
     pub(crate) options: Options,
+    /// Whether the last write to the journal failed.
+    pub(crate) journal_failing: AtomicBool,
     open: Mutex<BTreeMap<String, OpenRun>>,
 }
 
@@ -135,8 +162,20 @@ impl Runner {
         key: Key,
         options: Options,
     ) -> Runner {
-        let open = Mutex::new(BTreeMap::new());
-        Runner { core: Arc::new(Core { chat, journal, clock, components, workflows, key, options, open }) }
+        let (open, journal_failing) = (Mutex::new(BTreeMap::new()), AtomicBool::new(false));
+        Runner {
+            core: Arc::new(Core {
+                chat,
+                journal,
+                clock,
+                components,
+                workflows,
+                key,
+                options,
+                journal_failing,
+                open,
+            }),
+        }
     }
 
     /// Takes up every open run where it was. Gives their ids, and those that could not be taken up, with the reason.
@@ -148,10 +187,17 @@ impl Runner {
         for id in self.core.journal.open_runs().await? {
             match self.open_ledger(&id).await {
                 Ok(ledger) => {
+                    // The notice that could be posted nowhere may find its place now.
+                    if ledger.run().await?.notice_failed {
+                        ledger.append(vec![Fact::NoticeRenewed], Vec::new()).await?;
+                    }
                     self.take_up(ledger);
                     resumed.push(id);
                 }
-                Err(reason) => stuck.push((id, reason)),
+                Err(reason) => {
+                    notices::tell_stuck(&self.core, &id, &reason).await;
+                    stuck.push((id, reason));
+                }
             }
         }
         Ok((resumed, stuck))
@@ -188,6 +234,12 @@ impl Runner {
         for run in std::mem::take(&mut *self.core.open()).into_values() {
             run.driver.abort();
         }
+    }
+
+    /// Whether the last write to the journal failed: then nothing moves until one succeeds.
+    #[must_use]
+    pub fn is_journal_failing(&self) -> bool {
+        self.core.journal_failing.load(Ordering::Relaxed)
     }
 
     /// The ids of the runs that are open, oldest first.
@@ -300,15 +352,18 @@ impl Runner {
         let Some(ledger) = self.core.ledger(&address.run) else {
             return Ok(Ok(Reply::Whisper(self.why_not_open(&address.run).await?)));
         };
-        if address.control.is_of_notice() && !self.may_decide(&ledger.run().await?, &press.by).await {
-            return Ok(Ok(Reply::Whisper(
-                "As long as nobody is in the incident's room, only who started it and the managers decide this."
-                    .to_owned(),
-            )));
-        }
         let mut open = ledger.open().await?;
+        if !knows(open.run(), &address) {
+            let text = "This is just being written down, or was settled before. Press again in a moment.";
+            return Ok(Ok(Reply::Whisper(text.to_owned())));
+        }
         if !stands_at(open.run(), &address, press) {
             return Ok(Err(Unverified));
+        }
+        if address.control.is_of_notice() && !self.may_decide(open.run(), press).await {
+            let text =
+                "Here, where everybody reads it, only who started the incident and the managers decide this.";
+            return Ok(Ok(Reply::Whisper(text.to_owned())));
         }
         let input = input(&address, press.option.clone());
         let facts = match decide(&ledger.workflow, open.run(), input, &press.by) {
@@ -321,16 +376,14 @@ impl Runner {
             Some(post) => rendering::control_post(key, open.run(), post),
             None => rendering::notice(key, open.run(), &address.post),
         };
-        drop(open);
-        ledger.woken.notify_one();
         Ok(Ok(Reply::Update { post, stamp: key.stamp(&address.post) }))
     }
 
-    /// The members of a room decide about their incident: the server lets nobody else press. Without a room the notice
-    /// stands where everybody reads it.
-    async fn may_decide(&self, run: &Run, by: &Person) -> bool {
-        let managers = &self.core.options.managers;
-        run.peopled_room().is_some()
+    /// The members of a room decide about their incident: the server lets nobody else press there. A notice that could not
+    /// be posted in the room stands where everybody reads it.
+    async fn may_decide(&self, run: &Run, press: &Press) -> bool {
+        let (managers, by) = (&self.core.options.managers, &press.by);
+        run.peopled_room().is_some_and(|room| room.id == press.channel_id)
             || run.trigger.user.id == by.id
             || managers.iter().any(|name| *name == by.id || *name == by.username)
             || self.core.chat.is_administrator(&by.id).await.unwrap_or(false)
@@ -347,6 +400,12 @@ impl Runner {
             )
         })
     }
+}
+
+/// Whether the journal has the post that the control belongs to. The MAC says that it is one of ours.
+fn knows(run: &Run, address: &Address) -> bool {
+    let is_notice = run.notice.as_ref().is_some_and(|notice| notice.key == address.post);
+    is_notice || run.post(&address.post).is_some()
 }
 
 /// Whether the control stands where the click says it does: the server tells us the post and the channel, the journal

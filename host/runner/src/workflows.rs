@@ -34,6 +34,8 @@ struct State {
     files: BTreeMap<String, Vec<InForce>>,
     index: Option<Arc<TriggerIndex>>,
     by_name: BTreeMap<String, InForce>,
+    /// Which file holds which name.
+    holders: BTreeMap<String, String>,
 }
 
 impl Workflows {
@@ -86,22 +88,27 @@ impl Workflows {
 }
 
 impl State {
+    /// A name stays with the file that holds it, for as long as that file defines it.
     fn rebuild(&mut self) -> Vec<String> {
         let mut clashes = Vec::new();
+        let holders = std::mem::take(&mut self.holders);
         self.by_name.clear();
-        let mut owner: BTreeMap<String, &str> = BTreeMap::new();
-        for (file, workflows) in &self.files {
-            for in_force in workflows {
-                let name = in_force.workflow.name.to_string();
-                if let Some(first) = owner.get(&name) {
-                    clashes.push(format!(
-                        "workflow `{name}` of {file} is not in force, since {first} defines one of that name; rename one of them"
-                    ));
-                    continue;
-                }
-                owner.insert(name.clone(), file);
-                self.by_name.insert(name, in_force.clone());
+        let (files, defined) = (&self.files, |(file, known): (&String, &Vec<InForce>)| {
+            known.iter().map(|known| (file.clone(), known.clone())).collect::<Vec<_>>()
+        });
+        let holds = |file: &String, name: &str| holders.get(name).is_some_and(|holder| holder == file);
+        let mut all: Vec<(String, InForce)> = files.iter().flat_map(defined).collect();
+        all.sort_by_key(|(file, known)| !holds(file, &known.workflow.name));
+        for (file, in_force) in all {
+            let name = in_force.workflow.name.to_string();
+            if let Some(holder) = self.holders.get(&name) {
+                clashes.push(format!(
+                    "workflow `{name}` of {file} is not in force, since {holder} defines one of that name; rename one of them"
+                ));
+                continue;
             }
+            self.holders.insert(name.clone(), file);
+            self.by_name.insert(name, in_force);
         }
         self.index =
             Some(Arc::new(TriggerIndex::new(self.by_name.values().map(|known| Arc::clone(&known.workflow)))));

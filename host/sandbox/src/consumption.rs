@@ -67,10 +67,10 @@ impl Consumption {
         Ok(())
     }
 
-    /// How much of a line still goes to the log.
+    /// How much of a line still goes to the log. Each line costs something besides its text, so that empty ones end too.
     pub(crate) fn log_line(&mut self, bytes: usize) -> LogRoom {
         let before = self.log_bytes;
-        self.log_bytes = before.saturating_add(bytes);
+        self.log_bytes = before.saturating_add(bytes).saturating_add(LOG_LINE_BYTES);
         if self.log_bytes <= self.limits.log_bytes_max {
             LogRoom::Whole
         } else if before <= self.limits.log_bytes_max {
@@ -80,6 +80,9 @@ impl Consumption {
         }
     }
 }
+
+/// What a line of the log costs besides its text, in bytes: about what the host writes before it.
+const LOG_LINE_BYTES: usize = 128;
 
 /// What becomes of a line for the log.
 #[derive(Debug, PartialEq)]
@@ -161,7 +164,7 @@ mod tests {
             memory_bytes_max: 100,
             table_elements_max: 10,
             host_calls_max: 1,
-            log_bytes_max: 10,
+            log_bytes_max: 10 + LOG_LINE_BYTES,
             ..Limits::default()
         })
     }
@@ -209,5 +212,11 @@ mod tests {
         let mut used = consumption();
         let rooms: Vec<_> = [10, 1, 1].into_iter().map(|bytes| used.log_line(bytes)).collect();
         assert_eq!(rooms, [LogRoom::Whole, LogRoom::FirstDropped, LogRoom::Dropped]);
+    }
+
+    #[test]
+    fn empty_lines_end_too() {
+        let mut used = consumption();
+        assert_eq!([used.log_line(0), used.log_line(0)], [LogRoom::Whole, LogRoom::FirstDropped]);
     }
 }

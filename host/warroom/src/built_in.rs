@@ -1,7 +1,7 @@
 //! The built-in action types, inside the program. They take the same path as any other component, with the least they need.
 
 use std::collections::BTreeSet;
-use warroom_runner::{Permit, Scope, Source};
+use warroom_runner::{Origin, Source};
 use warroom_sandbox::Capability;
 
 /// Each component with what it is granted.
@@ -33,10 +33,7 @@ pub(crate) fn sources() -> Vec<Source> {
     let source = |(name, bytes, capabilities): &(&str, &[u8], &[Capability])| Source {
         name: format!("the built-in {name}"),
         bytes: bytes.to_vec(),
-        permit: Permit {
-            capabilities: capabilities.iter().copied().collect::<BTreeSet<_>>(),
-            scope: Scope::Team,
-        },
+        origin: Origin::BuiltIn(capabilities.iter().copied().collect::<BTreeSet<_>>()),
     };
     BUILT_IN.iter().map(source).collect()
 }

@@ -19,7 +19,8 @@ const STAMP: &str = "warroom_stamp";
 
 /// How many of a channel's newest posts are searched for a stamp.
 const SEARCH_POSTS_MAX: u32 = 1_000;
-const SEARCH_PAGE: u32 = 200;
+/// Posts of a page: many long ones must fit into one answer.
+const SEARCH_PAGE: u32 = 50;
 
 pub(crate) struct MattermostChat {
     pub(crate) client: mm::Client,
@@ -102,7 +103,12 @@ fn chat_error(error: mm::ApiError) -> ChatError {
     let kind = match &error.kind {
         Kind::Unreachable(_) => ChatErrorKind::Unreachable,
         Kind::RateLimited { .. } => ChatErrorKind::RateLimited,
+        // Whoever answers so is no Mattermost server, or not for us: nothing that a workflow could mend.
+        Kind::Server { status: 401, .. } => ChatErrorKind::Away,
+        Kind::Server { status: 502..=504, id, .. } if id.is_empty() => ChatErrorKind::Away,
         _ if error.is_temporary() => ChatErrorKind::Unavailable,
+        // An answer that makes no sense does not mean that nothing was done; a documented error does.
+        Kind::Unexpected(_) | Kind::Interrupted(_) => ChatErrorKind::Unavailable,
         Kind::Server { id, .. } if id == "store.sql_channel.save_channel.exists.app_error" => {
             ChatErrorKind::Conflict
         }
@@ -110,7 +116,7 @@ fn chat_error(error: mm::ApiError) -> ChatError {
             ChatErrorKind::Conflict
         }
         Kind::Server { status, .. } => match status {
-            401 | 403 => ChatErrorKind::Denied,
+            403 => ChatErrorKind::Denied,
             404 => ChatErrorKind::NotFound,
             400 | 413 => ChatErrorKind::Invalid,
             _ => ChatErrorKind::Failed,
@@ -278,8 +284,8 @@ impl Chat for MattermostChat {
         // The server scopes `pending_post_id` to nobody: what comes back counts only if it is ours.
         if made.user_id != self.bot.id || made.channel_id != channel_id {
             return Err(ChatError {
-                kind: ChatErrorKind::Failed,
-                message: "the server answered a new post with somebody else's; try again".to_owned(),
+                kind: ChatErrorKind::Unavailable,
+                message: "the server answered a new post with somebody else's".to_owned(),
                 retry_after_ms: None,
             });
         }
@@ -308,10 +314,17 @@ impl Chat for MattermostChat {
             let reached_older =
                 posts.iter().any(|post| u64::try_from(post.create_at).unwrap_or(0) < since_ms);
             if reached_older || posts.len() < SEARCH_PAGE as usize {
-                break;
+                return Ok(None);
             }
         }
-        Ok(None)
+        Err(ChatError {
+            kind: ChatErrorKind::Failed,
+            message: format!(
+                "cannot tell whether a post was written before an interruption: more than {SEARCH_POSTS_MAX} posts came \
+                 since. Look whether it is there, then skip or retry"
+            ),
+            retry_after_ms: None,
+        })
     }
 
     async fn update_post(&self, post_id: &str, stamp: &str, post: &RenderedPost) -> Result<(), ChatError> {

@@ -6,11 +6,13 @@ use crate::{built_in, demo};
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 use serde_json::json;
+use std::collections::BTreeSet;
 use std::io::{IsTerminal as _, Write as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
+use warroom_runner::Origin;
 use warroom_sandbox::{Grant, Limits, Sandbox};
 use warroom_simulator::{Options, Simulator};
 use warroom_workflow::{ActionType, Catalog, Severity, check, render_diagnostics};
@@ -175,7 +177,11 @@ pub(crate) async fn built_in_catalog() -> anyhow::Result<Catalog> {
     let sandbox = Sandbox::new(Limits::default())?;
     let mut types = Vec::new();
     for source in built_in::sources() {
-        let grant = Grant { capabilities: source.permit.capabilities };
+        let capabilities = match source.origin {
+            Origin::BuiltIn(capabilities) => capabilities,
+            Origin::Custom => BTreeSet::new(),
+        };
+        let grant = Grant { capabilities };
         let action = sandbox.admit(&source.bytes, &grant).await.with_context(|| source.name.clone())?;
         let descriptor = action.descriptor();
         types.push(ActionType {

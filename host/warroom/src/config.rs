@@ -1,12 +1,11 @@
 //! The configuration: one TOML file, every key also by environment, every mistake with key, file and line.
 
 use serde::Deserialize;
-use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use warroom_mattermost::Token;
-use warroom_runner::Scope;
+use warroom_runner::{Permit, Scope};
 use warroom_sandbox::{Capability, Digest, Limits};
 
 /// The configuration of `warroom serve`, complete and checked.
@@ -49,6 +48,9 @@ pub struct GrantConfig {
     /// How far they reach; `run` unless said otherwise.
     #[serde(default = "scope_run")]
     pub scope: Scope,
+    /// Whether its posts may notify everybody with `@all`, `@channel` and `@here`; no unless said otherwise.
+    #[serde(default)]
+    pub mentions: bool,
 }
 
 fn scope_run() -> Scope {
@@ -113,7 +115,7 @@ impl Default for LimitsConfig {
             retry_tries_max: runner.retry_tries_max,
             retry_period_ms: runner.retry_period_ms,
             open_runs_max: runner.open_runs_max,
-            request_bytes_max: 1024 * 1024,
+            request_bytes_max: 64 * 1024,
             mattermost_timeout_ms: 10_000,
             workflow_files_max: 1_000,
         }
@@ -278,6 +280,7 @@ impl Config {
             let mut names = Vec::new();
             for (section, key, value) in overrides {
                 names.push(variable(section, key));
+                forget_rival(&mut table, section, key);
                 let section = table.entry(section).or_insert_with(|| toml::Value::Table(toml::Table::new()));
                 if let toml::Value::Table(section) = section {
                     section.insert(key.to_owned(), value);
@@ -288,6 +291,18 @@ impl Config {
             })?;
         }
         complete(file, path, &directory)
+    }
+}
+
+/// The token can be written in two ways; the one from the environment takes the place of either.
+fn forget_rival(table: &mut toml::Table, section: &str, key: &str) {
+    let rival = match (section, key) {
+        ("mattermost", "token") => "token_file",
+        ("mattermost", "token_file") => "token",
+        _ => return,
+    };
+    if let Some(toml::Value::Table(section)) = table.get_mut(section) {
+        section.remove(rival);
     }
 }
 
@@ -321,13 +336,14 @@ fn wrong(path: &Path, text: &str, error: &toml::de::Error) -> ConfigError {
     let at = error.span().map_or(0, |span| span.start).min(text.len());
     let before = text.get(..at).unwrap_or_default();
     let line = before.matches('\n').count() + 1;
-    let excerpt = text.lines().nth(line - 1).unwrap_or_default().trim().to_owned();
-    // A token may stand on that line; the key alone says where to look.
+    // The key alone says where to look; the value may be a secret.
+    let excerpt = text.lines().nth(line - 1).unwrap_or_default().trim();
     let excerpt = match excerpt.split_once('=') {
-        Some((key, _)) if key.contains("token") => format!("{key}= …"),
-        _ => excerpt,
+        Some((key, _)) => format!("{key}= …"),
+        None if excerpt.starts_with(['[', '#']) => excerpt.to_owned(),
+        None => "…".to_owned(),
     };
-    ConfigError::Wrong { path: path.to_owned(), line, message: error.message().replace('\n', " "), excerpt }
+    ConfigError::Wrong { path: path.to_owned(), line, message: without_value(error.message()), excerpt }
 }
 
 fn complete(file: File, path: &Path, directory: &Path) -> Result<Config, ConfigError> {
@@ -366,10 +382,41 @@ fn complete(file: File, path: &Path, directory: &Path) -> Result<Config, ConfigE
         actions_dir: file.actions.dir.map(|dir| directory.join(dir)),
         grants,
         workflows_dir: directory.join(file.workflows.dir.unwrap_or_else(|| "workflows".into())),
-        workflows_poll: Duration::from_millis(file.workflows.poll_ms.unwrap_or(1_000).max(100)),
+        workflows_poll: poll(path, file.workflows.poll_ms)?,
         managers: file.permissions.managers,
-        limits: file.limits,
+        limits: check_limits(path, file.limits)?,
     })
+}
+
+fn poll(path: &Path, poll_ms: Option<u64>) -> Result<Duration, ConfigError> {
+    match poll_ms.unwrap_or(1_000) {
+        poll_ms @ 100..=86_400_000 => Ok(Duration::from_millis(poll_ms)),
+        poll_ms => Err(ConfigError::Value(format!(
+            "{}: [workflows] poll_ms must be between 100 and 86400000, not {poll_ms}",
+            path.display()
+        ))),
+    }
+}
+
+fn check_limits(path: &Path, limits: LimitsConfig) -> Result<LimitsConfig, ConfigError> {
+    let (timeout_ms, deadline_ms) = (limits.mattermost_timeout_ms, limits.deadline_ms);
+    if timeout_ms == 0 || timeout_ms >= deadline_ms {
+        return Err(ConfigError::Value(format!(
+            "{}: [limits] mattermost_timeout_ms must be above 0 and below deadline_ms ({deadline_ms}), not {timeout_ms}",
+            path.display()
+        )));
+    }
+    Ok(limits)
+}
+
+/// The parser's message without the value that it found, which may be a secret.
+fn without_value(message: &str) -> String {
+    let message = message.replace('\n', " ");
+    let what = ["invalid type", "invalid value"].into_iter().find(|what| message.starts_with(what));
+    match (what, message.rsplit_once(", expected ")) {
+        (Some(what), Some((_, expected))) => format!("{what}, expected {expected}"),
+        _ => message,
+    }
 }
 
 fn token(
@@ -416,6 +463,12 @@ fn token(
 
 fn web_address(path: &Path, key: &str, url: &str) -> Result<String, ConfigError> {
     let parsed = reqwest::Url::parse(url).ok();
+    if parsed.as_ref().is_some_and(|parsed| !parsed.username().is_empty() || parsed.password().is_some()) {
+        return Err(ConfigError::Value(format!(
+            "{}: {key} must hold no user name or password; the token alone says who the bot is",
+            path.display()
+        )));
+    }
     match parsed.filter(|parsed| matches!(parsed.scheme(), "http" | "https") && parsed.has_host()) {
         Some(_) => Ok(url.trim_end_matches('/').to_owned()),
         None => Err(ConfigError::Value(format!(
@@ -430,8 +483,9 @@ fn store_url(path: &Path, directory: &Path, url: &str) -> Result<String, ConfigE
         Some(":memory:") => Ok(url.to_owned()),
         Some(file) if !file.is_empty() => Ok(format!("sqlite:{}", directory.join(file).display())),
         _ => Err(ConfigError::Value(format!(
-            "{}: [store] url must be `sqlite:PATH`, not `{url}`",
-            path.display()
+            "{}: [store] url must be `sqlite:PATH`, not `{}:…`",
+            path.display(),
+            url.split(':').next().unwrap_or_default()
         ))),
     }
 }
@@ -467,9 +521,10 @@ fn check_grant(path: &Path, grant: &GrantConfig) -> Result<(), ConfigError> {
 }
 
 impl GrantConfig {
-    pub(crate) fn capabilities(&self) -> BTreeSet<Capability> {
+    pub(crate) fn permit(&self) -> Permit {
         let granted = |known: &Capability| self.interfaces.iter().any(|name| name == known.name());
-        Capability::ALL.into_iter().filter(granted).collect()
+        let capabilities = Capability::ALL.into_iter().filter(granted).collect();
+        Permit { capabilities, scope: self.scope, mentions: self.mentions }
     }
 }
 
@@ -517,13 +572,13 @@ mod tests {
         let environment = [
             ("WARROOM_MATTERMOST_URL", "https://chat.example.com/"),
             ("WARROOM_MATTERMOST_TOKEN", "from-environment"),
-            ("WARROOM_LIMITS_DEADLINE_MS", "1234"),
+            ("WARROOM_LIMITS_DEADLINE_MS", "12345"),
             ("WARROOM_PERMISSIONS_MANAGERS", "jon, chris"),
         ];
         let config = read("", &environment).unwrap();
         assert_eq!(config.mattermost_url, "https://chat.example.com");
         assert_eq!(config.token, Token::new("from-environment"));
-        assert_eq!(config.limits.deadline_ms, 1234);
+        assert_eq!(config.limits.deadline_ms, 12345);
         assert_eq!(config.managers, ["jon", "chris"]);
     }
 
@@ -572,7 +627,35 @@ mod tests {
     fn errors_and_debug_output_never_hold_the_token() {
         let error = read("[mattermost]\ntoken = [\"secret-token\"]\n", &[]).unwrap_err();
         assert!(!error.contains("secret-token") && error.contains("token"), "{error}");
+        for wrong in [
+            "mattermost = { url = 5, token = \"secret-token\" }\n",
+            "[mattermost]\nurl = \"http://bot:secret-token@chat\"\ntoken = \"t\"\n",
+            &format!("{MINIMAL}[store]\nurl = \"postgres://u:secret-token@db/x\"\n"),
+        ] {
+            let error = read(wrong, &[]).unwrap_err();
+            assert!(!error.contains("secret-token"), "{error}");
+        }
         assert!(!format!("{:?}", read(MINIMAL, &[]).unwrap()).contains("secret-token"));
+    }
+
+    #[test]
+    fn a_token_from_the_environment_takes_the_place_of_the_file() {
+        let text = "[mattermost]\nurl = \"http://127.0.0.1\"\ntoken_file = \"nowhere\"\n";
+        let config = read(text, &[("WARROOM_MATTERMOST_TOKEN", "from-environment")]).unwrap();
+        assert_eq!(config.token, Token::new("from-environment"));
+    }
+
+    #[test]
+    fn times_that_could_not_work_are_refused() {
+        for wrong in [
+            "[workflows]\npoll_ms = 99",
+            "[limits]\nmattermost_timeout_ms = 0",
+            "[limits]\ndeadline_ms = 10000",
+        ] {
+            let key = wrong.split(['\n', ' ']).nth(1).unwrap();
+            let error = read(&format!("{MINIMAL}{wrong}\n"), &[]).unwrap_err();
+            assert!(error.contains(key), "{error}");
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::{get, post};
 use serde_json::json;
+use std::time::Duration;
 use tokio::sync::watch;
 use warroom_engine::Person;
 use warroom_mattermost::{ActionRequest, ActionResponse, Update};
@@ -15,6 +16,9 @@ use warroom_runner::{Press, Reply, Runner};
 
 /// Where Mattermost sends clicks and choices, below the callback address.
 pub(crate) const ACTION_PATH: &str = "/callbacks/action";
+
+/// How long a press may take; the server waits 30 s for the answer.
+const PRESS_TIME_MAX: Duration = Duration::from_secs(20);
 
 /// What the endpoints need.
 #[derive(Clone)]
@@ -35,7 +39,10 @@ pub(crate) fn router(endpoints: Endpoints, request_bytes_max: usize) -> Router {
 }
 
 async fn readyz(State(endpoints): State<Endpoints>) -> Response {
-    let readiness = endpoints.readiness.borrow().clone();
+    let mut readiness = endpoints.readiness.borrow().clone();
+    if endpoints.runner.borrow().as_ref().is_some_and(Runner::is_journal_failing) {
+        readiness = Readiness::Not("the journal cannot be written (see the log)".to_owned());
+    }
     match readiness {
         Readiness::Ready => (StatusCode::OK, "ready\n".to_owned()),
         Readiness::Not(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {reason}\n")),
@@ -58,7 +65,13 @@ async fn action(State(endpoints): State<Endpoints>, body: Bytes) -> Response {
         channel_id: request.channel_id,
         by: Person { id: request.user_id, username: request.user_name },
     };
-    match runner.press(&press).await {
+    let Ok(pressed) = tokio::time::timeout(PRESS_TIME_MAX, runner.press(&press)).await else {
+        return whisper(
+            "That takes too long at the moment. Look at the post, and press again if nothing changed."
+                .to_owned(),
+        );
+    };
+    match pressed {
         Ok(Ok(Reply::Update { post, stamp })) => {
             let (message, props) = crate::chat::wire(&endpoints.callback_url, &stamp, &post);
             let update = Update { message: Some(message), props: Some(props) };
@@ -66,7 +79,9 @@ async fn action(State(endpoints): State<Endpoints>, body: Bytes) -> Response {
         }
         Ok(Ok(Reply::Whisper(text))) => whisper(text),
         Ok(Err(_)) => {
-            tracing::warn!(post = %press.post_id, by = %press.by.id, "refused a press that no control of ours made");
+            // What came is not to be believed, so it is logged escaped and short.
+            let post: String = press.post_id.chars().take(64).collect();
+            tracing::warn!(?post, "refused a press that no control of ours made");
             refuse(StatusCode::FORBIDDEN, "not a control of this installation")
         }
         Err(error) => {

@@ -78,6 +78,7 @@ fn failure(run: &str, error: store::StoreError) -> JournalError {
             claim: Claim { kind: claim.kind, scope: claim.scope, name: claim.name },
             by_run,
         },
+        refused @ store::StoreError::TooLarge { .. } => JournalError::Refused(refused.to_string()),
         other => JournalError::Failed(other.to_string()),
     }
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use warroom_engine::{Channel, Person};
 use warroom_mattermost::{Client, EventStream, PostedEvent, StreamEvent};
-use warroom_runner::{IncomingPost, Runner, RunnerError};
+use warroom_runner::{IncomingPost, Runner};
 
 pub(crate) struct Listener {
     pub(crate) client: Client,
@@ -17,6 +17,8 @@ pub(crate) struct Listener {
     pub(crate) runner: Runner,
     pub(crate) readiness: watch::Sender<Readiness>,
     pub(crate) meter: Arc<Meter>,
+    /// Whether the stream stood before.
+    pub(crate) was_connected: bool,
     /// Handles of teams by id.
     pub(crate) teams: HashMap<String, String>,
 }
@@ -30,7 +32,14 @@ impl Listener {
         while let Some(event) = stream.next().await {
             match event {
                 StreamEvent::Connected { resumed } => {
-                    tracing::info!(resumed, "listening to {}", self.mattermost_url);
+                    tracing::info!("listening to {}", self.mattermost_url);
+                    if !resumed && self.was_connected {
+                        tracing::warn!(
+                            "the connection was lost for too long to be resumed: look whether something was reported \
+                             meanwhile, it started no incident"
+                        );
+                    }
+                    self.was_connected = true;
                     self.readiness.send_replace(Readiness::Ready);
                 }
                 StreamEvent::Lost { reason } => {
@@ -59,7 +68,7 @@ impl Listener {
                 Ok(started) if started.is_empty() => return,
                 Ok(_) => return self.meter.post_received(received),
                 // Waiting here holds the stream back, so nothing is lost; the unique key makes the repetition harmless.
-                Err(error @ (RunnerError::Ledger(_) | RunnerError::Journal(_))) => {
+                Err(error) if error.may_pass() => {
                     tracing::error!(post = %post.post_id, "a post could not be journalled yet: {error}");
                     tokio::time::sleep(AGAIN).await;
                 }

@@ -20,7 +20,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use warroom_engine::Person;
 use warroom_mattermost as mm;
-use warroom_runner::{Components, Journal, Key, Permit, Runner, Source, SystemClock, Workflows};
+use warroom_runner::{Components, Journal, Key, Origin, Runner, Source, SystemClock, Workflows};
 use warroom_sandbox::{Digest, Sandbox};
 
 /// Whether the service does its work.
@@ -62,6 +62,10 @@ impl Service {
         })?;
         let address = listener.local_addr()?;
         let callback_url = config.callback_url.clone().unwrap_or_else(|| format!("http://{address}"));
+        let public_url = config.public_url.as_ref().unwrap_or(&callback_url);
+        tracing::info!(
+            "listening on {address}; Mattermost calls {callback_url}, browsers reach {public_url}"
+        );
         let (readiness, readiness_seen) = watch::channel(Readiness::Not("starting".to_owned()));
         let (runner_made, runner_seen) = watch::channel(None);
         let endpoints = Endpoints {
@@ -100,11 +104,8 @@ impl Service {
         let meter = Arc::new(Meter::default());
         let client = client(&config)?;
         let bot = greet(&client, &readiness).await?;
-        let teams = client.teams_of_me().await.map_or_else(
-            |_| HashMap::new(),
-            |teams| teams.into_iter().map(|team| (team.id, team.name)).collect(),
-        );
-        if teams.is_empty() {
+        let teams = teams(&client).await;
+        if teams.as_ref().is_some_and(HashMap::is_empty) {
             tracing::warn!("the bot @{} is on no team, so it sees no posts: add it to a team", bot.username);
         }
         let chat = Arc::new(MattermostChat {
@@ -115,8 +116,8 @@ impl Service {
         });
         let clock = Arc::new(SystemClock);
         let runner = Runner::new(chat, journal, clock, components, workflows, key, runner_options(&config));
-        // Clicks are taken from here on: those of runs that are taken up below included.
         resume(&runner).await?;
+        // Clicks are taken from here on; those that came before were asked to come again.
         runner_made.send_replace(Some(runner.clone()));
         let listener = Listener {
             client: client.clone(),
@@ -125,7 +126,8 @@ impl Service {
             runner: runner.clone(),
             readiness,
             meter: Arc::clone(&meter),
-            teams,
+            was_connected: false,
+            teams: teams.unwrap_or_default(),
         };
         let stream = mm::EventStream::connect(&client, mm::EventOptions::default());
         tasks.push(tokio::spawn(listener.listen(stream)));
@@ -202,6 +204,17 @@ async fn greet(client: &mm::Client, readiness: &watch::Sender<Readiness>) -> any
     }
 }
 
+/// Handles of the bot's teams by id; nothing when they cannot be read now.
+async fn teams(client: &mm::Client) -> Option<HashMap<String, String>> {
+    match client.teams_of_me().await {
+        Ok(teams) => Some(teams.into_iter().map(|team| (team.id, team.name)).collect()),
+        Err(error) => {
+            tracing::warn!("cannot read the bot's teams: {error}");
+            None
+        }
+    }
+}
+
 async fn resume(runner: &Runner) -> anyhow::Result<()> {
     let (resumed, stuck) = runner.resume().await?;
     if !resumed.is_empty() {
@@ -233,23 +246,26 @@ fn fresh_key() -> anyhow::Result<[u8; 32]> {
 async fn admit(config: &Config, journal: Arc<dyn Journal>) -> anyhow::Result<Components> {
     let sandbox = Arc::new(Sandbox::new(config.limits.sandbox())?);
     let mut sources = built_in::sources();
-    let built_in = sources.len();
+    let built_in: Vec<String> = sources.iter().map(|source| Digest::of(&source.bytes).to_string()).collect();
     if let Some(directory) = &config.actions_dir {
         sources.extend(custom(directory, config)?);
     }
     let total = sources.len();
-    let (components, refused) = Components::load(sandbox, journal, sources).await?;
+    let grants = config.grants.iter().map(|grant| (grant.digest.clone(), grant.permit())).collect();
+    let (components, refused) = Components::load(sandbox, journal, sources, grants).await?;
     for error in &refused {
         tracing::error!("an action component is not loaded: {error}");
     }
-    if components.list().len() < built_in {
-        bail!("the built-in actions could not be loaded; this build is damaged");
+    let loaded = components.list();
+    if let Some(missing) = built_in.iter().find(|digest| !loaded.iter().any(|(_, known, _)| known == *digest))
+    {
+        bail!("the built-in action {missing} could not be loaded (see the log); this build is damaged");
     }
-    tracing::info!("{} of {total} action components are loaded", components.list().len());
+    tracing::info!("{} of {total} action components are loaded", loaded.len());
     Ok(components)
 }
 
-/// The operator's components: every `.wasm` file of the directory, with what its digest is granted.
+/// The operator's components: every `.wasm` file of the directory.
 fn custom(directory: &Path, config: &Config) -> anyhow::Result<Vec<Source>> {
     let mut sources = Vec::new();
     let entries = std::fs::read_dir(directory).with_context(|| {
@@ -271,14 +287,10 @@ fn custom(directory: &Path, config: &Config) -> anyhow::Result<Vec<Source>> {
         }
         let bytes = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
         let digest = Digest::of(&bytes).to_string();
-        let grant = config.grants.iter().find(|grant| grant.digest == digest);
         sources.push(Source {
             name: format!("{} ({digest})", path.display()),
-            permit: Permit {
-                capabilities: grant.map(|grant| grant.capabilities()).unwrap_or_default(),
-                scope: grant.map_or(warroom_runner::Scope::Run, |grant| grant.scope),
-            },
             bytes,
+            origin: Origin::Custom,
         });
     }
     sources.sort_by(|one, other| one.name.cmp(&other.name));

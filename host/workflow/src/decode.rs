@@ -15,6 +15,8 @@ use crate::spelling;
 pub const WORKFLOWS_MAX: usize = 10_000;
 /// The most steps of a workflow.
 pub const STEPS_MAX: usize = 1_000;
+/// The largest number that a workflow's incidents can begin with.
+pub(crate) const INSTANCE_NUMBER_START_MAX: u64 = 1_000_000_000;
 
 /// What the messages about a whole workflow, and about its triggers and actions, begin with.
 pub(crate) const PARSING: &str = "Error parsing workflow: ";
@@ -74,11 +76,13 @@ impl Decoder<'_, '_> {
     fn instance_number_start(&mut self, workflow: &Node) -> u64 {
         let Some(member) = workflow.member("instance_number_start") else { return 1 };
         let number = match &member.value.data {
-            Data::Number(number) => number.as_u64().filter(|number| *number >= 1),
+            Data::Number(number) => {
+                number.as_u64().filter(|number| (1..=INSTANCE_NUMBER_START_MAX).contains(number))
+            }
             _ => None,
         };
         number.unwrap_or_else(|| {
-            let message = "`instance_number_start` must be a whole number, 1 or more";
+            let message = "`instance_number_start` must be a whole number from 1 to 1,000,000,000";
             let help = "leave it away to begin with 1".to_owned();
             self.findings.error(codes::WRONG_VALUE, member.value.mark(), message, help);
             1

@@ -20,12 +20,12 @@ mod journal;
 use chat::MemoryChat;
 use fuse::{Death, Fuse};
 use journal::MemoryJournal;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use warroom_engine::{Channel, Person, Run, Status};
 use warroom_runner::{
-    Components, IncomingPost, Journal, Key, LoadedFile, Options, Permit, Press, Reply, Runner, Scope, Source,
+    Components, IncomingPost, Journal, Key, LoadedFile, Options, Origin, Press, Reply, Runner, Source,
     SystemClock, Workflows,
 };
 use warroom_sandbox::{Capability, Limits, Sandbox};
@@ -38,8 +38,7 @@ fn component(name: &str, capabilities: &[Capability]) -> Source {
     let file = format!("{directory}/{name}.wasm");
     let bytes = std::fs::read(&file)
         .unwrap_or_else(|error| panic!("{file}: {error}; run `cargo xtask actions` first"));
-    let permit = Permit { capabilities: capabilities.iter().copied().collect(), scope: Scope::Team };
-    Source { name: name.to_owned(), bytes, permit }
+    Source { name: name.to_owned(), bytes, origin: Origin::BuiltIn(capabilities.iter().copied().collect()) }
 }
 
 fn sources() -> Vec<Source> {
@@ -55,7 +54,7 @@ fn sources() -> Vec<Source> {
 async fn components() -> Arc<Components> {
     let sandbox = Arc::new(Sandbox::new(Limits::default()).unwrap());
     let store = Arc::new(MemoryJournal::new(Arc::new(Fuse::default())));
-    let (components, refused) = Components::load(sandbox, store, sources()).await.unwrap();
+    let (components, refused) = Components::load(sandbox, store, sources(), BTreeMap::new()).await.unwrap();
     assert!(refused.is_empty(), "{refused:?}");
     Arc::new(components)
 }
@@ -217,4 +216,38 @@ async fn a_death_at_any_call_loses_nothing_and_doubles_nothing() {
         }
         assert!(deaths > 40, "only {deaths} points were tried");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_press_whose_connection_breaks_while_it_is_journalled_still_counts() {
+    let world = World::new(components().await);
+    let runner = world.start().await;
+    runner.on_post(&report()).await.unwrap();
+    let (post, context) = loop {
+        let run = runner.run(&world.journal.run_ids()[0]).await.unwrap();
+        let post = run.posts.last().cloned();
+        if let Some(post) = post.filter(|_| run.step() == Some("Triage"))
+            && let Some(context) = world.chat.control(&post.post_id, "Triaged")
+        {
+            break (post, context);
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    };
+    let (post_id, channel_id) = (post.post_id, post.channel_id);
+    let press = Press { context, post_id, channel_id, by: person("chris"), option: None };
+    // The journal has it, and whoever waited for the journal is gone.
+    world.fuse.arm(1, Death::AfterTheCall);
+    tokio::select! {
+        () = world.fuse.blown() => {}
+        reply = runner.press(&press) => panic!("{reply:?}"),
+    }
+    world.fuse.disarm();
+    let ended = tokio::time::timeout(Duration::from_secs(30), play(&world, &runner)).await;
+    assert_whole_without_severity(&world, &ended.expect("the run goes on").unwrap());
+}
+
+fn assert_whole_without_severity(world: &World, run: &Run) {
+    assert_eq!(run.status, Status::Finished);
+    let room = world.chat.only_room("a broken connection");
+    assert_eq!(world.chat.messages(&room.id).len(), 4, "triage, finish action, fix, end: each once");
 }
