@@ -13,6 +13,7 @@ mod arrows;
 mod blocked;
 mod browser;
 mod callbacks;
+mod cli;
 mod custom_action;
 mod faults;
 mod kill;

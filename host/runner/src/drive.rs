@@ -1,11 +1,11 @@
 //! Drives one open run: asks the engine what is next, does it, until nothing is left to do.
 
+use crate::core::Core;
 use crate::execution;
 use crate::journal::JournalError;
 use crate::ledger::{Ledger, LedgerError};
 use crate::notices;
 use crate::rendering;
-use crate::runner::Core;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use warroom_engine::{ControlPost, Fact, Failure, FailureKind, Next, next};

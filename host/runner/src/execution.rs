@@ -1,9 +1,10 @@
 //! Executes one action: hands the component what was journalled, and journals what came of it.
 
 use crate::components::{channel, user};
+use crate::core::Core;
+use crate::declared::Declared;
 use crate::host_calls::{HostCalls, Interruption, Trace};
 use crate::ledger::{Ledger, LedgerError};
-use crate::runner::Core;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,7 +15,7 @@ use warroom_engine::{
 use warroom_sandbox::{
     ActionError, ActionOutputs, Context, ErrorKind, Execution, Incident, Outcome, RunError, TriggerPost,
 };
-use warroom_workflow::{ActionKind, Workflow};
+use warroom_workflow::Workflow;
 
 /// The facts that begin an execution: everything that a replay may read.
 pub(crate) fn begin(core: &Core, workflow: &Workflow, run: &Run, act: Act) -> Fact {
@@ -197,30 +198,6 @@ fn accept(workflow: &Workflow, key: &ActionKey, outcome: Outcome) -> Result<Vec<
         });
     }
     Ok(facts)
-}
-
-/// What an action said beforehand that it may put out and where it may lead.
-#[derive(Default)]
-pub(crate) struct Declared {
-    pub(crate) outputs: BTreeSet<String>,
-    pub(crate) steps: BTreeSet<String>,
-}
-
-impl Declared {
-    pub(crate) fn by(workflow: &Workflow, action: &str) -> Declared {
-        match workflow.action(action).map(|action| &action.kind) {
-            Some(ActionKind::Component { steps, fields, outputs, .. }) => Declared {
-                outputs: fields.iter().chain(outputs).cloned().collect(),
-                // One that a template writes is known only now: it may lead anywhere in the workflow.
-                steps: if steps.iter().any(|step| step.contains("{{")) {
-                    workflow.steps.iter().map(|step| step.name.to_string()).collect()
-                } else {
-                    steps.iter().cloned().collect()
-                },
-            },
-            _ => Declared::default(),
-        }
-    }
 }
 
 fn failed(workflow: &Workflow, run: &Run, key: &ActionKey, failure: Failure) -> Fact {

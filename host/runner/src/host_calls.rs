@@ -15,7 +15,7 @@ use crate::chat::{Chat, ChatError, ChatErrorKind, FoundChannel, NewChannel};
 use crate::clock::Clock;
 use crate::components::{Permit, channel, user};
 use crate::controls::Key;
-use crate::execution::Declared;
+use crate::declared::Declared;
 use crate::journal::{Claim, JournalError};
 use crate::ledger::{Ledger, LedgerError};
 use crate::mentions;

@@ -5,6 +5,27 @@
 //! what is about to happen, does it, journals what came of it. People's clicks come in from the side
 //! ([`Runner::press`]), append their facts under the same lock, and wake that task.
 //!
+//! ```no_run
+//! use std::sync::Arc;
+//! use warroom_runner::*;
+//!
+//! async fn run(
+//!     (chat, journal): (Arc<dyn Chat>, Arc<dyn Journal>),
+//!     (components, workflows): (Arc<Components>, Arc<Workflows>),
+//!     (key, posts): (Key, Vec<IncomingPost>),
+//! ) -> Result<(), RunnerError> {
+//!     let clock = Arc::new(SystemClock);
+//!     let runner = Runner::new(chat, journal, clock, components, workflows, key, Options::default());
+//!     runner.resume().await?;
+//!     for post in posts {
+//!         for started in runner.on_post(&post).await? {
+//!             println!("{} {} began", started.workflow, started.number);
+//!         }
+//!     }
+//!     Ok(())
+//! }
+//! ```
+//!
 //! # What holds
 //!
 //! - Nothing acts on memory alone: an event is applied only after the journal has it, and an effect is made only after
@@ -18,6 +39,8 @@ mod chat;
 mod clock;
 mod components;
 mod controls;
+mod core;
+mod declared;
 mod drive;
 mod execution;
 mod host_calls;
@@ -25,6 +48,7 @@ mod journal;
 mod ledger;
 mod mentions;
 mod notices;
+mod options;
 mod reach;
 mod rendering;
 mod runner;
@@ -39,5 +63,6 @@ pub use components::{Components, LoadError, Origin, Permit, Scope, Source};
 pub use controls::{Key, Press, Reply, Unverified};
 pub use journal::{Claim, Journal, JournalError, NewRun, Record, StartOutcome};
 pub use ledger::LedgerError;
-pub use runner::{IncomingPost, Options, Runner, RunnerError, Started};
+pub use options::Options;
+pub use runner::{IncomingPost, Runner, RunnerError, Started};
 pub use workflows::{LoadedFile, Workflows};

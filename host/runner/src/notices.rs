@@ -2,10 +2,10 @@
 //! triggered.
 
 use crate::chat::RenderedPost;
+use crate::core::Core;
 use crate::ledger::{Ledger, LedgerError, read};
 use crate::mentions;
 use crate::rendering;
-use crate::runner::Core;
 use warroom_engine::{Fact, Notice, Run};
 
 /// Posts the notice of the current block, once; after an interruption it is searched for first.

@@ -1,6 +1,7 @@
 //! The HTTP endpoints: what Mattermost calls when somebody presses a control, and what tells whether all is well.
 
-use crate::service::Readiness;
+use crate::readiness::Readiness;
+use crate::wire::{ACTION_PATH, wire};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, State};
@@ -13,9 +14,6 @@ use tokio::sync::watch;
 use warroom_engine::Person;
 use warroom_mattermost::{ActionRequest, ActionResponse, Update};
 use warroom_runner::{Press, Reply, Runner};
-
-/// Where Mattermost sends clicks and choices, below the callback address.
-pub(crate) const ACTION_PATH: &str = "/callbacks/action";
 
 /// How long a press may take; the server waits 30 s for the answer.
 const PRESS_TIME_MAX: Duration = Duration::from_secs(20);
@@ -73,7 +71,7 @@ async fn action(State(endpoints): State<Endpoints>, body: Bytes) -> Response {
     };
     match pressed {
         Ok(Ok(Reply::Update { post, stamp })) => {
-            let (message, props) = crate::chat::wire(&endpoints.callback_url, &stamp, &post);
+            let (message, props) = wire(&endpoints.callback_url, &stamp, &post);
             let update = Update { message: Some(message), props: Some(props) };
             answer(&ActionResponse { update: Some(update), ..ActionResponse::default() })
         }

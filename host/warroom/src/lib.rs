@@ -21,8 +21,11 @@ mod http;
 mod journal;
 mod listener;
 mod meter;
+mod readiness;
 mod service;
 mod watch;
+mod wire;
 
 pub use config::{Config, ConfigError, GrantConfig, LimitsConfig};
-pub use service::{Readiness, Service};
+pub use readiness::Readiness;
+pub use service::Service;

@@ -1,7 +1,7 @@
 //! Listens to the chat and offers what is posted to the runner.
 
 use crate::meter::Meter;
-use crate::service::Readiness;
+use crate::readiness::Readiness;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -7,6 +7,7 @@ use crate::http::{Endpoints, router};
 use crate::journal::StoreJournal;
 use crate::listener::Listener;
 use crate::meter::Meter;
+use crate::readiness::Readiness;
 use crate::watch::WorkflowDirectory;
 use anyhow::{Context as _, bail};
 use std::collections::{BTreeMap, HashMap};
@@ -22,15 +23,6 @@ use warroom_engine::Person;
 use warroom_mattermost as mm;
 use warroom_runner::{Components, Journal, Key, Origin, Runner, Source, SystemClock, Workflows};
 use warroom_sandbox::{Digest, Sandbox};
-
-/// Whether the service does its work.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Readiness {
-    /// It listens to the chat.
-    Ready,
-    /// It does not, for this reason.
-    Not(String),
-}
 
 /// A running service.
 pub struct Service {

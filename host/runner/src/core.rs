@@ -1,0 +1,46 @@
+//! What all parts of the runner share.
+
+use crate::chat::Chat;
+use crate::clock::Clock;
+use crate::components::Components;
+use crate::controls::Key;
+use crate::journal::Journal;
+use crate::ledger::Ledger;
+use crate::options::Options;
+use crate::workflows::Workflows;
+use std::collections::BTreeMap;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::task::AbortHandle;
+
+/// What the runner was given, and the runs that it drives.
+pub(crate) struct Core {
+    pub(crate) chat: Arc<dyn Chat>,
+    pub(crate) journal: Arc<dyn Journal>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) components: Arc<Components>,
+    pub(crate) workflows: Arc<Workflows>,
+    pub(crate) key: Key,
+    pub(crate) options: Options,
+    /// Whether the last write to the journal failed.
+    pub(crate) journal_failing: AtomicBool,
+    /// The runs that are driven, by id.
+    pub(crate) open: Mutex<BTreeMap<String, OpenRun>>,
+}
+
+/// A run that is driven.
+pub(crate) struct OpenRun {
+    pub(crate) ledger: Arc<Ledger>,
+    /// The task that drives it.
+    pub(crate) driver: AbortHandle,
+}
+
+impl Core {
+    pub(crate) fn open(&self) -> MutexGuard<'_, BTreeMap<String, OpenRun>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn ledger(&self, id: &str) -> Option<Arc<Ledger>> {
+        self.open().get(id).map(|run| Arc::clone(&run.ledger))
+    }
+}

@@ -1,0 +1,129 @@
+//! The values that make sense, and what is said of the others.
+
+use super::{ConfigError, GrantConfig, LimitsConfig};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use warroom_mattermost::Token;
+use warroom_sandbox::{Capability, Digest};
+
+pub(super) fn poll(path: &Path, poll_ms: Option<u64>) -> Result<Duration, ConfigError> {
+    match poll_ms.unwrap_or(1_000) {
+        poll_ms @ 100..=86_400_000 => Ok(Duration::from_millis(poll_ms)),
+        poll_ms => Err(ConfigError::Value(format!(
+            "{}: [workflows] poll_ms must be between 100 and 86400000, not {poll_ms}",
+            path.display()
+        ))),
+    }
+}
+
+pub(super) fn check_limits(path: &Path, limits: LimitsConfig) -> Result<LimitsConfig, ConfigError> {
+    let (timeout_ms, deadline_ms) = (limits.mattermost_timeout_ms, limits.deadline_ms);
+    if timeout_ms == 0 || timeout_ms >= deadline_ms {
+        return Err(ConfigError::Value(format!(
+            "{}: [limits] mattermost_timeout_ms must be above 0 and below deadline_ms ({deadline_ms}), not {timeout_ms}",
+            path.display()
+        )));
+    }
+    Ok(limits)
+}
+
+pub(super) fn token(
+    path: &Path,
+    directory: &Path,
+    token: Option<String>,
+    token_file: Option<PathBuf>,
+) -> Result<Token, ConfigError> {
+    let token = match (token, token_file) {
+        (Some(token), None) => token,
+        (None, Some(file)) => {
+            let file = directory.join(file);
+            let text = std::fs::read_to_string(&file).map_err(|error| {
+                ConfigError::Value(format!(
+                    "{}: cannot read [mattermost] token_file {}: {error}",
+                    path.display(),
+                    file.display()
+                ))
+            })?;
+            text.trim().to_owned()
+        }
+        (Some(_), Some(_)) => {
+            return Err(ConfigError::Value(format!(
+                "{}: [mattermost] has both `token` and `token_file`; keep one of them",
+                path.display()
+            )));
+        }
+        (None, None) => {
+            return Err(ConfigError::Value(format!(
+                "{}: the bot's token is missing; write `token_file = \"PATH\"` in [mattermost], or set \
+                 WARROOM_MATTERMOST_TOKEN",
+                path.display()
+            )));
+        }
+    };
+    if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(ConfigError::Value(format!(
+            "{}: the bot's token in [mattermost] is empty or holds blanks; copy it again",
+            path.display()
+        )));
+    }
+    Ok(Token::new(&token))
+}
+
+pub(super) fn web_address(path: &Path, key: &str, url: &str) -> Result<String, ConfigError> {
+    let parsed = reqwest::Url::parse(url).ok();
+    if parsed.as_ref().is_some_and(|parsed| !parsed.username().is_empty() || parsed.password().is_some()) {
+        return Err(ConfigError::Value(format!(
+            "{}: {key} must hold no user name or password; the token alone says who the bot is",
+            path.display()
+        )));
+    }
+    match parsed.filter(|parsed| matches!(parsed.scheme(), "http" | "https") && parsed.has_host()) {
+        Some(_) => Ok(url.trim_end_matches('/').to_owned()),
+        None => Err(ConfigError::Value(format!(
+            "{}: {key} must be an address such as `https://chat.example.com`, not `{url}`",
+            path.display()
+        ))),
+    }
+}
+
+pub(super) fn store_url(path: &Path, directory: &Path, url: &str) -> Result<String, ConfigError> {
+    match url.strip_prefix("sqlite:") {
+        Some(":memory:") => Ok(url.to_owned()),
+        Some(file) if !file.is_empty() => Ok(format!("sqlite:{}", directory.join(file).display())),
+        _ => Err(ConfigError::Value(format!(
+            "{}: [store] url must be `sqlite:PATH`, not `{}:…`",
+            path.display(),
+            url.split(':').next().unwrap_or_default()
+        ))),
+    }
+}
+
+pub(super) fn check_grant(path: &Path, grant: &GrantConfig) -> Result<(), ConfigError> {
+    if grant.digest.parse::<Digest>().is_err() {
+        return Err(ConfigError::Value(format!(
+            "{}: [[actions.grants]] digest must be `sha256:` and 64 hexadecimal digits, not `{}`",
+            path.display(),
+            grant.digest
+        )));
+    }
+    let grantable = [
+        Capability::Channels,
+        Capability::Archiving,
+        Capability::Users,
+        Capability::Members,
+        Capability::Posts,
+    ];
+    let unknown =
+        grant.interfaces.iter().find(|name| !grantable.iter().any(|known| known.name() == name.as_str()));
+    match unknown {
+        None => Ok(()),
+        Some(name) => {
+            let known: Vec<_> = grantable.iter().map(|known| known.name()).collect();
+            Err(ConfigError::Value(format!(
+                "{}: [[actions.grants]] interfaces: `{name}` cannot be granted; known are {}",
+                path.display(),
+                known.join(", ")
+            )))
+        }
+    }
+}

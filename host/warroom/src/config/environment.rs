@@ -1,0 +1,82 @@
+//! Keys that come from the environment.
+
+use super::ConfigError;
+
+/// How a key's value is written in an environment variable.
+#[derive(Clone, Copy)]
+pub(super) enum Kind {
+    Text,
+    Number,
+    /// Separated by commas.
+    List,
+}
+
+/// Every key that can also come from the environment: `[section] key` is `WARROOM_SECTION_KEY`.
+pub(super) const KEYS: &[(&str, &str, Kind)] = &[
+    ("mattermost", "url", Kind::Text),
+    ("mattermost", "token", Kind::Text),
+    ("mattermost", "token_file", Kind::Text),
+    ("http", "listen", Kind::Text),
+    ("http", "callback_url", Kind::Text),
+    ("http", "public_url", Kind::Text),
+    ("store", "url", Kind::Text),
+    ("actions", "dir", Kind::Text),
+    ("workflows", "dir", Kind::Text),
+    ("workflows", "poll_ms", Kind::Number),
+    ("permissions", "managers", Kind::List),
+    ("limits", "component_bytes_max", Kind::Number),
+    ("limits", "memory_bytes_max", Kind::Number),
+    ("limits", "table_elements_max", Kind::Number),
+    ("limits", "stack_bytes_max", Kind::Number),
+    ("limits", "deadline_ms", Kind::Number),
+    ("limits", "host_calls_max", Kind::Number),
+    ("limits", "hostcall_bytes_max", Kind::Number),
+    ("limits", "instances_max", Kind::Number),
+    ("limits", "output_bytes_max", Kind::Number),
+    ("limits", "log_bytes_max", Kind::Number),
+    ("limits", "input_bytes_max", Kind::Number),
+    ("limits", "retry_tries_max", Kind::Number),
+    ("limits", "retry_period_ms", Kind::Number),
+    ("limits", "open_runs_max", Kind::Number),
+    ("limits", "request_bytes_max", Kind::Number),
+    ("limits", "mattermost_timeout_ms", Kind::Number),
+    ("limits", "workflow_files_max", Kind::Number),
+];
+
+/// The token can be written in two ways; the one from the environment takes the place of either.
+pub(super) fn forget_rival(table: &mut toml::Table, section: &str, key: &str) {
+    let rival = match (section, key) {
+        ("mattermost", "token") => "token_file",
+        ("mattermost", "token_file") => "token",
+        _ => return,
+    };
+    if let Some(toml::Value::Table(section)) = table.get_mut(section) {
+        section.remove(rival);
+    }
+}
+
+pub(super) fn variable(section: &str, key: &str) -> String {
+    format!("WARROOM_{}_{}", section.to_uppercase(), key.to_uppercase())
+}
+
+pub(super) type Override = (&'static str, &'static str, toml::Value);
+
+pub(super) fn overrides(environment: &dyn Fn(&str) -> Option<String>) -> Result<Vec<Override>, ConfigError> {
+    let mut overrides = Vec::new();
+    for (section, key, kind) in KEYS {
+        let name = variable(section, key);
+        let Some(text) = environment(&name) else { continue };
+        let value = match kind {
+            Kind::Text => toml::Value::String(text),
+            Kind::Number => toml::Value::Integer(text.trim().parse().map_err(|_| {
+                ConfigError::Value(format!("the variable {name} must be a whole number, not `{text}`"))
+            })?),
+            Kind::List => {
+                let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+                toml::Value::Array(items.map(|item| toml::Value::String(item.to_owned())).collect())
+            }
+        };
+        overrides.push((*section, *key, value));
+    }
+    Ok(overrides)
+}

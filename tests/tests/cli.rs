@@ -1,0 +1,101 @@
+//! The command line, as somebody who has only the program sees it.
+
+use crate::stage::SECURITY_ISSUE;
+use serde_json::Value;
+use std::path::Path;
+use std::process::{Output, Stdio};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::Command;
+
+fn warroom() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_warroom-under-test"));
+    command.kill_on_drop(true).env_remove("RUST_LOG");
+    command
+}
+
+async fn run(arguments: &[&str]) -> (i32, String, String) {
+    let Output { status, stdout, stderr } = warroom().args(arguments).output().await.unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (status.code().unwrap(), text(stdout), text(stderr))
+}
+
+async fn check(file: &Path) -> (i32, String, String) {
+    run(&["check", file.to_str().unwrap()]).await
+}
+
+#[tokio::test]
+async fn check_tells_right_from_wrong_from_unreadable() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("workflow.json");
+    std::fs::write(&file, SECURITY_ISSUE).unwrap();
+    let (code, out, _) = check(&file).await;
+    assert_eq!((code, out.trim_end().ends_with("workflow.json: ok (security_issue)")), (0, true), "{out}");
+
+    std::fs::write(&file, SECURITY_ISSUE.replace("\"to\": \"DevelopFix\"", "\"to\": \"DevelopFx\"")).unwrap();
+    let (code, out, _) = check(&file).await;
+    assert_eq!(code, 1, "{out}");
+    for part in ["E040", "workflow.json:94:23", "DevelopFix", "1 errors, 0 warnings"] {
+        assert!(out.contains(part), "{part} is missing in {out}");
+    }
+
+    let (code, _, error) = check(&directory.path().join("nothing.json")).await;
+    assert_eq!((code, error.contains("nothing.json")), (2, true), "{error}");
+}
+
+#[tokio::test]
+async fn help_shows_examples_everywhere() {
+    for command in [
+        &["--help"][..],
+        &["demo", "--help"],
+        &["serve", "--help"],
+        &["check", "--help"],
+        &["simulator", "--help"],
+    ] {
+        let (code, out, _) = run(command).await;
+        assert_eq!((code, out.contains("Examples:")), (0, true), "{command:?}: {out}");
+    }
+}
+
+#[tokio::test]
+async fn serve_names_the_key_the_file_and_the_line_of_a_mistake() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("warroom.toml");
+    std::fs::write(&file, "[mattermost]\nurl = \"http://127.0.0.1:1\"\ntokken = \"x\"\n").unwrap();
+    let (code, _, error) = run(&["serve", "--config", file.to_str().unwrap()]).await;
+    assert_eq!(code, 1);
+    assert!(error.contains("warroom.toml:3: unknown field `tokken`"), "{error}");
+}
+
+#[tokio::test]
+async fn the_simulator_alone_says_where_it_is_and_who_may_enter() {
+    // Here nothing of ours has chosen one before, as a service or a simulator in this process does.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let mut simulator = warroom().arg("simulator").stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(simulator.stdout.take().unwrap()).lines();
+    let line: Value = serde_json::from_str(&lines.next_line().await.unwrap().unwrap()).unwrap();
+    let url = format!("{}/api/v4/users/me", line["url"].as_str().unwrap());
+    for (token, name) in [("bot_token", "warroom"), ("admin_token", "sysadmin")] {
+        let request = reqwest::Client::new().get(&url).bearer_auth(line[token].as_str().unwrap());
+        let user: Value = request.send().await.unwrap().json().await.unwrap();
+        assert_eq!(user["username"], name);
+    }
+    simulator.kill().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_demo_plays_an_incident_and_says_that_all_is_well() {
+    let (code, out, error) = run(&["demo"]).await;
+    assert_eq!(code, 0, "{out}{error}");
+    for part in [
+        "jon chooses L2 from [Likelihood",
+        "chris presses [Alert]",
+        "Severity: S1",
+        "Steps of security_issue 1",
+        "the host's own share",
+        "Resident memory",
+        "and it is archived.",
+    ] {
+        assert!(out.contains(part), "{part} is missing in {out}");
+    }
+    assert_eq!(error, "", "nothing to warn of");
+}
