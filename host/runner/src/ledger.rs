@@ -3,7 +3,7 @@
 use crate::clock::Clock;
 use crate::journal::{Claim, Journal, JournalError, decode, encode};
 use std::sync::Arc;
-use tokio::sync::{Mutex, MutexGuard, Notify};
+use tokio::sync::{Mutex, MutexGuard, Notify, watch};
 use warroom_engine::{Event, Fact, NotARun, Run};
 use warroom_workflow::Workflow;
 
@@ -24,6 +24,8 @@ pub(crate) struct Ledger {
     pub(crate) workflow: Arc<Workflow>,
     /// Wakes the task that drives the run.
     pub(crate) woken: Notify,
+    /// How many events the run has; tells those who wait for one.
+    pub(crate) changed: watch::Sender<u64>,
     state: Mutex<State>,
     journal: Arc<dyn Journal>,
     clock: Arc<dyn Clock>,
@@ -43,7 +45,7 @@ impl Ledger {
         clock: Arc<dyn Clock>,
     ) -> Ledger {
         let (id, state) = (run.id.clone(), Mutex::new(State { run, stale: false }));
-        Ledger { id, workflow, woken: Notify::new(), state, journal, clock }
+        Ledger { id, workflow, woken: Notify::new(), changed: watch::Sender::new(0), state, journal, clock }
     }
 
     /// Opens the run for reading and appending; nobody else does either until the guard is dropped.
@@ -101,6 +103,7 @@ impl OpenLedger<'_> {
         for event in &events {
             self.state.run.apply(event);
         }
+        self.ledger.changed.send_replace(self.state.run.seq);
         Ok(())
     }
 }

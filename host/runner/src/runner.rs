@@ -15,6 +15,7 @@ use crate::workflows::{InForce, Workflows, pinned};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use warroom_engine::{Channel, Event, Fact, Input, Person, Run, Trigger, decide};
 use warroom_workflow::{Match, Message};
 
@@ -284,6 +285,7 @@ impl Runner {
         let Some(ledger) = self.core.ledger(&address.run) else {
             return Ok(Ok(Reply::Whisper(self.why_not_open(&address.run).await?)));
         };
+        await_post(&ledger, &address).await?;
         let mut open = ledger.open().await?;
         if !knows(open.run(), &address) {
             let text = "This is just being written down, or was settled before. Press again in a moment.";
@@ -332,6 +334,36 @@ impl Runner {
             )
         })
     }
+}
+
+/// How long a press waits for the post that it was made on to be journalled. The server waits 30 s for the answer.
+const POST_WAIT_MAX: Duration = Duration::from_secs(5);
+
+/// People see a post, and can press, as soon as the server has it; the journal has it a moment later. Returns once it does, or
+/// when that takes too long.
+async fn await_post(ledger: &Ledger, address: &Address) -> Result<(), LedgerError> {
+    let mut changed = ledger.changed.subscribe();
+    let known = async {
+        loop {
+            changed.mark_unchanged();
+            let is_coming = {
+                let open = ledger.open().await?;
+                !knows(open.run(), address) && is_being_written(open.run(), address)
+            };
+            if !is_coming || changed.changed().await.is_err() {
+                return Ok(());
+            }
+        }
+    };
+    tokio::time::timeout(POST_WAIT_MAX, known).await.unwrap_or(Ok(()))
+}
+
+/// Whether the post is that of a call which is intended and not answered yet.
+fn is_being_written(run: &Run, address: &Address) -> bool {
+    run.current.as_ref().is_some_and(|current| {
+        let mut open = current.calls.iter().filter(|(_, call)| call.answer.is_none());
+        open.any(|(n, _)| current.key.call(&run.id, *n) == address.post)
+    })
 }
 
 /// Whether the journal has the post that the control belongs to. The MAC says that it is one of ours.

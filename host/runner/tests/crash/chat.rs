@@ -81,6 +81,24 @@ impl MemoryChat {
             .sum()
     }
 
+    /// The newest post that shows a control with this label: its id, its channel, and the control's context.
+    pub(crate) fn newest_with(&self, label: &str) -> Option<(String, String, Map<String, Value>)> {
+        let (id, channel_id) = {
+            let state = self.state.lock().unwrap();
+            let shows = |post: &&Post| {
+                post.rendered
+                    .sections
+                    .iter()
+                    .flat_map(|section| &section.controls)
+                    .any(|control| control.label == label)
+            };
+            let post = state.posts.iter().rev().find(shows)?;
+            (post.id.clone(), post.channel_id.clone())
+        };
+        let context = self.control(&id, label)?;
+        Some((id, channel_id, context))
+    }
+
     /// The context of the control with this label.
     pub(crate) fn control(&self, post_id: &str, label: &str) -> Option<Map<String, Value>> {
         let state = self.state.lock().unwrap();

@@ -22,6 +22,7 @@ use fuse::{Death, Fuse};
 use journal::MemoryJournal;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use warroom_engine::{Channel, Person, Run, Status};
 use warroom_runner::{
@@ -250,4 +251,22 @@ fn assert_whole_without_severity(world: &World, run: &Run) {
     assert_eq!(run.status, Status::Finished);
     let room = world.chat.only_room("a broken connection");
     assert_eq!(world.chat.messages(&room.id).len(), 4, "triage, finish action, fix, end: each once");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_press_that_is_faster_than_the_journal_waits_for_it() {
+    let world = World::new(components().await);
+    let runner = world.start().await;
+    // People see the post as soon as the server has it; the journal has it this much later.
+    world.journal.append_ms.store(50, Ordering::Relaxed);
+    runner.on_post(&report()).await.unwrap();
+    let (post_id, channel_id, context) = loop {
+        if let Some(shown) = world.chat.newest_with("Severity") {
+            break shown;
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    };
+    let press = Press { context, post_id, channel_id, by: person("chris"), option: Some("S1".into()) };
+    let reply = runner.press(&press).await.unwrap().unwrap();
+    assert!(matches!(reply, Reply::Update { .. }), "{reply:?}");
 }
