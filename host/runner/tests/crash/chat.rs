@@ -4,7 +4,9 @@ use crate::fuse::Fuse;
 use async_trait::async_trait;
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use warroom_engine::{Channel, Person};
 use warroom_runner::{Chat, ChatError, ChatErrorKind, FoundChannel, NewChannel, RenderedPost};
 
@@ -12,6 +14,8 @@ pub(crate) struct MemoryChat {
     state: Mutex<State>,
     fuse: Arc<Fuse>,
     bot: Person,
+    /// How long after a post is written its writer is answered, in milliseconds.
+    pub(crate) answer_ms: AtomicU64,
 }
 
 #[derive(Default)]
@@ -56,6 +60,7 @@ impl MemoryChat {
             state: Mutex::default(),
             fuse,
             bot: Person { id: "bot".into(), username: "warroom".into() },
+            answer_ms: AtomicU64::new(0),
         }
     }
 
@@ -212,7 +217,9 @@ impl Chat for MemoryChat {
             });
             Ok(id)
         };
-        self.fuse.call(&format!("chat create_post {:?}", post.message), create).await
+        let result = self.fuse.call(&format!("chat create_post {:?}", post.message), create).await;
+        tokio::time::sleep(Duration::from_millis(self.answer_ms.load(Ordering::Relaxed))).await;
+        result
     }
 
     async fn find_post(

@@ -3,16 +3,12 @@
 use crate::fuse::Fuse;
 use async_trait::async_trait;
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 use warroom_runner::{Claim, Journal, JournalError, NewRun, Record, StartOutcome};
 
 pub(crate) struct MemoryJournal {
     state: Mutex<State>,
     fuse: Arc<Fuse>,
-    /// How long an append takes, in milliseconds.
-    pub(crate) append_ms: AtomicU64,
 }
 
 #[derive(Default)]
@@ -26,7 +22,7 @@ struct State {
 
 impl MemoryJournal {
     pub(crate) fn new(fuse: Arc<Fuse>) -> MemoryJournal {
-        MemoryJournal { state: Mutex::default(), fuse, append_ms: AtomicU64::new(0) }
+        MemoryJournal { state: Mutex::default(), fuse }
     }
 
     pub(crate) fn run_ids(&self) -> Vec<String> {
@@ -65,10 +61,6 @@ impl Journal for MemoryJournal {
         ended: bool,
         claims: Vec<Claim>,
     ) -> Result<(), JournalError> {
-        let append_ms = self.append_ms.load(Ordering::Relaxed);
-        if append_ms > 0 {
-            tokio::time::sleep(Duration::from_millis(append_ms)).await;
-        }
         let kinds: Vec<String> = records.iter().map(|record| record.kind.clone()).collect();
         let append = || {
             let mut state = self.state.lock().unwrap();

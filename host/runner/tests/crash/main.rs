@@ -254,11 +254,11 @@ fn assert_whole_without_severity(world: &World, run: &Run) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_press_that_is_faster_than_the_journal_waits_for_it() {
+async fn a_press_that_is_faster_than_the_answer_to_the_post_waits_for_it() {
     let world = World::new(components().await);
     let runner = world.start().await;
-    // People see the post as soon as the server has it; the journal has it this much later.
-    world.journal.append_ms.store(50, Ordering::Relaxed);
+    // People see the post as soon as the server has it; the host hears of it this much later.
+    world.chat.answer_ms.store(50, Ordering::Relaxed);
     runner.on_post(&report()).await.unwrap();
     let (post_id, channel_id, context) = loop {
         if let Some(shown) = world.chat.newest_with("Severity") {

@@ -63,6 +63,8 @@ pub(crate) async fn play(
         Ok(room["delete_at"].as_i64().filter(|at| *at > 0))
     })
     .await?;
+    // The room is archived a moment before the run has written down its end.
+    chat.wait_for("the end of the run", async || Ok(runner.open_runs().is_empty().then_some(()))).await?;
     transcript.show(chat, "Security Issue 1", &room_id).await?;
     transcript.show(chat, "Town Square", &town_square_id).await?;
     Ok(Scene { room_id, town_square_id, run_id })
