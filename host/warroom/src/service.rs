@@ -159,6 +159,7 @@ impl Service {
     /// Never today; a clean stop may fail one day.
     pub async fn run_until(self, end: impl Future<Output = ()>) -> anyhow::Result<()> {
         end.await;
+        tracing::info!("stopping; open runs go on at the next start");
         self.stop().await;
         Ok(())
     }
