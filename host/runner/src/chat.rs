@@ -180,3 +180,17 @@ pub trait Chat: Send + Sync {
     /// Whether the person is a system administrator.
     async fn is_administrator(&self, user_id: &str) -> Result<bool, ChatError>;
 }
+
+/// The post that carries the stamp, written now unless it was before. Gives its id.
+pub(crate) async fn find_or_create_post(
+    chat: &dyn Chat,
+    channel_id: &str,
+    stamp: &str,
+    since_ms: u64,
+    post: &RenderedPost,
+) -> Result<String, ChatError> {
+    match chat.find_post(channel_id, stamp, since_ms).await? {
+        Some(post_id) => Ok(post_id),
+        None => chat.create_post(channel_id, stamp, post).await,
+    }
+}

@@ -13,6 +13,14 @@ pub trait Clock: Send + Sync {
     async fn sleep_until(&self, at_ms: u64);
 }
 
+/// How far the clocks of this machine and the chat server may differ, in milliseconds.
+const SKEW_MS_MAX: u64 = 5 * 60 * 1000;
+
+/// The earliest time that the chat server can give a post which was intended at `intended_ms` by our clock.
+pub(crate) fn earliest(intended_ms: u64) -> u64 {
+    intended_ms.saturating_sub(SKEW_MS_MAX)
+}
+
 /// The machine's clock.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;

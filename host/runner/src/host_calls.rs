@@ -11,8 +11,8 @@
 //! Looking things up changes nothing, so a look-up needs no intent of its own: intent and answer are journalled together.
 
 use crate::bounds;
-use crate::chat::{Chat, ChatError, ChatErrorKind, FoundChannel, NewChannel};
-use crate::clock::Clock;
+use crate::chat::{Chat, ChatError, ChatErrorKind, FoundChannel, NewChannel, find_or_create_post};
+use crate::clock::{Clock, earliest};
 use crate::components::{Permit, channel, user};
 use crate::controls::Key;
 use crate::declared::Declared;
@@ -364,27 +364,21 @@ impl HostCalls {
             controls: self.controls(draft)?,
         };
         self.intend(intent, intended, Vec::new()).await?;
-        let found = match intended {
-            true => self.chat.find_post(channel_id, &stamp, self.began_ms(run)).await?,
-            false => None,
-        };
-        post.post_id = match found {
-            Some(post_id) => post_id,
-            None => {
-                self.chat
-                    .create_post(channel_id, &stamp, &rendering::control_post(&self.key, run, &post))
-                    .await?
-            }
+        let rendered = rendering::control_post(&self.key, run, &post);
+        post.post_id = if intended {
+            find_or_create_post(self.chat.as_ref(), channel_id, &stamp, self.began_ms(run), &rendered).await?
+        } else {
+            self.chat.create_post(channel_id, &stamp, &rendered).await?
         };
         let answer = Answer::Post(PostRef { id: post.post_id.clone(), channel_id: channel_id.to_owned() });
         let has_controls = !post.controls.fields.is_empty() || !post.controls.transitions.is_empty();
         Ok((answer, if has_controls { vec![Fact::ControlsPosted { post }] } else { Vec::new() }))
     }
 
-    /// When this execution began; a post of it cannot be older. Clocks of two machines differ: five minutes are allowed.
+    /// The time that no post of this execution can be older than.
     fn began_ms(&self, run: &Run) -> u64 {
         let began = run.current.as_ref().map_or_else(|| self.clock.now_ms(), |current| current.started_ms);
-        began.saturating_sub(5 * 60 * 1000)
+        earliest(began)
     }
 
     /// The text as this component may say it.

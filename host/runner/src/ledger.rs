@@ -85,26 +85,32 @@ impl OpenLedger<'_> {
         let at_ms = self.ledger.clock.now_ms();
         let events: Vec<Event> = facts.into_iter().map(|fact| Event { at_ms, fact }).collect();
         let records = events.iter().map(encode).collect::<Result<Vec<_>, _>>()?;
-        let ended = ends(&self.state.run, &events);
+        // Folded once: the same copy says whether the run ends, and becomes the run when the journal has it.
+        let mut after = self.state.run.clone();
+        for event in &events {
+            after.apply(event);
+        }
         // Whoever waits for the journal may be dropped while it writes (a press whose connection breaks): then nobody knows
         // whether it was written. So the run counts as stale until it is known, and its task is woken in any case.
         self.state.stale = true;
         let _wakes = Wakes(&self.ledger.woken);
-        let written =
-            self.ledger.journal.append(&self.ledger.id, self.state.run.seq, records, ended, claims).await;
+        let written = self
+            .ledger
+            .journal
+            .append(&self.ledger.id, self.state.run.seq, records, ends(&after), claims)
+            .await;
         match written {
-            Ok(()) => self.state.stale = false,
+            Ok(()) => {
+                *self.state = State { run: after, stale: false };
+                self.ledger.changed.send_replace(self.state.run.seq);
+                Ok(())
+            }
             Err(error) => {
                 // What was refused as a whole left the journal as it was.
                 self.state.stale = !matches!(error, JournalError::Claimed { .. } | JournalError::Refused(_));
-                return Err(error.into());
+                Err(error.into())
             }
         }
-        for event in &events {
-            self.state.run.apply(event);
-        }
-        self.ledger.changed.send_replace(self.state.run.seq);
-        Ok(())
     }
 }
 
@@ -117,13 +123,9 @@ impl Drop for Wakes<'_> {
     }
 }
 
-/// Whether nothing is left to do after these events. A cancelled run ends once its controls are gone.
-fn ends(run: &Run, events: &[Event]) -> bool {
-    let mut after = run.clone();
-    for event in events {
-        after.apply(event);
-    }
-    after.has_ended() && after.posts.iter().all(|post| after.removed.contains(&post.key))
+/// Whether nothing is left to do. A cancelled run ends once its controls are gone.
+fn ends(run: &Run) -> bool {
+    run.has_ended() && run.posts.iter().all(|post| run.removed.contains(&post.key))
 }
 
 /// Reads a run from its journal.

@@ -221,40 +221,22 @@ impl Runner {
             post_id: post.post_id.clone(),
             number_start: workflow.instance_number_start,
         };
-        let trigger = Trigger {
-            name: found.trigger.to_string(),
-            post_id: post.post_id.clone(),
-            text: post.text.clone(),
-            user: post.user.clone(),
-            channel: post.channel.clone(),
-            team_name: post.team_name.clone(),
-            permalink: post.permalink.clone(),
-            groups: BTreeMap::new(),
-        };
-        let at_ms = core.clock.now_ms();
-        let (id, name, digest) = (run_id.clone(), workflow.name.to_string(), in_force.file_digest);
+        let (at_ms, trigger) = (core.clock.now_ms(), trigger(post, found));
         let components = core.components.pin(&workflow);
-        let first = move |number| Event {
-            at_ms,
-            fact: Fact::RunStarted {
-                run: id,
-                workflow: name,
-                workflow_digest: digest,
-                components,
-                number,
-                trigger,
-            },
+        let started = {
+            let (run, workflow) = (run_id.clone(), workflow.name.to_string());
+            let workflow_digest = in_force.file_digest;
+            move |number| Fact::RunStarted { run, workflow, workflow_digest, components, number, trigger }
         };
         // The number is known only inside the transaction; the event is made there, and once more for the fold.
-        let event_of = Arc::new(first.clone());
         let encoded = {
-            let first = first.clone();
-            move |number| encode(&first(number)).into_iter().collect::<Vec<_>>()
+            let started = started.clone();
+            move |number| encode(&Event { at_ms, fact: started(number) }).into_iter().collect()
         };
         match core.journal.start_run(new, Box::new(encoded)).await? {
             StartOutcome::AlreadyStarted(_) => Ok(None),
             StartOutcome::Started(number) => {
-                let run = Run::start(&(event_of.as_ref().clone())(number)).map_err(LedgerError::from)?;
+                let run = Run::start(&Event { at_ms, fact: started(number) }).map_err(LedgerError::from)?;
                 let name = run.workflow.clone();
                 tracing::info!(run = %run_id, workflow = %name, number, "run started");
                 let ledger = Ledger::new(run, workflow, Arc::clone(&core.journal), Arc::clone(&core.clock));
@@ -333,6 +315,19 @@ impl Runner {
                 run.workflow, run.number
             )
         })
+    }
+}
+
+fn trigger(post: &IncomingPost, found: &Match) -> Trigger {
+    Trigger {
+        name: found.trigger.to_string(),
+        post_id: post.post_id.clone(),
+        text: post.text.clone(),
+        user: post.user.clone(),
+        channel: post.channel.clone(),
+        team_name: post.team_name.clone(),
+        permalink: post.permalink.clone(),
+        groups: BTreeMap::new(),
     }
 }
 
