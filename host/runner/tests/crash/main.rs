@@ -24,7 +24,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
-use warroom_engine::{Channel, Person, Run, Status};
+use warroom_engine::{Channel, Next, Person, Run, Status, next};
 use warroom_runner::{
     Components, IncomingPost, Journal, Key, LoadedFile, Options, Origin, Press, Reply, Runner, Source,
     SystemClock, Workflows,
@@ -224,12 +224,14 @@ async fn a_press_whose_connection_breaks_while_it_is_journalled_still_counts() {
     let world = World::new(components().await);
     let runner = world.start().await;
     runner.on_post(&report()).await.unwrap();
+    let catalog = world.components.catalog();
+    let workflow = warroom_workflow::check(WORKFLOW, catalog).workflows.remove(0);
     let (post, context) = loop {
         let run = runner.run(&world.journal.run_ids()[0]).await.unwrap();
-        let post = run.posts.last().cloned();
-        if let Some(post) = post.filter(|_| run.step() == Some("Triage"))
-            && let Some(context) = world.chat.control(&post.post_id, "Triaged")
-        {
+        // Only a run that waits makes no call of its own, which the fuse would take for the press.
+        if next(&workflow, &run) == Next::Wait {
+            let post = run.posts.last().cloned().unwrap();
+            let context = world.chat.control(&post.post_id, "Triaged").unwrap();
             break (post, context);
         }
         tokio::time::sleep(Duration::from_millis(1)).await;
@@ -238,11 +240,14 @@ async fn a_press_whose_connection_breaks_while_it_is_journalled_still_counts() {
     let press = Press { context, post_id, channel_id, by: person("chris"), option: None };
     // The journal has it, and whoever waited for the journal is gone.
     world.fuse.arm(1, Death::AfterTheCall);
+    let mut pressing = Box::pin(runner.press(&press));
     tokio::select! {
         () = world.fuse.blown() => {}
-        reply = runner.press(&press) => panic!("{reply:?}"),
+        reply = &mut pressing => panic!("{reply:?}"),
     }
+    // Before the press lets go: that wakes the run, and only the press is to die.
     world.fuse.disarm();
+    drop(pressing);
     let ended = tokio::time::timeout(Duration::from_secs(30), play(&world, &runner)).await;
     assert_whole_without_severity(&world, &ended.expect("the run goes on").unwrap());
 }
