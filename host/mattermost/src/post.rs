@@ -53,21 +53,42 @@ impl Post {
     /// Whether an incoming webhook wrote it, as monitoring systems do.
     #[must_use]
     pub fn from_webhook(&self) -> bool {
-        matches!(self.props.get("from_webhook"), Some(Value::Bool(true)))
-            || self.props.get("from_webhook").and_then(Value::as_str) == Some("true")
+        self.has_flag("from_webhook")
     }
 
-    /// All that the post says: the message, then the texts of its attachments, a line each. What is empty has no line. Of an
-    /// attachment: pretext, title, text, then title and value of each field; the fallback when it has none of these.
+    /// Whether a bot wrote it.
+    #[must_use]
+    pub fn from_bot(&self) -> bool {
+        self.has_flag("from_bot")
+    }
+
+    /// All that the post says: the message, then [`Post::attachments_text`], a line each. What is empty has no line.
     #[must_use]
     pub fn text(&self) -> String {
+        let attachments = self.attachments_text();
+        let parts = [self.message.as_str(), attachments.as_str()];
+        parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n")
+    }
+
+    /// The texts of the attachments, a line each. What is empty has no line. Of an attachment: pretext, title, text, then
+    /// title and value of each field; the fallback when it has none of these.
+    #[must_use]
+    pub fn attachments_text(&self) -> String {
         let mut lines = Vec::new();
-        push(&mut lines, Some(&self.message));
         let attachments = self.props.get("attachments").and_then(Value::as_array);
         for attachment in attachments.into_iter().flatten() {
             push_attachment(&mut lines, attachment);
         }
         lines.join("\n")
+    }
+
+    /// Whether a property says yes. Servers write `true` as well as `"true"`.
+    fn has_flag(&self, name: &str) -> bool {
+        match self.props.get(name) {
+            Some(Value::Bool(flag)) => *flag,
+            Some(Value::String(flag)) => flag == "true",
+            _ => false,
+        }
     }
 }
 

@@ -17,23 +17,38 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use warroom_engine::{Channel, Event, Fact, Input, Person, Run, Trigger, decide};
-use warroom_workflow::{Match, Message};
+use warroom_workflow::{Author, Match, Message};
 
 /// A post of the chat, as the runner sees it. The caller leaves out the bot's own, edits, and the system's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IncomingPost {
     /// Its id.
     pub post_id: String,
-    /// Its text, then the texts of its attachments, a line each.
+    /// Its text.
     pub text: String,
+    /// The texts of its attachments, a line each.
+    pub attachments: String,
     /// Who posted.
     pub user: Person,
+    /// Whether that is a person.
+    pub author: Author,
     /// Where.
     pub channel: Channel,
     /// The team's handle.
     pub team_name: String,
     /// An address that a browser can open.
     pub permalink: String,
+}
+
+impl IncomingPost {
+    /// The text, then the texts of the attachments, a line each.
+    fn whole_text(&self) -> String {
+        match (self.text.as_str(), self.attachments.as_str()) {
+            (text, "") => text.to_owned(),
+            ("", attachments) => attachments.to_owned(),
+            (text, attachments) => format!("{text}\n{attachments}"),
+        }
+    }
 }
 
 /// A run that a post started.
@@ -190,6 +205,8 @@ impl Runner {
     pub async fn on_post(&self, post: &IncomingPost) -> Result<Vec<Started>, RunnerError> {
         let message = Message {
             text: &post.text,
+            attachments: &post.attachments,
+            author: post.author,
             team_name: &post.team_name,
             channel_name: &post.channel.name,
             channel_display_name: &post.channel.display_name,
@@ -322,12 +339,12 @@ fn trigger(post: &IncomingPost, found: &Match) -> Trigger {
     Trigger {
         name: found.trigger.to_string(),
         post_id: post.post_id.clone(),
-        text: post.text.clone(),
+        text: post.whole_text(),
         user: post.user.clone(),
         channel: post.channel.clone(),
         team_name: post.team_name.clone(),
         permalink: post.permalink.clone(),
-        groups: BTreeMap::new(),
+        groups: found.groups.clone(),
     }
 }
 

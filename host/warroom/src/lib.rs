@@ -15,6 +15,7 @@
 mod built_in;
 mod chat;
 pub mod cli;
+mod commands;
 mod config;
 mod demo;
 mod http;

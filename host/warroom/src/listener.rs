@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use warroom_engine::{Channel, Person};
 use warroom_mattermost::{Client, EventStream, PostedEvent, StreamEvent};
 use warroom_runner::{IncomingPost, Runner};
+use warroom_workflow::Author;
 
 pub(crate) struct Listener {
     pub(crate) client: Client,
@@ -87,8 +88,11 @@ impl Listener {
         }
         let team_name = self.team_name(&event.team_id).await;
         let permalink = format!("{}/{team_name}/pl/{}", self.mattermost_url, event.post.id);
+        let is_automated = event.post.from_webhook() || event.post.from_bot();
         Some(IncomingPost {
-            text: event.post.text(),
+            attachments: event.post.attachments_text(),
+            author: if is_automated { Author::Automation } else { Author::Person },
+            text: event.post.message,
             user: Person {
                 username: event.sender_name.trim_start_matches('@').to_owned(),
                 id: event.post.user_id,

@@ -8,6 +8,7 @@ use crate::codes;
 use crate::diagnostic::Findings;
 use crate::document::{Data, Member, Node};
 use crate::draft::{DraftStep, DraftWorkflow};
+use crate::model::StartLimit;
 use crate::name::{Name, NameError};
 use crate::spelling;
 
@@ -68,6 +69,7 @@ impl Decoder<'_, '_> {
             name: self.name(PARSING, "workflow", node, names),
             description: self.optional_text(PARSING, node, "description").map(str::to_owned),
             instance_number_start: self.instance_number_start(node),
+            start_limit: StartLimit::default(),
             triggers: self.triggers(node),
             steps: self.steps(node),
         })

@@ -62,7 +62,7 @@ impl Decoder<'_, '_> {
         }
         let kind = self.kind(node);
         parameters::check_templates(node, self.findings);
-        Some(DraftAction { name, mark, on_error, kind })
+        Some(DraftAction { name, mark, on_error, retry: None, kind })
     }
 
     fn on_error(&mut self, node: &Node) -> OnError {

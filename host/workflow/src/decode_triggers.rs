@@ -35,7 +35,15 @@ impl Decoder<'_, '_> {
         let team_names = self.one_or_more(node, "team_name");
         let channel_names = self.one_or_more(node, "channel_name");
         let condition = self.condition(node);
-        Some(Trigger { name: name?, team_names, channel_names, condition: condition? })
+        Some(Trigger {
+            name: name?,
+            team_names,
+            channel_names,
+            condition: condition?,
+            except: Vec::new(),
+            match_in: None,
+            key: None,
+        })
     }
 
     fn trigger_type(&mut self, node: &Node) {
@@ -94,7 +102,7 @@ impl Decoder<'_, '_> {
         let message = match (text, pattern) {
             (Some((text, mark)), None) => {
                 if !text.trim().is_empty() {
-                    return Some(Condition::Text(text.to_owned()));
+                    return Some(Condition::Text { text: text.to_owned(), ignore_case: false });
                 }
                 let help = "write the word or phrase that starts the incident".to_owned();
                 let message = format!("{TRIGGERS}`match` must not be blank");

@@ -6,13 +6,14 @@ use std::ops::Range;
 
 use serde_json::{Map, Value};
 
-use crate::model::{Action, ActionKind, OnError, Step, Trigger, Workflow};
+use crate::model::{Action, ActionKind, OnError, Retry, StartLimit, Step, Trigger, Workflow};
 use crate::name::Name;
 
 pub(crate) struct DraftWorkflow {
     pub(crate) name: Option<Name>,
     pub(crate) description: Option<String>,
     pub(crate) instance_number_start: u64,
+    pub(crate) start_limit: StartLimit,
     pub(crate) triggers: Vec<Trigger>,
     pub(crate) steps: Vec<DraftStep>,
 }
@@ -30,6 +31,7 @@ pub(crate) struct DraftAction {
     /// The type, or else the action.
     pub(crate) mark: Range<usize>,
     pub(crate) on_error: OnError,
+    pub(crate) retry: Option<Retry>,
     pub(crate) kind: Option<DraftKind>,
 }
 
@@ -61,6 +63,7 @@ impl DraftWorkflow {
             name: self.name?,
             description: self.description,
             instance_number_start: self.instance_number_start,
+            start_limit: self.start_limit,
             triggers: self.triggers,
             steps: self.steps.into_iter().map(DraftStep::finish).collect::<Option<_>>()?,
         })
@@ -93,6 +96,6 @@ impl DraftAction {
                 ActionKind::Component { type_name, parameters, steps, fields, outputs }
             }
         };
-        Some(Action { name: self.name?, on_error: self.on_error, kind })
+        Some(Action { name: self.name?, on_error: self.on_error, retry: self.retry, kind })
     }
 }

@@ -8,7 +8,7 @@
 //! ```
 //! use serde_json::json;
 //! use std::sync::Arc;
-//! use warroom_workflow::{ActionType, Catalog, Message, TriggerIndex, check, render_diagnostics};
+//! use warroom_workflow::{ActionType, Author, Catalog, Message, TriggerIndex, check, render_diagnostics};
 //!
 //! let post = ActionType {
 //!     type_name: "post".to_owned(),
@@ -27,7 +27,10 @@
 //! assert!(checked.diagnostics.is_empty());
 //!
 //! let index = TriggerIndex::new(checked.workflows.into_iter().map(Arc::new));
-//! let message = Message { text: "#sec a leak", team_name: "it", channel_name: "help", channel_display_name: "Help" };
+//! let message = Message {
+//!     text: "#sec a leak", attachments: "", author: Author::Person,
+//!     team_name: "it", channel_name: "help", channel_display_name: "Help",
+//! };
 //! assert_eq!(index.matches(&message).len(), 1);
 //!
 //! let wrong = text.replace("\"message\"", "\"mesage\"");
@@ -68,13 +71,15 @@ pub use decode::{STEPS_MAX, WORKFLOWS_MAX};
 pub use diagnostic::{DIAGNOSTICS_MAX, Diagnostic, Severity};
 pub use document::NESTING_MAX;
 pub use excerpt::render_diagnostics;
-pub use model::{Action, ActionKind, Condition, OnError, Step, Trigger, Workflow};
+pub use model::{
+    Action, ActionKind, Condition, MatchIn, OnError, Retry, StartLimit, Step, Trigger, Workflow,
+};
 pub use name::{NAME_CHARS_MAX, Name, NameError};
 pub use patterns::{PATTERN_BYTES_MAX, PATTERN_MEMORY_BYTES_MAX, Pattern, PatternError};
 pub use templates::{
     OUTPUT_BYTES_MAX, TemplateError, TemplateProblem, check_template, render, render_parameters,
 };
-pub use triggers::{Match, Message, TriggerIndex};
+pub use triggers::{Author, Match, Message, TriggerIndex};
 
 use decode::Decoder;
 use diagnostic::Findings;

@@ -16,10 +16,27 @@ pub struct Workflow {
     pub description: Option<String>,
     /// The number of the first incident, at least 1.
     pub instance_number_start: u64,
+    /// How many incidents may start, and in what time.
+    pub start_limit: StartLimit,
     /// In the order of the file; the first that matches a message starts the incident.
     pub triggers: Vec<Trigger>,
     /// In the order of the file; an incident begins with the first.
     pub steps: Vec<Step>,
+}
+
+/// How many incidents of a workflow may start within a time, so that a flood of alerts does not open a flood of rooms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StartLimit {
+    /// The most starts, at least 1.
+    pub starts: u32,
+    /// Within this many minutes, at least 1.
+    pub minutes: u32,
+}
+
+impl Default for StartLimit {
+    fn default() -> StartLimit {
+        StartLimit { starts: 10, minutes: 10 }
+    }
 }
 
 /// What starts an incident: a message, in some channels, that meets a condition.
@@ -33,13 +50,34 @@ pub struct Trigger {
     pub channel_names: Vec<String>,
     /// What the message must hold.
     pub condition: Condition,
+    /// What the message must not hold: any of these.
+    pub except: Vec<Condition>,
+    /// What is searched; none: the prose of a person's post, the whole of an automated one.
+    pub match_in: Option<MatchIn>,
+    /// A template over the trigger's variables. A match whose key is that of an open run of the same workflow is folded
+    /// into that run.
+    pub key: Option<String>,
+}
+
+/// What part of a message a trigger searches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MatchIn {
+    /// The text without code and without quoted lines; no attachments.
+    Prose,
+    /// All of it: text and attachments, code and quotes too.
+    All,
 }
 
 /// What a message must hold.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Condition {
-    /// This text as a word or phrase, see [`TriggerIndex`](crate::TriggerIndex).
-    Text(String),
+    /// A text as a word or phrase, see [`TriggerIndex`](crate::TriggerIndex).
+    Text {
+        /// The word or phrase.
+        text: String,
+        /// Whether letter case does not count.
+        ignore_case: bool,
+    },
     /// A match of this pattern, anywhere.
     Pattern(Pattern),
 }
@@ -62,8 +100,19 @@ pub struct Action {
     pub name: Name,
     /// What a failure means for the incident.
     pub on_error: OnError,
+    /// How long it is tried while the failure may pass; none: as the host is configured.
+    pub retry: Option<Retry>,
     /// What is done.
     pub kind: ActionKind,
+}
+
+/// How long an action is tried whose failure may pass. Both bounds hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retry {
+    /// The most tries, at least 1.
+    pub tries: u32,
+    /// The longest time from the first try to the last, at least 1 minute.
+    pub minutes: u32,
 }
 
 /// What a failed action means for the incident.

@@ -1,5 +1,6 @@
 //! Which workflows a message starts.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::model::{Condition, Trigger, Workflow};
@@ -8,14 +9,27 @@ use crate::name::Name;
 /// A message of the chat, as triggers see it.
 #[derive(Debug, Clone, Copy)]
 pub struct Message<'a> {
-    /// The text.
+    /// The text, without that of the attachments.
     pub text: &'a str,
+    /// The texts of the attachments, a line each.
+    pub attachments: &'a str,
+    /// Who posted it.
+    pub author: Author,
     /// The handle of the channel's team.
     pub team_name: &'a str,
     /// The handle of the channel.
     pub channel_name: &'a str,
     /// The name of the channel that people see.
     pub channel_display_name: &'a str,
+}
+
+/// Who posted a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Author {
+    /// A person.
+    Person,
+    /// A webhook or a bot.
+    Automation,
 }
 
 /// That a message starts a workflow.
@@ -25,6 +39,8 @@ pub struct Match {
     pub workflow: Arc<Workflow>,
     /// The first of its triggers that matched.
     pub trigger: Name,
+    /// What the named groups of its pattern matched; a group that took no part is the empty string.
+    pub groups: BTreeMap<String, String>,
 }
 
 /// All triggers of some workflows.
@@ -48,7 +64,11 @@ impl TriggerIndex {
     pub fn matches(&self, message: &Message<'_>) -> Vec<Match> {
         let matching = |workflow: &Arc<Workflow>| {
             let trigger = workflow.triggers.iter().find(|trigger| fires(trigger, message))?;
-            Some(Match { workflow: Arc::clone(workflow), trigger: trigger.name.clone() })
+            Some(Match {
+                workflow: Arc::clone(workflow),
+                trigger: trigger.name.clone(),
+                groups: BTreeMap::new(),
+            })
         };
         self.workflows.iter().filter_map(matching).collect()
     }
@@ -61,7 +81,7 @@ fn fires(trigger: &Trigger, message: &Message<'_>) -> bool {
     among(&trigger.team_names, &[message.team_name])
         && among(&trigger.channel_names, &[message.channel_name, message.channel_display_name])
         && match &trigger.condition {
-            Condition::Text(text) => holds_phrase(message.text, text),
+            Condition::Text { text, .. } => holds_phrase(message.text, text),
             Condition::Pattern(pattern) => pattern.is_match(message.text),
         }
 }

@@ -30,6 +30,7 @@ use warroom_runner::{
     SystemClock, Workflows,
 };
 use warroom_sandbox::{Capability, Limits, Sandbox};
+use warroom_workflow::Author;
 
 const WORKFLOW: &str = include_str!("../../../../samples/workflows/security_issue.json");
 
@@ -108,6 +109,8 @@ fn report() -> IncomingPost {
     IncomingPost {
         post_id: "post-0".into(),
         text: "#sec the door is open".into(),
+        attachments: String::new(),
+        author: Author::Person,
         user: person("jon"),
         channel: Channel {
             id: "town".into(),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::json;
-use warroom_workflow::{ActionKind, Condition, Message, OnError, TriggerIndex, Workflow, check};
+use warroom_workflow::{ActionKind, Author, Condition, Message, OnError, TriggerIndex, Workflow, check};
 
 use super::{SEED, catalog, codes, file};
 
@@ -21,7 +21,10 @@ fn the_seed_is_accepted_as_it_is() {
     assert_eq!(workflow.description, None);
     assert_eq!(workflow.instance_number_start, 1);
     assert_eq!(workflow.triggers[0].name, "IssueReported");
-    assert_eq!(workflow.triggers[0].condition, Condition::Text("#sec".to_owned()));
+    assert_eq!(
+        workflow.triggers[0].condition,
+        Condition::Text { text: "#sec".to_owned(), ignore_case: false }
+    );
     let steps: Vec<&str> = workflow.steps.iter().map(|step| step.name.as_str()).collect();
     assert_eq!(steps, ["Setup", "Triage", "DevelopFix", "Resolved"]);
     assert_eq!(workflow.first_step().name, "Setup");
@@ -128,7 +131,14 @@ fn triggers(list: &str) -> String {
 }
 
 fn matched(index: &TriggerIndex, text: &str, channel_name: &str) -> Vec<String> {
-    let message = Message { text, team_name: "it", channel_name, channel_display_name: "Town Square" };
+    let message = Message {
+        text,
+        attachments: "",
+        author: Author::Person,
+        team_name: "it",
+        channel_name,
+        channel_display_name: "Town Square",
+    };
     index
         .matches(&message)
         .into_iter()

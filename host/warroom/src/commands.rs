@@ -1,0 +1,5 @@
+//! The commands of the program, a module each: its arguments as `Args`, and `run`.
+
+pub(crate) mod check;
+pub(crate) mod serve;
+pub(crate) mod simulator;
