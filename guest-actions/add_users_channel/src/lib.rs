@@ -1,7 +1,7 @@
 //! The built-in action `add_users_channel`: brings people into a channel.
 //!
-//! In an incident nine people of ten in the room are better than none: who cannot be added is named in the output
-//! `NotAdded`, and the action fails only when nobody could be added.
+//! In an incident nine people of ten in the room are better than none: who cannot be added is named in a post there and in
+//! the output `NotAdded`, and the action fails only when nobody could be added.
 #![allow(
     missing_docs,
     unreachable_pub,
@@ -12,7 +12,7 @@ mod input;
 mod tally;
 
 use warroom_action::{
-    Action, Context, Descriptor, Error, Outcome, channels, export_action, members, text, users,
+    Action, Context, Descriptor, Error, Outcome, channels, export_action, members, posts, text, users,
 };
 
 use crate::input::Input;
@@ -39,7 +39,7 @@ impl Action for AddUsersChannel {
     fn run(_context: Context, input: Input) -> Result<Outcome, Error> {
         let name = text::channel_name(&input.channel_name);
         let during = |error: Error| error.during(format!("adding people to the channel `{name}`"));
-        let people = input.users.names();
+        let people = input.users.list();
         if people.is_empty() {
             return Err(during(Error::invalid_input("`users` names nobody: write usernames")));
         }
@@ -54,6 +54,10 @@ impl Action for AddUsersChannel {
                 members::add(&channel.id, &found.users).map_err(during)?
             };
             tally.count(found, refusals);
+        }
+        if let Some(message) = tally.message(input.notify.0) {
+            let draft = posts::Draft { message, controls: None };
+            posts::create(&channel.id, &draft).map_err(during)?;
         }
         tally.outcome().map_err(during)
     }

@@ -1,9 +1,12 @@
 //! Who is in, who is not, and what that means for the action.
 
-use warroom_action::{Error, ErrorKind, Outcome, members, users};
+use warroom_action::{Error, ErrorKind, Outcome, members, text, users};
 
 /// As many reasons as an error's text names; the rest is counted.
 const REASONS_MAX: usize = 5;
+
+/// As long as a post may be, in characters.
+const MESSAGE_CHARACTERS_MAX: usize = 16_383;
 
 /// Counts over the batches of one execution.
 #[derive(Default)]
@@ -32,16 +35,30 @@ impl Tally {
         }
     }
 
+    /// What is to be posted in the channel: a mention of who was added, where that is wanted, and who could not be added. None
+    /// when there is nothing to say, or nobody there to read it.
+    pub(crate) fn message(&self, notify: bool) -> Option<String> {
+        if self.added.is_empty() {
+            return None;
+        }
+        let mut lines = Vec::new();
+        if notify {
+            let mentions: Vec<String> = self.added.iter().map(|name| format!("@{name}")).collect();
+            lines.push(format!("{}: you are needed here.", mentions.join(" ")));
+        }
+        if !self.reasons.is_empty() {
+            lines.push(format!(":warning: Not everybody could be added: {}.", self.first_reasons()));
+        }
+        (!lines.is_empty()).then(|| text::shorten(&lines.join("\n"), MESSAGE_CHARACTERS_MAX))
+    }
+
     /// Success when at least one person is in.
     ///
     /// # Errors
     /// The kind of the first reason, and the first few reasons.
     pub(crate) fn outcome(self) -> Result<Outcome, Error> {
         if self.added.is_empty() {
-            let mut message = format!("nobody could be added: {}", self.first_reasons());
-            if self.reasons.len() > REASONS_MAX {
-                message.push_str(&format!("; and {} more", self.reasons.len() - REASONS_MAX));
-            }
+            let message = format!("nobody could be added: {}", self.first_reasons());
             return Err(Error::new(self.kind.unwrap_or(ErrorKind::Failed), message));
         }
         Ok(Outcome::with("Added", self.added.join(",")).and("NotAdded", self.not_added.join(",")))
@@ -49,7 +66,9 @@ impl Tally {
 
     fn first_reasons(&self) -> String {
         let first: Vec<&str> = self.reasons.iter().take(REASONS_MAX).map(String::as_str).collect();
-        first.join("; ")
+        let more = self.reasons.len().saturating_sub(REASONS_MAX);
+        let rest = if more > 0 { format!("; and {more} more") } else { String::new() };
+        format!("{}{rest}", first.join("; "))
     }
 }
 
@@ -81,6 +100,17 @@ mod tests {
         let outcome = tally.outcome().unwrap();
         let outputs: Vec<_> = outcome.outputs.iter().map(|o| (o.name.as_str(), o.value.as_str())).collect();
         assert_eq!(outputs, [("Added", "jon"), ("NotAdded", "ghost,chris")]);
+    }
+
+    #[test]
+    fn the_channel_is_told_who_is_needed_and_who_is_missing() {
+        let mut tally = Tally::default();
+        tally.count(found(&["jon", "chris"], &[]), Vec::new());
+        assert_eq!(tally.message(false), None);
+        assert_eq!(tally.message(true).unwrap(), "@jon @chris: you are needed here.");
+        tally.count(found(&[], &["ghost"]), Vec::new());
+        let missing = ":warning: Not everybody could be added: `ghost` is no user of this server.";
+        assert_eq!(tally.message(false).unwrap(), missing);
     }
 
     #[test]

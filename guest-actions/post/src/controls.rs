@@ -1,8 +1,8 @@
 //! From the parameters to the controls that the host takes.
 
-use warroom_action::{Error, posts};
+use warroom_action::{Error, Names, posts};
 
-use crate::input::{Field, Input, Kind};
+use crate::input::{Field, Input, Kind, Transition};
 
 /// As many as a menu offers without becoming unusable.
 const OPTIONS_MAX: usize = 100;
@@ -29,18 +29,32 @@ pub(crate) fn of(input: &Input) -> Result<Option<posts::Controls>, Error> {
             kind: kind(field)?,
         });
     }
-    let transitions = input.transitions.iter().map(|transition| posts::Transition {
-        label: transition.label.clone(),
-        description: transition.description.clone(),
-        to: transition.to.clone(),
-    });
+    let transitions = input.transitions.iter().map(transition).collect::<Result<_, _>>()?;
     let transitions_title = input.transitions_title.as_deref().or(input.transition_title.as_deref());
     Ok(Some(posts::Controls {
         fields_title: title(input.fields_title.as_deref(), "Fields"),
         fields,
         transitions_title: title(transitions_title, "Transitions"),
-        transitions: transitions.collect(),
+        transitions,
     }))
+}
+
+/// # Errors
+/// `invalid-input` when `allowed` is written and names nobody: open to all would be the opposite of what is meant.
+fn transition(written: &Transition) -> Result<posts::Transition, Error> {
+    let allowed = written.allowed.as_ref().map(Names::list).unwrap_or_default();
+    if allowed.is_empty() && written.allowed.is_some() {
+        return Err(Error::invalid_input(format!(
+            "`allowed` of the transition `{}` names nobody: write usernames, or leave `allowed` away",
+            written.label
+        )));
+    }
+    Ok(posts::Transition {
+        label: written.label.clone(),
+        description: written.description.clone(),
+        to: written.to.clone(),
+        allowed,
+    })
 }
 
 fn kind(field: &Field) -> Result<posts::FieldKind, Error> {
@@ -64,7 +78,6 @@ fn title(written: Option<&str>, default: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::input::Transition;
 
     fn field(name: &str, kind: Kind, options: usize) -> Field {
         let options = (0..options).map(|n| n.to_string()).collect();
@@ -75,6 +88,26 @@ mod tests {
         Input { fields, ..Input::default() }
     }
 
+    fn leading_on(allowed: Option<&str>) -> Transition {
+        let allowed = allowed.map(|json| serde_json::from_str(json).unwrap());
+        Transition { label: "On".into(), description: String::new(), to: "Next".into(), allowed }
+    }
+
+    #[test]
+    fn allowed_names_people_or_everybody_may_press() {
+        let allowed = |json| {
+            let input = Input { transitions: vec![leading_on(json)], ..Input::default() };
+            of(&input).map(|controls| controls.unwrap().transitions.remove(0).allowed)
+        };
+        assert!(allowed(None).unwrap().is_empty());
+        assert_eq!(allowed(Some(r#"["@jon", "chris"]"#)).unwrap(), ["jon", "chris"]);
+        assert_eq!(allowed(Some("\"jon, chris\"")).unwrap(), ["jon", "chris"]);
+        // A template that came out empty must not open the button to everybody.
+        for nobody in ["\"\"", "[]", r#"[" "]"#] {
+            assert!(allowed(Some(nobody)).unwrap_err().message.contains("names nobody"), "{nobody}");
+        }
+    }
+
     #[test]
     fn no_fields_and_no_transitions_are_no_controls() {
         assert!(of(&Input { fields_title: Some("x".into()), ..Input::default() }).unwrap().is_none());
@@ -82,8 +115,7 @@ mod tests {
 
     #[test]
     fn titles_have_defaults_and_both_spellings() {
-        let transitions =
-            || vec![Transition { label: "On".into(), description: String::new(), to: "Next".into() }];
+        let transitions = || vec![leading_on(None)];
         let controls = |transitions_title, transition_title| {
             let title = |text: Option<&str>| text.map(str::to_owned);
             of(&Input {

@@ -1,6 +1,7 @@
 //! The parameters of `post`, as schema.json has them.
 
 use serde::Deserialize;
+use warroom_action::Names;
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
@@ -39,4 +40,6 @@ pub(crate) struct Transition {
     #[serde(default)]
     pub(crate) description: String,
     pub(crate) to: String,
+    #[serde(default)]
+    pub(crate) allowed: Option<Names>,
 }

@@ -49,6 +49,7 @@
 
 mod action;
 mod construct;
+mod parameter;
 pub mod text;
 
 /// The generated bindings. Authors use the re-exports below; `export_action!` needs the path.
@@ -75,6 +76,7 @@ pub use bindings::warroom::action::types::{
 pub use bindings::warroom::action::{
     archiving, channels, http, incident, log, members, posts, secrets, users,
 };
+pub use parameter::{Flag, Names};
 
 /// Makes the crate a component whose action is the given type, which implements [`Action`]. Once per crate.
 #[macro_export]

@@ -1,7 +1,7 @@
 //! Folds events into a run. Total and infallible: what is journalled has happened, whatever this version thinks of it.
 
 use crate::event::{ActionKey, Chooser, Event, Fact, Failure, FailureKind, Person, Phase};
-use crate::run::{Call, Choice, CurrentAction, Leaving, Notice, Run, Status, Visit};
+use crate::run::{Call, Choice, CurrentAction, Leaving, Notice, RepeatsPost, Run, Status, Visit};
 use std::collections::BTreeMap;
 
 impl Run {
@@ -25,6 +25,10 @@ impl Run {
             Fact::PeopleAdded { channel_id } => {
                 self.peopled.insert(channel_id.clone());
             }
+            Fact::Repeated { .. }
+            | Fact::RepeatsIntended { .. }
+            | Fact::RepeatsTold { .. }
+            | Fact::RepeatsUntold { .. } => self.apply_to_repeats(event),
             Fact::ControlsPosted { post } => self.posts.push(post.clone()),
             Fact::RunBlocked { .. }
             | Fact::NoticeIntended { .. }
@@ -137,6 +141,28 @@ impl Run {
                 self.index += 1;
                 self.attempt = 1;
             }
+            _ => {}
+        }
+    }
+
+    fn apply_to_repeats(&mut self, event: &Event) {
+        let repeats = &mut self.repeats;
+        match &event.fact {
+            Fact::Repeated { repeat } => {
+                repeats.count += 1;
+                repeats.last = Some((repeat.clone(), event.at_ms));
+            }
+            Fact::RepeatsIntended { key, channel_id } => {
+                let (key, channel_id) = (key.clone(), channel_id.clone());
+                repeats.post = Some(RepeatsPost { key, channel_id, post_id: None, intended_ms: event.at_ms });
+            }
+            Fact::RepeatsTold { post_id, count } => {
+                repeats.settled = *count;
+                if let Some(post) = &mut repeats.post {
+                    post.post_id = Some(post_id.clone());
+                }
+            }
+            Fact::RepeatsUntold { count, .. } => repeats.settled = *count,
             _ => {}
         }
     }

@@ -1,5 +1,6 @@
 //! What templates can read.
 
+use crate::event::Trigger;
 use crate::run::Run;
 use serde_json::{Map, Value, json};
 use warroom_workflow::Workflow;
@@ -19,20 +20,25 @@ pub fn template_data(workflow: &Workflow, run: &Run) -> Value {
             write(&mut actions, action, key, value);
         }
     }
-    let trigger = &run.trigger;
     json!({
         "Instance": { "Number": run.number },
-        "Trigger": { trigger.name.clone(): {
-            "Message": trigger.text,
-            "UserName": trigger.user.username,
-            "ChannelName": trigger.channel.name,
-            "TeamName": trigger.team_name,
-            "PostID": trigger.post_id,
-            "Permalink": trigger.permalink,
-            "Groups": trigger.groups,
-        } },
+        "Trigger": trigger_data(&run.trigger),
         "Action": actions,
     })
+}
+
+/// What templates read as `.Trigger`: the variables of the trigger that matched, under its name.
+#[must_use]
+pub fn trigger_data(trigger: &Trigger) -> Value {
+    json!({ trigger.name.clone(): {
+        "Message": trigger.text,
+        "UserName": trigger.user.username,
+        "ChannelName": trigger.channel.name,
+        "TeamName": trigger.team_name,
+        "PostID": trigger.post_id,
+        "Permalink": trigger.permalink,
+        "Groups": trigger.groups,
+    } })
 }
 
 fn write(actions: &mut Map<String, Value>, action: &str, key: &str, value: &str) {

@@ -51,6 +51,14 @@ pub enum Refusal {
         /// What their button said.
         label: String,
     },
+    /// The transition is for others.
+    #[error("\u{201c}{label}\u{201d} is for {}.", people(.allowed))]
+    NotAllowed {
+        /// What the button says.
+        label: String,
+        /// Who may press it.
+        allowed: Vec<String>,
+    },
     /// The menu does not offer this.
     #[error("\u{201c}{0}\u{201d} is not one of the options.")]
     NotOffered(String),
@@ -133,9 +141,12 @@ fn set_field(
 
 fn choose(run: &Run, key: &str, transition: usize, by: &Person) -> Result<Vec<Fact>, Refusal> {
     let post = run.post(key).ok_or(Refusal::Unknown)?;
-    let TransitionControl { label, to, .. } =
+    let TransitionControl { label, to, allowed, .. } =
         post.controls.transitions.get(transition).ok_or(Refusal::Unknown)?;
     require_live(run, post)?;
+    if !allowed.is_empty() && !allowed.iter().any(|name| is_named(by, name)) {
+        return Err(Refusal::NotAllowed { label: label.clone(), allowed: allowed.clone() });
+    }
     if let Status::Blocked { failure, .. } = &run.status {
         return Err(Refusal::Blocked(sentence(&failure.message)));
     }
@@ -144,6 +155,16 @@ fn choose(run: &Run, key: &str, transition: usize, by: &Person) -> Result<Vec<Fa
         label: Some(label.clone()),
         by: Chooser::Person(by.clone()),
     }])
+}
+
+/// Whether `name` is the person's username, with or without `@`, or id.
+fn is_named(person: &Person, name: &str) -> bool {
+    person.username == name.trim_start_matches('@') || person.id == name
+}
+
+/// Usernames for people to read.
+fn people(names: &[String]) -> String {
+    names.iter().map(|name| format!("@{}", name.trim_start_matches('@'))).collect::<Vec<_>>().join(", ")
 }
 
 /// Controls live as long as their visit, until somebody decides to leave.

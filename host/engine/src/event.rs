@@ -62,6 +62,17 @@ pub struct Trigger {
     pub groups: BTreeMap<String, String>,
 }
 
+/// A further post that a keyed trigger matched.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Repeat {
+    /// The post's id.
+    pub post_id: String,
+    /// Who posted.
+    pub user: Person,
+    /// An address that a browser can open.
+    pub permalink: String,
+}
+
 /// Which list of a step an action stands in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -202,6 +213,9 @@ pub struct TransitionControl {
     pub description: String,
     /// The step.
     pub to: String,
+    /// Who may press it, by username or user id; none: every member of the channel.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub allowed: Vec<String>,
 }
 
 /// The controls of a post, as data.
@@ -359,6 +373,32 @@ pub enum Fact {
     },
     /// The notice that could be posted nowhere is to be tried again.
     NoticeRenewed,
+    /// The trigger matched again with the run's key: the post is folded into this run instead of starting another.
+    Repeated {
+        /// The post.
+        repeat: Repeat,
+    },
+    /// The post that says how often the trigger matched again is about to be written.
+    RepeatsIntended {
+        /// The key that the post carries.
+        key: String,
+        /// Where.
+        channel_id: String,
+    },
+    /// That post says so many repeats now.
+    RepeatsTold {
+        /// The post.
+        post_id: String,
+        /// How many it says.
+        count: u64,
+    },
+    /// The repeats could not be told, and will not be until there are more.
+    RepeatsUntold {
+        /// How many there were.
+        count: u64,
+        /// Why.
+        reason: String,
+    },
     /// A person let the failed action be tried again.
     Retried {
         /// Who.

@@ -42,11 +42,13 @@ mod event;
 mod next;
 mod run;
 
-pub use data::template_data;
+pub use data::{template_data, trigger_data};
 pub use decide::{Input, Refusal, Whereabouts, decide, goes_on_after_failure};
 pub use event::{
     ActionKey, Channel, Chooser, ControlPost, Controls, Destination, Event, Fact, Failure, FailureKind,
-    Field, FieldKind, Person, Phase, TransitionControl, Trigger,
+    Field, FieldKind, Person, Phase, Repeat, TransitionControl, Trigger,
 };
 pub use next::{AUTOMATIC_TRANSITIONS_MAX, Act, Next, next};
-pub use run::{Call, Choice, CurrentAction, Leaving, NotARun, Notice, Run, Status, Visit};
+pub use run::{
+    Call, Choice, CurrentAction, Leaving, NotARun, Notice, Repeats, RepeatsPost, Run, Status, Visit,
+};

@@ -27,6 +27,8 @@ pub enum Next {
     RemoveControls(Box<ControlPost>),
     /// Tell people that the run is blocked, then journal `NoticePosted` or `NoticeFailed`.
     PostNotice,
+    /// Tell people how often the trigger matched again, then journal `RepeatsTold` or `RepeatsUntold`.
+    TellRepeats,
     /// Nothing until a person decides.
     Wait,
     /// Nothing until a person retries, skips or cancels.
@@ -49,6 +51,14 @@ pub struct Act {
 /// Says what the host must do now.
 #[must_use]
 pub fn next(workflow: &Workflow, run: &Run) -> Next {
+    match by_status(workflow, run) {
+        // Told when the run rests: then the room is there, and nothing urgent waits behind it.
+        Next::Wait | Next::Blocked if run.repeats.settled < run.repeats.count => Next::TellRepeats,
+        next => next,
+    }
+}
+
+fn by_status(workflow: &Workflow, run: &Run) -> Next {
     match &run.status {
         Status::Finished => Next::Done,
         Status::Cancelled(_) => remaining_controls(run).unwrap_or(Next::Done),

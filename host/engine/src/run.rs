@@ -1,7 +1,8 @@
 //! The state of a run: what the fold of its journal amounts to.
 
 use crate::event::{
-    ActionKey, Channel, Chooser, ControlPost, Destination, Event, Fact, Failure, Person, Phase, Trigger,
+    ActionKey, Channel, Chooser, ControlPost, Destination, Event, Fact, Failure, Person, Phase, Repeat,
+    Trigger,
 };
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -108,6 +109,32 @@ pub struct Notice {
     pub intended_ms: u64,
 }
 
+/// How often a keyed trigger matched again while the run was open, and what people were told of it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Repeats {
+    /// How often.
+    pub count: u64,
+    /// The last one, and when it was taken in, in milliseconds since 1970.
+    pub last: Option<(Repeat, u64)>,
+    /// The one post that tells of them, once it is intended.
+    pub post: Option<RepeatsPost>,
+    /// How many people were told of, or could not be.
+    pub settled: u64,
+}
+
+/// The one post that says how often a trigger matched again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RepeatsPost {
+    /// The key that it carries.
+    pub key: String,
+    /// Where it stands.
+    pub channel_id: String,
+    /// The post, once it is written.
+    pub post_id: Option<String>,
+    /// When it was intended, in milliseconds since 1970.
+    pub intended_ms: u64,
+}
+
 /// The first event of a journal was not the start of a run.
 #[derive(Debug, thiserror::Error)]
 #[error(
@@ -173,6 +200,8 @@ pub struct Run {
     pub notices: u32,
     /// Transitions since a person last decided one.
     pub automatic_transitions: u32,
+    /// How often the trigger matched again.
+    pub repeats: Repeats,
 }
 
 impl Run {
@@ -213,6 +242,7 @@ impl Run {
             notice_failed: false,
             notices: 0,
             automatic_transitions: 0,
+            repeats: Repeats::default(),
         })
     }
 

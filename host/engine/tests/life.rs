@@ -175,6 +175,7 @@ impl Driven {
                 label: text(offer, "label"),
                 description: text(offer, "description"),
                 to: text(offer, "to"),
+                allowed: Vec::new(),
             })
             .collect();
         if fields.is_empty() && transitions.is_empty() {

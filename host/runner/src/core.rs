@@ -4,6 +4,7 @@ use crate::chat::Chat;
 use crate::clock::Clock;
 use crate::components::Components;
 use crate::controls::Key;
+use crate::floods::Floods;
 use crate::journal::Journal;
 use crate::ledger::Ledger;
 use crate::options::Options;
@@ -24,6 +25,8 @@ pub(crate) struct Core {
     pub(crate) options: Options,
     /// Whether the last write to the journal failed.
     pub(crate) journal_failing: AtomicBool,
+    /// What `start_limit` holds back.
+    pub(crate) floods: Floods,
     /// The runs that are driven, by id.
     pub(crate) open: Mutex<BTreeMap<String, OpenRun>>,
 }

@@ -6,6 +6,7 @@ use crate::journal::JournalError;
 use crate::ledger::{Ledger, LedgerError};
 use crate::notices;
 use crate::rendering;
+use crate::repeats;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use warroom_engine::{ControlPost, Fact, Failure, FailureKind, Next, next};
@@ -97,6 +98,11 @@ async fn turn(core: &Core, ledger: &Arc<Ledger>) -> Result<Pace, LedgerError> {
         Next::PostNotice => {
             drop(open);
             notices::post(core, ledger).await.map(|()| Pace::Again)
+        }
+        Next::TellRepeats => {
+            drop(open);
+            let wait_ms = repeats::tell(core, ledger).await?;
+            Ok(wait_ms.map_or(Pace::Again, |wait_ms| Pace::Until(core.clock.now_ms() + wait_ms)))
         }
         Next::Wait | Next::Blocked => Ok(Pace::Idle),
         Next::Done => Ok(Pace::Over),

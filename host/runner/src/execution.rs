@@ -231,10 +231,13 @@ fn deferred(
     spends_try: bool,
 ) -> Vec<Fact> {
     let options = &core.options;
+    let retry = ledger.workflow.action(&current.key.name).and_then(|action| action.retry);
+    let tries_max = retry.map_or(options.retry_tries_max, |retry| retry.tries);
+    let period_ms = retry.map_or(options.retry_period_ms, |retry| u64::from(retry.minutes) * 60_000);
     let tries = current.tries_spent + u32::from(spends_try);
     let now_ms = core.clock.now_ms();
     let trying_ms = now_ms.saturating_sub(current.first_spent_ms.unwrap_or(now_ms));
-    if spends_try && (tries >= options.retry_tries_max || trying_ms >= options.retry_period_ms) {
+    if spends_try && (tries >= tries_max || trying_ms >= period_ms) {
         let message = format!("{reason} (given up after {tries} tries in {} s)", trying_ms / 1000);
         return vec![failed(
             &ledger.workflow,

@@ -422,6 +422,7 @@ impl HostCalls {
             label: self.spoken(&offer.label),
             description: self.spoken(&offer.description),
             to: offer.to.clone(),
+            allowed: offer.allowed.clone(),
         };
         Ok(engine::Controls {
             fields_title: self.spoken(&controls.fields_title),

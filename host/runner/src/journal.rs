@@ -25,6 +25,14 @@ pub struct NewRun {
     pub post_id: String,
     /// The number of the workflow's first incident.
     pub number_start: u64,
+    /// When it starts, in milliseconds since 1970.
+    pub at_ms: u64,
+    /// While a run of the workflow with this key is open, no other one starts.
+    pub key: Option<String>,
+    /// The most starts of the workflow within [`NewRun::limit_period_ms`].
+    pub starts_max: u32,
+    /// The time in which starts are counted, in milliseconds.
+    pub limit_period_ms: u64,
 }
 
 /// What became of a start.
@@ -32,8 +40,12 @@ pub struct NewRun {
 pub enum StartOutcome {
     /// The run is journalled, with this number.
     Started(u64),
-    /// This post started that run of the workflow before.
+    /// This post started that run of the workflow before, or was folded into it.
     AlreadyStarted(String),
+    /// That open run has the key.
+    Keyed(String),
+    /// As many runs started as are allowed within the time.
+    Limited,
 }
 
 /// A name that only one run may hold.
@@ -46,6 +58,17 @@ pub struct Claim {
     /// The name.
     pub name: String,
 }
+
+impl Claim {
+    /// The claim of a run on a post that it took in after its start: such a post starts no other run of the workflow.
+    #[must_use]
+    pub fn post(workflow: &str, post_id: &str) -> Claim {
+        Claim { kind: POST_CLAIM.to_owned(), scope: workflow.to_owned(), name: post_id.to_owned() }
+    }
+}
+
+/// The kind of [`Claim::post`].
+pub const POST_CLAIM: &str = "post";
 
 /// Why the journal did not do what it was asked.
 #[derive(Debug, thiserror::Error)]

@@ -2,7 +2,8 @@
 
 use crate::clock::Clock;
 use crate::journal::{Claim, Journal, JournalError, decode, encode};
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, PoisonError};
 use tokio::sync::{Mutex, MutexGuard, Notify, watch};
 use warroom_engine::{Event, Fact, NotARun, Run};
 use warroom_workflow::Workflow;
@@ -26,6 +27,8 @@ pub(crate) struct Ledger {
     pub(crate) woken: Notify,
     /// How many events the run has; tells those who wait for one.
     pub(crate) changed: watch::Sender<u64>,
+    /// The channels that the run made, readable while the run is held open.
+    made: std::sync::Mutex<BTreeSet<String>>,
     state: Mutex<State>,
     journal: Arc<dyn Journal>,
     clock: Arc<dyn Clock>,
@@ -44,8 +47,30 @@ impl Ledger {
         journal: Arc<dyn Journal>,
         clock: Arc<dyn Clock>,
     ) -> Ledger {
-        let (id, state) = (run.id.clone(), Mutex::new(State { run, stale: false }));
-        Ledger { id, workflow, woken: Notify::new(), changed: watch::Sender::new(0), state, journal, clock }
+        let made = run.channels.iter().map(|channel| channel.id.clone()).collect();
+        Ledger {
+            id: run.id.clone(),
+            workflow,
+            woken: Notify::new(),
+            changed: watch::Sender::new(0),
+            made: std::sync::Mutex::new(made),
+            state: Mutex::new(State { run, stale: false }),
+            journal,
+            clock,
+        }
+    }
+
+    /// Whether the run made the channel, as far as its journal is known.
+    pub(crate) fn made(&self, channel_id: &str) -> bool {
+        self.made.lock().unwrap_or_else(PoisonError::into_inner).contains(channel_id)
+    }
+
+    /// What changes with the run besides itself.
+    fn note(&self, run: &Run) {
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        if made.len() < run.channels.len() {
+            *made = run.channels.iter().map(|channel| channel.id.clone()).collect();
+        }
     }
 
     /// Opens the run for reading and appending; nobody else does either until the guard is dropped.
@@ -54,6 +79,7 @@ impl Ledger {
         if state.stale {
             state.run = read(self.journal.as_ref(), &self.id).await?;
             state.stale = false;
+            self.note(&state.run);
         }
         Ok(OpenLedger { ledger: self, state })
     }
@@ -102,6 +128,7 @@ impl OpenLedger<'_> {
         match written {
             Ok(()) => {
                 *self.state = State { run: after, stale: false };
+                self.ledger.note(&self.state.run);
                 self.ledger.changed.send_replace(self.state.run.seq);
                 Ok(())
             }

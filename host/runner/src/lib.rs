@@ -43,6 +43,7 @@ mod core;
 mod declared;
 mod drive;
 mod execution;
+mod floods;
 mod host_calls;
 mod journal;
 mod ledger;
@@ -51,6 +52,7 @@ mod notices;
 mod options;
 mod reach;
 mod rendering;
+mod repeats;
 mod runner;
 mod workflows;
 
@@ -61,7 +63,7 @@ pub use chat::{
 pub use clock::{Clock, SystemClock};
 pub use components::{Components, LoadError, Origin, Permit, Scope, Source};
 pub use controls::{Key, Press, Reply, Unverified};
-pub use journal::{Claim, Journal, JournalError, NewRun, Record, StartOutcome};
+pub use journal::{Claim, Journal, JournalError, NewRun, POST_CLAIM, Record, StartOutcome};
 pub use ledger::LedgerError;
 pub use options::Options;
 pub use runner::{IncomingPost, Runner, RunnerError, Started};

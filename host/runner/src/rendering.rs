@@ -61,7 +61,7 @@ fn transitions(key: &Key, run: &Run, post: &ControlPost) -> Section {
     let offered = &post.controls.transitions;
     let text = offered
         .iter()
-        .map(|offer| described(&offer.label, &offer.description))
+        .map(|offer| format!("{}{}", described(&offer.label, &offer.description), only_for(&offer.allowed)))
         .collect::<Vec<_>>()
         .join("\n");
     let control = |(at, offer): (usize, &TransitionControl)| {
@@ -122,6 +122,28 @@ fn blocked(run: &Run, failure: &Failure, action: Option<&ActionKey>) -> String {
     )
 }
 
+/// The one post that says how often the trigger matched again; none before it did.
+pub(crate) fn repeats(run: &Run) -> Option<RenderedPost> {
+    let (last, at_ms) = run.repeats.last.as_ref()?;
+    let times = match run.repeats.count {
+        1 => "once more".to_owned(),
+        count => format!("{count} more times"),
+    };
+    let message = format!(
+        ":repeat: Reported {times}. Last: [this post]({}) by @{} at {} UTC.",
+        last.permalink,
+        mentions::quiet(&last.user.username),
+        time_of_day(*at_ms)
+    );
+    Some(RenderedPost { message, sections: Vec::new() })
+}
+
+/// Hours and minutes, in UTC.
+fn time_of_day(at_ms: u64) -> String {
+    let minutes = at_ms / 60_000;
+    format!("{:02}:{:02}", minutes / 60 % 24, minutes % 60)
+}
+
 /// How much of a failure's reason is shown, in characters; the journal has the whole.
 const REASON_CHARS_MAX: usize = 1_000;
 
@@ -144,6 +166,15 @@ fn rendered(
 ) -> RenderedControl {
     let id = control.id();
     RenderedControl { context: key.context(&run.id, post, &id), id, label: label.to_owned(), kind }
+}
+
+/// Who alone may press, as an addition to a description. In code, so that nobody's phone rings.
+fn only_for(allowed: &[String]) -> String {
+    if allowed.is_empty() {
+        return String::new();
+    }
+    let names: Vec<String> = allowed.iter().map(|name| format!("`{}`", name.replace('`', ""))).collect();
+    format!(" (only {})", names.join(", "))
 }
 
 fn described(name: &str, description: &str) -> String {

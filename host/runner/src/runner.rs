@@ -6,18 +6,21 @@ use crate::components::Components;
 use crate::controls::{Address, Control, Key, Press, Reply, Unverified};
 use crate::core::{Core, OpenRun};
 use crate::drive::drive;
+use crate::floods::{self, Floods};
 use crate::journal::{Journal, JournalError, NewRun, StartOutcome, encode};
 use crate::ledger::{Ledger, LedgerError, read};
 use crate::notices;
 use crate::options::Options;
 use crate::rendering;
+use crate::repeats;
 use crate::workflows::{InForce, Workflows, pinned};
+use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use warroom_engine::{Channel, Event, Fact, Input, Person, Run, Trigger, decide};
-use warroom_workflow::{Author, Match, Message};
+use warroom_engine::{Channel, Event, Fact, Input, Person, Repeat, Run, Trigger, decide, trigger_data};
+use warroom_workflow::{Author, Match, Message, Workflow, render};
 
 /// A post of the chat, as the runner sees it. The caller leaves out the bot's own, edits, and the system's.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -121,6 +124,7 @@ impl Runner {
                 key,
                 options,
                 journal_failing,
+                floods: Floods::default(),
                 open,
             }),
         }
@@ -197,7 +201,9 @@ impl Runner {
         self.core.open().keys().cloned().collect()
     }
 
-    /// Starts a run of every workflow that the post triggers and has not triggered before.
+    /// Starts a run of every workflow that the post triggers and has not triggered before. A match whose key an open run has is
+    /// folded into that run; one above the workflow's `start_limit` is held back, and people are told. A post in the room of an
+    /// open run triggers nothing: there people talk about the incident.
     ///
     /// # Errors
     /// When the journal fails, or too many runs are open. What started before that stays started; offering the post
@@ -212,7 +218,11 @@ impl Runner {
             channel_display_name: &post.channel.display_name,
         };
         let mut started = Vec::new();
-        for (in_force, found) in self.core.workflows.matches(&message) {
+        let matches = self.core.workflows.matches(&message);
+        if matches.is_empty() || self.is_room(&post.channel.id) {
+            return Ok(started);
+        }
+        for (in_force, found) in matches {
             let open = self.core.open().len();
             if open >= self.core.options.open_runs_max {
                 return Err(RunnerError::TooManyOpen { open });
@@ -220,6 +230,11 @@ impl Runner {
             started.extend(self.start(post, in_force, &found).await?);
         }
         Ok(started)
+    }
+
+    /// Whether an open run made the channel.
+    fn is_room(&self, channel_id: &str) -> bool {
+        self.core.open().values().any(|open| open.ledger.made(channel_id))
     }
 
     async fn start(
@@ -230,37 +245,71 @@ impl Runner {
     ) -> Result<Option<Started>, RunnerError> {
         let core = &self.core;
         let workflow = in_force.workflow;
+        let trigger = trigger(post, found);
+        let key = key(&workflow, &trigger);
         core.journal.put_blob(&in_force.file_digest, in_force.file_text.as_bytes().to_vec()).await?;
-        let run_id = uuid::Uuid::now_v7().simple().to_string();
-        let new = NewRun {
-            run_id: run_id.clone(),
-            workflow: workflow.name.to_string(),
-            post_id: post.post_id.clone(),
-            number_start: workflow.instance_number_start,
-        };
-        let (at_ms, trigger) = (core.clock.now_ms(), trigger(post, found));
-        let components = core.components.pin(&workflow);
-        let started = {
-            let (run, workflow) = (run_id.clone(), workflow.name.to_string());
-            let workflow_digest = in_force.file_digest;
-            move |number| Fact::RunStarted { run, workflow, workflow_digest, components, number, trigger }
-        };
-        // The number is known only inside the transaction; the event is made there, and once more for the fold.
-        let encoded = {
-            let started = started.clone();
-            move |number| encode(&Event { at_ms, fact: started(number) }).into_iter().collect()
-        };
-        match core.journal.start_run(new, Box::new(encoded)).await? {
-            StartOutcome::AlreadyStarted(_) => Ok(None),
-            StartOutcome::Started(number) => {
-                let run = Run::start(&Event { at_ms, fact: started(number) }).map_err(LedgerError::from)?;
-                let name = run.workflow.clone();
-                tracing::info!(run = %run_id, workflow = %name, number, "run started");
-                let ledger = Ledger::new(run, workflow, Arc::clone(&core.journal), Arc::clone(&core.clock));
-                self.take_up(Arc::new(ledger));
-                Ok(Some(Started { run_id, workflow: name, number }))
+        for _ in 0..FOLDS_MAX {
+            let run_id = uuid::Uuid::now_v7().simple().to_string();
+            let at_ms = core.clock.now_ms();
+            let new = NewRun {
+                run_id: run_id.clone(),
+                workflow: workflow.name.to_string(),
+                post_id: post.post_id.clone(),
+                number_start: workflow.instance_number_start,
+                at_ms,
+                key: key.clone(),
+                starts_max: workflow.start_limit.starts,
+                limit_period_ms: u64::from(workflow.start_limit.minutes) * 60_000,
+            };
+            let components = core.components.pin(&workflow);
+            let first = {
+                let (run, workflow) = (run_id.clone(), workflow.name.to_string());
+                let (workflow_digest, trigger) = (in_force.file_digest.clone(), trigger.clone());
+                move |number| Event {
+                    at_ms,
+                    fact: Fact::RunStarted { run, workflow, workflow_digest, components, number, trigger },
+                }
+            };
+            // The number is known only inside the transaction; the event is made there, and once more for the fold.
+            let encoded = {
+                let first = first.clone();
+                move |number| encode(&first(number)).into_iter().collect()
+            };
+            match core.journal.start_run(new, Box::new(encoded)).await? {
+                StartOutcome::AlreadyStarted(_) => return Ok(None),
+                StartOutcome::Limited => {
+                    floods::hold_back(core, &workflow, &post.channel.id, &post.permalink);
+                    return Ok(None);
+                }
+                StartOutcome::Keyed(run_id) => {
+                    let repeat = Repeat {
+                        post_id: post.post_id.clone(),
+                        user: post.user.clone(),
+                        permalink: post.permalink.clone(),
+                    };
+                    if repeats::fold(core, &run_id, repeat).await? {
+                        return Ok(None);
+                    }
+                }
+                StartOutcome::Started(number) => {
+                    let run = Run::start(&first(number)).map_err(LedgerError::from)?;
+                    return Ok(Some(self.begin(run, workflow)));
+                }
             }
         }
+        // It was offered to run after run that ended just then; the next repeat starts one.
+        tracing::warn!(workflow = %workflow.name, post = %post.permalink, "a repeat could not be folded into any run");
+        Ok(None)
+    }
+
+    /// Drives a run that is journalled.
+    fn begin(&self, run: Run, workflow: Arc<Workflow>) -> Started {
+        let core = &self.core;
+        let started = Started { run_id: run.id.clone(), workflow: run.workflow.clone(), number: run.number };
+        tracing::info!(run = %run.id, workflow = %run.workflow, number = run.number, "run started");
+        let ledger = Ledger::new(run, workflow, Arc::clone(&core.journal), Arc::clone(&core.clock));
+        self.take_up(Arc::new(ledger));
+        started
     }
 
     /// A copy of a run as it is, open or ended.
@@ -332,6 +381,22 @@ impl Runner {
                 run.workflow, run.number
             )
         })
+    }
+}
+
+/// How many runs a repeat is offered to: each may end just as it comes, and then the key is free.
+const FOLDS_MAX: u32 = 3;
+
+/// The key of a match, rendered over its trigger; none when the trigger has none, or it comes out blank. One that cannot be
+/// rendered folds nothing: an incident too many is better than one too few.
+fn key(workflow: &Workflow, trigger: &Trigger) -> Option<String> {
+    let written = workflow.triggers.iter().find(|known| known.name == trigger.name)?;
+    match render(written.key.as_deref()?, &json!({ "Trigger": trigger_data(trigger) })) {
+        Ok(key) => Some(key.trim().to_owned()).filter(|key| !key.is_empty()),
+        Err(error) => {
+            tracing::warn!(workflow = %workflow.name, post = %trigger.permalink, "the trigger's `key` folds nothing: {error}");
+            None
+        }
     }
 }
 

@@ -175,6 +175,9 @@ pub struct Transition {
     pub description: String,
     /// The step.
     pub to: String,
+    /// Who may press it, by username or id; none: every member of the channel. Absent in journals of earlier versions.
+    #[serde(default)]
+    pub allowed: Vec<String>,
 }
 
 /// A post that was written.

@@ -128,8 +128,8 @@ impl From<posts::Field> for Field {
 }
 
 impl From<posts::Transition> for Transition {
-    fn from(posts::Transition { label, description, to }: posts::Transition) -> Self {
-        Self { label, description, to }
+    fn from(posts::Transition { label, description, to, allowed }: posts::Transition) -> Self {
+        Self { label, description, to, allowed }
     }
 }
 

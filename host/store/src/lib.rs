@@ -16,6 +16,9 @@
 //!     workflow: "security_issue".into(),
 //!     post_id: "post-1".into(),
 //!     number_start: 1,
+//!     at_ms: 0,
+//!     fold_key: None,
+//!     limit: None,
 //!     first: Box::new(move |_number| vec![started]),
 //! };
 //! assert_eq!(store.start_run(new).await?, StartOutcome::Started { number: 1 });
@@ -48,5 +51,7 @@ mod store;
 mod writer;
 
 pub use error::StoreError;
-pub use record::{Claim, FirstRecords, NewRun, Options, Record, RunRow, RunStatus, StartOutcome};
+pub use record::{
+    Claim, FirstRecords, NewRun, Options, POST_CLAIM, Record, RunRow, RunStatus, StartLimit, StartOutcome,
+};
 pub use store::{BLOB_BYTES_MAX, RECORDS_AT_ONCE_MAX, Store};

@@ -56,8 +56,23 @@ pub struct NewRun {
     pub post_id: String,
     /// The number of the workflow's first run. When it is raised later, the numbers go on from there; they never go back.
     pub number_start: u64,
+    /// When it starts, in milliseconds since 1970.
+    pub at_ms: u64,
+    /// While a run of the workflow with this key is open, no other one starts.
+    pub fold_key: Option<String>,
+    /// How many runs of the workflow may start within a time; none: any number.
+    pub limit: Option<StartLimit>,
     /// The run's first records.
     pub first: FirstRecords,
+}
+
+/// How many runs of a workflow may start within a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StartLimit {
+    /// The most starts.
+    pub starts: u32,
+    /// Those count that are not older, in milliseconds since 1970.
+    pub since_ms: u64,
 }
 
 /// What became of a [`NewRun`].
@@ -73,6 +88,13 @@ pub enum StartOutcome {
         /// The run that the post started.
         run_id: String,
     },
+    /// An open run of the workflow has the key. Nothing was written and no number was taken.
+    Keyed {
+        /// The run that has it.
+        run_id: String,
+    },
+    /// As many runs started as the limit allows. Nothing was written and no number was taken.
+    Limited,
 }
 
 /// Whether a run may still move. Kept beside the journal, so that open runs are found without reading journals.
@@ -96,6 +118,10 @@ pub struct RunRow {
     /// Whether the run may still move.
     pub status: RunStatus,
 }
+
+/// The kind of claim that a run makes on a post which it took in after its start: scope is the workflow, name the post's id. Such a
+/// post starts no other run of the workflow.
+pub const POST_CLAIM: &str = "post";
 
 /// A name that one run takes for itself, such as that of a channel which it is about to make. Claims are never given back:
 /// the name of an archived channel stays taken too.

@@ -1,7 +1,7 @@
 //! The tables, and their version.
 
 /// The version of the tables below. A file with a later one is refused.
-pub(crate) const VERSION: i64 = 1;
+pub(crate) const VERSION: i64 = 2;
 
 /// Makes the table that holds the version, the only one that every version must have.
 pub(crate) const META: &str = "CREATE TABLE IF NOT EXISTS meta (
@@ -9,7 +9,13 @@ pub(crate) const META: &str = "CREATE TABLE IF NOT EXISTS meta (
     value INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID";
 
-/// Makes the tables of version 1 where they are missing.
+/// Brings the tables of version 1 to version 2: keys and times of starts.
+pub(crate) const FROM_1_TO_2: &[&str] = &[
+    "ALTER TABLE runs ADD COLUMN started_ms INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE runs ADD COLUMN fold_key TEXT",
+];
+
+/// Makes the tables where they are missing.
 ///
 /// `runs.position` keeps the order of the starts. `runs.record_count` is how many records the run has: the check of an append
 /// reads one row. Records are an ordinary table, since large rows are slow in one without row ids.
@@ -34,9 +40,13 @@ pub(crate) const TABLES: &[&str] = &[
         number INTEGER NOT NULL,
         status TEXT NOT NULL CHECK (status IN ('open', 'ended')),
         record_count INTEGER NOT NULL CHECK (record_count >= 0),
+        started_ms INTEGER NOT NULL DEFAULT 0,
+        fold_key TEXT,
         UNIQUE (workflow, post_id),
         UNIQUE (workflow, number)
     ) STRICT",
+    "CREATE INDEX IF NOT EXISTS runs_started ON runs (workflow, started_ms)",
+    "CREATE UNIQUE INDEX IF NOT EXISTS runs_keyed ON runs (workflow, fold_key) WHERE status = 'open'",
     "CREATE INDEX IF NOT EXISTS runs_open ON runs (position) WHERE status = 'open'",
     "CREATE TABLE IF NOT EXISTS records (
         run_id TEXT NOT NULL REFERENCES runs (run_id),

@@ -10,7 +10,7 @@ use sqlx::{ConnectOptions as _, Connection as _, Row as _, SqliteConnection};
 
 use crate::error::StoreError;
 use crate::location::{self, Location};
-use crate::record::{Claim, NewRun, Record, RunRow, RunStatus, StartOutcome};
+use crate::record::{Claim, NewRun, POST_CLAIM, Record, RunRow, RunStatus, StartLimit, StartOutcome};
 use crate::schema;
 use crate::store::{RECORDS_AT_ONCE_MAX, bounded};
 
@@ -69,6 +69,14 @@ impl Sqlite {
             .try_get(0)?;
         if found > schema::VERSION {
             return Err(SchemaError::Newer(found));
+        }
+        if found == 1 {
+            for change in schema::FROM_1_TO_2 {
+                sqlx::query(*change).execute(&mut *transaction).await?;
+            }
+            sqlx::query("UPDATE meta SET value = 2 WHERE name = 'schema_version'")
+                .execute(&mut *transaction)
+                .await?;
         }
         for table in schema::TABLES {
             sqlx::query(*table).execute(&mut *transaction).await?;
@@ -179,21 +187,24 @@ impl Sqlite {
     pub(crate) async fn start_run(&mut self, new: NewRun) -> Result<StartOutcome, StoreError> {
         let doing = format!("start run {}", new.run_id);
         let failed = |error: sqlx::Error| StoreError::database(doing.as_str(), &error);
-        let earlier: Option<String> =
-            sqlx::query("SELECT run_id FROM runs WHERE workflow = ? AND post_id = ?")
-                .bind(&new.workflow)
-                .bind(&new.post_id)
-                .fetch_optional(&mut self.connection)
-                .await
-                .and_then(|row| row.map(|row| row.try_get(0)).transpose())
-                .map_err(failed)?;
-        if let Some(run_id) = earlier {
+        if let Some(run_id) = self.run_of_post(&new.workflow, &new.post_id).await.map_err(failed)? {
             return Ok(StartOutcome::AlreadyStarted { run_id });
+        }
+        if let Some(key) = &new.fold_key
+            && let Some(run_id) = self.run_of_key(&new.workflow, key).await.map_err(failed)?
+        {
+            return Ok(StartOutcome::Keyed { run_id });
+        }
+        if let Some(limit) = new.limit
+            && self.is_limited(&new.workflow, limit).await.map_err(failed)?
+        {
+            return Ok(StartOutcome::Limited);
         }
         let number = self.take_number(&new.workflow, new.number_start).await?;
         let records = (new.first)(number);
         sqlx::query(
-            "INSERT INTO runs (run_id, workflow, post_id, number, status, record_count) VALUES (?, ?, ?, ?, ?, ?)",
+            "INSERT INTO runs (run_id, workflow, post_id, number, status, record_count, started_ms, fold_key)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         )
         .bind(&new.run_id)
         .bind(&new.workflow)
@@ -201,11 +212,47 @@ impl Sqlite {
         .bind(integer("a run's number", number)?)
         .bind(status_word(RunStatus::Open))
         .bind(integer("a run's records", count(records.len()))?)
+        .bind(integer("the time of a start", new.at_ms)?)
+        .bind(&new.fold_key)
         .execute(&mut self.connection)
         .await
         .map_err(failed)?;
         self.insert_records(&new.run_id, 0, records).await?;
         Ok(StartOutcome::Started { number })
+    }
+
+    /// The run that the post started, or that took it in and claimed it.
+    async fn run_of_post(&mut self, workflow: &str, post_id: &str) -> Result<Option<String>, sqlx::Error> {
+        sqlx::query(
+            "SELECT run_id FROM runs WHERE workflow = ?1 AND post_id = ?2
+             UNION ALL SELECT run_id FROM claims WHERE kind = ?3 AND scope = ?1 AND name = ?2",
+        )
+        .bind(workflow)
+        .bind(post_id)
+        .bind(POST_CLAIM)
+        .fetch_optional(&mut self.connection)
+        .await
+        .and_then(|row| row.map(|row| row.try_get(0)).transpose())
+    }
+
+    /// The open run that has the key.
+    async fn run_of_key(&mut self, workflow: &str, key: &str) -> Result<Option<String>, sqlx::Error> {
+        sqlx::query("SELECT run_id FROM runs WHERE workflow = ? AND fold_key = ? AND status = 'open'")
+            .bind(workflow)
+            .bind(key)
+            .fetch_optional(&mut self.connection)
+            .await
+            .and_then(|row| row.map(|row| row.try_get(0)).transpose())
+    }
+
+    async fn is_limited(&mut self, workflow: &str, limit: StartLimit) -> Result<bool, sqlx::Error> {
+        let lately: i64 = sqlx::query("SELECT count(*) FROM runs WHERE workflow = ? AND started_ms >= ?")
+            .bind(workflow)
+            .bind(i64::try_from(limit.since_ms).unwrap_or(i64::MAX))
+            .fetch_one(&mut self.connection)
+            .await?
+            .try_get(0)?;
+        Ok(lately >= i64::from(limit.starts))
     }
 
     async fn take_number(&mut self, workflow: &str, start: u64) -> Result<u64, StoreError> {

@@ -18,6 +18,9 @@ fn new_run(run_id: &str, post_id: &str) -> NewRun {
         workflow: "sec".into(),
         post_id: post_id.into(),
         number_start: 1,
+        at_ms: 0,
+        fold_key: None,
+        limit: None,
         first: Box::new(|_| vec![record("start")]),
     }
 }
@@ -47,7 +50,7 @@ async fn a_hundred_starts_take_a_hundred_numbers() {
         .into_iter()
         .filter_map(|outcome| match outcome {
             StartOutcome::Started { number } => Some(number),
-            StartOutcome::AlreadyStarted { .. } => None,
+            _ => None,
         })
         .collect();
     numbers.sort_unstable();

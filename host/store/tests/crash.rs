@@ -20,6 +20,9 @@ fn new_run() -> NewRun {
         workflow: "sec".into(),
         post_id: "p1".into(),
         number_start: 1,
+        at_ms: 0,
+        fold_key: None,
+        limit: None,
         first: Box::new(|_| vec![record(0)]),
     }
 }

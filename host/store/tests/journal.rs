@@ -6,7 +6,8 @@ use std::path::Path;
 use sqlx::{Connection as _, Row as _};
 use tempfile::TempDir;
 use warroom_store::{
-    Claim, NewRun, Options, RECORDS_AT_ONCE_MAX, Record, RunRow, RunStatus, StartOutcome, Store, StoreError,
+    Claim, NewRun, Options, POST_CLAIM, RECORDS_AT_ONCE_MAX, Record, RunRow, RunStatus, StartLimit,
+    StartOutcome, Store, StoreError,
 };
 
 fn url(directory: &Path) -> String {
@@ -31,6 +32,9 @@ fn new_run(run_id: &str, workflow: &str, post_id: &str, number_start: u64) -> Ne
         workflow: workflow.into(),
         post_id: post_id.into(),
         number_start,
+        at_ms: 0,
+        fold_key: None,
+        limit: None,
         first: Box::new(|number| vec![record(&format!("number {number}"))]),
     }
 }
@@ -38,7 +42,7 @@ fn new_run(run_id: &str, workflow: &str, post_id: &str, number_start: u64) -> Ne
 async fn started(store: &Store, run_id: &str, post_id: &str) -> u64 {
     match store.start_run(new_run(run_id, "sec", post_id, 1)).await.unwrap() {
         StartOutcome::Started { number } => number,
-        other @ StartOutcome::AlreadyStarted { .. } => panic!("{other:?}"),
+        other => panic!("{other:?}"),
     }
 }
 
@@ -241,12 +245,12 @@ async fn a_newer_schema_is_refused() {
     let directory = TempDir::new().unwrap();
     open(&directory).await.close().await;
     let mut raw = sqlx::SqliteConnection::connect(&url(directory.path())).await.unwrap();
-    sqlx::query("UPDATE meta SET value = 2").execute(&mut raw).await.unwrap();
+    sqlx::query("UPDATE meta SET value = 3").execute(&mut raw).await.unwrap();
     raw.close().await.unwrap();
     let Err(error) = Store::open(&url(directory.path()), Options::default()).await else {
         panic!("a newer schema was opened");
     };
-    assert_eq!(error, StoreError::NewerSchema { found: 2, known: 1 });
+    assert_eq!(error, StoreError::NewerSchema { found: 3, known: 2 });
 }
 
 #[tokio::test]
@@ -297,4 +301,87 @@ async fn records_at_once_have_a_bound() {
     store.append("r1", 1, many(RECORDS_AT_ONCE_MAX), RunStatus::Open, vec![]).await.unwrap();
     let refused = store.append("r1", 1025, many(RECORDS_AT_ONCE_MAX + 1), RunStatus::Open, vec![]).await;
     assert!(matches!(refused, Err(StoreError::TooLarge { .. })), "{refused:?}");
+}
+
+fn keyed(run_id: &str, post_id: &str, key: &str) -> NewRun {
+    NewRun { fold_key: Some(key.into()), ..new_run(run_id, "sec", post_id, 1) }
+}
+
+#[tokio::test]
+async fn an_open_run_keeps_its_key_to_itself() {
+    let directory = TempDir::new().unwrap();
+    let store = open(&directory).await;
+    assert_eq!(
+        store.start_run(keyed("r1", "p1", "disk")).await.unwrap(),
+        StartOutcome::Started { number: 1 }
+    );
+    let outcome = store.start_run(keyed("r2", "p2", "disk")).await.unwrap();
+    assert_eq!(outcome, StartOutcome::Keyed { run_id: "r1".into() });
+    assert_eq!(store.start_run(keyed("r2", "p2", "cpu")).await.unwrap(), StartOutcome::Started { number: 2 });
+    let other = NewRun { workflow: "ops".into(), ..keyed("r3", "p2", "disk") };
+    assert_eq!(store.start_run(other).await.unwrap(), StartOutcome::Started { number: 1 });
+
+    store.append("r1", 1, vec![record("end")], RunStatus::Ended, Vec::new()).await.unwrap();
+    assert_eq!(
+        store.start_run(keyed("r4", "p4", "disk")).await.unwrap(),
+        StartOutcome::Started { number: 3 }
+    );
+}
+
+#[tokio::test]
+async fn a_post_that_a_run_took_in_starts_no_other() {
+    let directory = TempDir::new().unwrap();
+    let store = open(&directory).await;
+    started(&store, "r1", "p1").await;
+    let taken = Claim { kind: POST_CLAIM.into(), scope: "sec".into(), name: "p2".into() };
+    store.append("r1", 1, vec![record("again")], RunStatus::Ended, vec![taken]).await.unwrap();
+    let outcome = store.start_run(new_run("r2", "sec", "p2", 1)).await.unwrap();
+    assert_eq!(outcome, StartOutcome::AlreadyStarted { run_id: "r1".into() });
+    let other = store.start_run(new_run("r3", "ops", "p2", 1)).await.unwrap();
+    assert_eq!(other, StartOutcome::Started { number: 1 });
+}
+
+#[tokio::test]
+async fn starts_are_limited_within_a_time() {
+    let directory = TempDir::new().unwrap();
+    let store = open(&directory).await;
+    let at = |run_id: &str, at_ms: u64| NewRun {
+        at_ms,
+        limit: Some(StartLimit { starts: 2, since_ms: at_ms.saturating_sub(100) }),
+        ..new_run(run_id, "sec", run_id, 1)
+    };
+    for run in ["r1", "r2"] {
+        assert!(matches!(store.start_run(at(run, 1_000)).await.unwrap(), StartOutcome::Started { .. }));
+    }
+    assert_eq!(store.start_run(at("r3", 1_100)).await.unwrap(), StartOutcome::Limited);
+    // The refused start took no number, and counts for nothing.
+    assert_eq!(store.start_run(at("r3", 1_101)).await.unwrap(), StartOutcome::Started { number: 3 });
+}
+
+#[tokio::test]
+async fn a_journal_of_version_1_is_brought_up_to_date() {
+    let directory = TempDir::new().unwrap();
+    let store = open(&directory).await;
+    started(&store, "r1", "p1").await;
+    store.close().await;
+    let mut db = sqlx::SqliteConnection::connect(&url(directory.path())).await.unwrap();
+    for change in [
+        "DROP INDEX runs_started",
+        "DROP INDEX runs_keyed",
+        "ALTER TABLE runs DROP COLUMN started_ms",
+        "ALTER TABLE runs DROP COLUMN fold_key",
+        "UPDATE meta SET value = 1 WHERE name = 'schema_version'",
+    ] {
+        sqlx::query(change).execute(&mut db).await.unwrap();
+    }
+    db.close().await.unwrap();
+
+    let store = open(&directory).await;
+    assert_eq!(store.records("r1").await.unwrap().len(), 1);
+    assert!(matches!(
+        store.start_run(keyed("r2", "p2", "disk")).await.unwrap(),
+        StartOutcome::Started { number: 2 }
+    ));
+    store.close().await;
+    assert!(open(&directory).await.run("r2").await.unwrap().is_some());
 }

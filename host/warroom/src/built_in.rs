@@ -16,7 +16,7 @@ const BUILT_IN: &[(&str, &[u8], &[Capability])] = &[
     (
         "add_users_channel",
         include_bytes!(concat!(env!("WARROOM_ACTIONS"), "/add_users_channel.wasm")),
-        &[Capability::Channels, Capability::Users, Capability::Members],
+        &[Capability::Channels, Capability::Users, Capability::Members, Capability::Posts],
     ),
     (
         "post",

@@ -4,6 +4,12 @@ use async_trait::async_trait;
 use warroom_runner::{Claim, Journal, JournalError, NewRun, Record, StartOutcome};
 use warroom_store as store;
 
+// What the runner claims for a post is what the store looks for.
+const _: () = assert!(
+    matches!(warroom_runner::POST_CLAIM.as_bytes(), b"post")
+        && matches!(store::POST_CLAIM.as_bytes(), b"post")
+);
+
 /// The runner's journal, kept by the store.
 pub(crate) struct StoreJournal(pub(crate) store::Store);
 
@@ -19,11 +25,19 @@ impl Journal for StoreJournal {
             workflow: new.workflow,
             post_id: new.post_id,
             number_start: new.number_start,
+            at_ms: new.at_ms,
+            fold_key: new.key,
+            limit: Some(store::StartLimit {
+                starts: new.starts_max,
+                since_ms: new.at_ms.saturating_sub(new.limit_period_ms),
+            }),
             first: Box::new(move |number| first(number).into_iter().map(record).collect()),
         };
         Ok(match self.0.start_run(run).await.map_err(|error| failure(&new.run_id, error))? {
             store::StartOutcome::Started { number } => StartOutcome::Started(number),
             store::StartOutcome::AlreadyStarted { run_id } => StartOutcome::AlreadyStarted(run_id),
+            store::StartOutcome::Keyed { run_id } => StartOutcome::Keyed(run_id),
+            store::StartOutcome::Limited => StartOutcome::Limited,
         })
     }
 

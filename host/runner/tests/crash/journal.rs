@@ -17,6 +17,7 @@ struct State {
     posts: BTreeMap<(String, String), String>,
     numbers: BTreeMap<String, u64>,
     claims: Vec<(Claim, String)>,
+    keys: Vec<(String, String, String)>,
     blobs: BTreeMap<String, Vec<u8>>,
 }
 
@@ -42,6 +43,22 @@ impl Journal for MemoryJournal {
             let post = (new.workflow.clone(), new.post_id.clone());
             if let Some(run) = state.posts.get(&post) {
                 return Ok(StartOutcome::AlreadyStarted(run.clone()));
+            }
+            if let Some((_, run)) =
+                state.claims.iter().find(|(claim, _)| *claim == Claim::post(&new.workflow, &new.post_id))
+            {
+                return Ok(StartOutcome::AlreadyStarted(run.clone()));
+            }
+            let keyed = state.keys.iter().find(|(workflow, key, run)| {
+                *workflow == new.workflow
+                    && Some(key) == new.key.as_ref()
+                    && state.runs.get(run).is_some_and(|(_, ended)| !ended)
+            });
+            if let Some((_, _, run)) = keyed {
+                return Ok(StartOutcome::Keyed(run.clone()));
+            }
+            if let Some(key) = &new.key {
+                state.keys.push((new.workflow.clone(), key.clone(), new.run_id.clone()));
             }
             let next = state.numbers.entry(new.workflow.clone()).or_insert(new.number_start);
             let number = *next;

@@ -46,7 +46,10 @@ fn component(name: &str, capabilities: &[Capability]) -> Source {
 fn sources() -> Vec<Source> {
     vec![
         component("create_channel", &[Capability::Channels]),
-        component("add_users_channel", &[Capability::Channels, Capability::Users, Capability::Members]),
+        component(
+            "add_users_channel",
+            &[Capability::Channels, Capability::Users, Capability::Members, Capability::Posts],
+        ),
         component("post", &[Capability::Channels, Capability::Posts]),
         component("archive_channel", &[Capability::Channels, Capability::Archiving]),
     ]

@@ -44,7 +44,7 @@ async fn each_imports_only_what_it_needs_and_is_small() {
     use Capability::{Archiving, Channels, Members, Posts, Users};
     for (component, imports) in [
         ("create_channel", &[Channels][..]),
-        ("add_users_channel", &[Channels, Users, Members]),
+        ("add_users_channel", &[Channels, Users, Members, Posts]),
         ("post", &[Channels, Posts]),
         ("archive_channel", &[Channels, Archiving]),
     ] {
@@ -177,6 +177,17 @@ async fn add_users_channel_names_those_who_are_not_in() {
 }
 
 #[tokio::test]
+async fn add_users_channel_mentions_those_who_are_in_where_that_is_wanted() {
+    let input = json!({"channel_name": "room-7", "users": ["jon", "chris"], "notify": "Yes"});
+    let (calls, _) = run("add_users_channel", input).await;
+    let Some(Call::CreatePost { channel_id, draft }) = calls.last() else { panic!("{calls:?}") };
+    assert_eq!(
+        (channel_id.as_str(), draft.message.as_str()),
+        ("id-room-7", "@jon @chris: you are needed here.")
+    );
+}
+
+#[tokio::test]
 async fn add_users_channel_fails_when_nobody_is_in() {
     let error = run_failing(
         "add_users_channel",
@@ -204,7 +215,8 @@ async fn post_hands_its_controls_over_as_data() {
                 {"name": "Impact", "type": "options", "options": ["I1", "I2"]},
             ],
             "transition_title": "On",
-            "transitions": [{"label": "Triaged", "description": "Issue has been triaged", "to": "DevelopFix"}],
+            "transitions": [{"label": "Triaged", "description": "Issue has been triaged", "to": "DevelopFix",
+                "allowed": ["@jon"]}],
         }),
     )
     .await;
@@ -224,6 +236,7 @@ async fn post_hands_its_controls_over_as_data() {
             label: "Triaged".into(),
             description: "Issue has been triaged".into(),
             to: "DevelopFix".into(),
+            allowed: vec!["jon".into()],
         }],
     };
     let draft = PostDraft { message: "New issue".into(), controls: Some(controls) };
