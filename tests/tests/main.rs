@@ -19,4 +19,5 @@ mod faults;
 mod kill;
 mod security_issue;
 mod stage;
+mod triggers;
 mod workflow_files;

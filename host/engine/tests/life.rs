@@ -175,7 +175,10 @@ impl Driven {
                 label: text(offer, "label"),
                 description: text(offer, "description"),
                 to: text(offer, "to"),
-                allowed: Vec::new(),
+                allowed: offer["allowed"]
+                    .as_array()
+                    .map(|names| names.iter().map(|name| name.as_str().unwrap().to_owned()).collect())
+                    .unwrap_or_default(),
             })
             .collect();
         if fields.is_empty() && transitions.is_empty() {
@@ -284,6 +287,56 @@ fn the_first_transition_wins_and_the_second_person_is_told_who() {
     let post = driven.run.posts[0].key.clone();
     let late = Input::SetField { post, field: 1, option: Some("L1".into()) };
     assert!(driven.decide(late, "chris").is_err(), "fields close with the step");
+}
+
+#[test]
+fn a_transition_may_be_for_some_people_only() {
+    let offer = r#"{"name": "P", "type": "post",
+        "transitions": [{"label": "Close", "to": "B", "allowed": ["@jon", "id-sam"]}]}"#;
+    let mut driven = Driven::new(steps(&[("A", offer, ""), ("B", r#"{"name": "R", "type": "post"}"#, "")]));
+    assert_eq!(driven.run_to_wait(), Next::Wait);
+    let refusal = driven.press("Close", "chris").unwrap_err();
+    assert_eq!(refusal.to_string(), "\u{201c}Close\u{201d} is for @jon, @id-sam.");
+    driven.press("Close", "sam").unwrap();
+    assert_eq!(driven.run.leaving().unwrap().by, Chooser::Person(person("sam")));
+}
+
+fn repeated(n: usize) -> Fact {
+    let permalink = format!("http://chat/infosec/pl/p{n}");
+    Fact::Repeated { repeat: Repeat { post_id: format!("p{n}"), user: person("nagios"), permalink } }
+}
+
+#[test]
+fn repeats_are_told_when_the_run_rests_and_again_when_there_are_more() {
+    let mut driven = Driven::new(workflow(SECURITY_ISSUE));
+    driven.record(vec![repeated(1)]);
+    assert!(matches!(driven.settle(), Next::Act(_)), "what the incident needs comes first");
+    assert_eq!(driven.run_to_wait(), Next::TellRepeats);
+    driven.record(vec![Fact::RepeatsIntended { key: "k".into(), channel_id: "room".into() }, repeated(2)]);
+    assert_eq!(driven.settle(), Next::TellRepeats);
+    let told = |count| Fact::RepeatsTold { post_id: "post".into(), count };
+    driven.record(vec![told(1)]);
+    assert_eq!(driven.settle(), Next::TellRepeats, "a second one came meanwhile");
+    driven.record(vec![told(2)]);
+    assert_eq!(driven.settle(), Next::Wait);
+    assert_eq!(driven.run.repeats.post.as_ref().unwrap().post_id.as_deref(), Some("post"));
+
+    driven.record(vec![repeated(3), Fact::RepeatsUntold { count: 3, reason: "the room is gone".into() }]);
+    assert_eq!(driven.settle(), Next::Wait, "what cannot be told is not tried for ever");
+}
+
+#[test]
+fn a_blocked_run_tells_of_repeats_too() {
+    let mut driven = Driven::new(workflow(SECURITY_ISSUE));
+    driven.fail("the name is taken");
+    driven.record(vec![
+        repeated(1),
+        Fact::NoticeIntended { key: "n".into(), channel_id: "town".into() },
+        Fact::NoticePosted { key: "n".into(), post_id: "notice".into() },
+    ]);
+    assert_eq!(driven.settle(), Next::TellRepeats);
+    driven.record(vec![Fact::RepeatsTold { post_id: "post".into(), count: 1 }]);
+    assert_eq!(driven.settle(), Next::Blocked);
 }
 
 #[test]

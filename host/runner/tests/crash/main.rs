@@ -70,23 +70,41 @@ struct World {
     chat: Arc<MemoryChat>,
     fuse: Arc<Fuse>,
     components: Arc<Components>,
+    workflow: String,
 }
 
 impl World {
     fn new(components: Arc<Components>) -> World {
+        World::with(components, WORKFLOW.to_owned())
+    }
+
+    fn with(components: Arc<Components>, workflow: String) -> World {
         let fuse = Arc::new(Fuse::default());
         World {
             journal: Arc::new(MemoryJournal::new(Arc::clone(&fuse))),
             chat: Arc::new(MemoryChat::new(Arc::clone(&fuse))),
             fuse,
             components,
+            workflow,
+        }
+    }
+
+    /// Returns once the only run waits for people.
+    async fn waits(&self, runner: &Runner) -> Run {
+        let workflow = warroom_workflow::check(&self.workflow, self.components.catalog()).workflows.remove(0);
+        loop {
+            let run = runner.run(&self.journal.run_ids()[0]).await.unwrap();
+            if next(&workflow, &run) == Next::Wait {
+                return run;
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
         }
     }
 
     /// A process: a runner over what survived.
     async fn start(&self) -> Runner {
         let workflows = Workflows::default();
-        let file = LoadedFile { name: "security_issue.json".into(), text: WORKFLOW.into() };
+        let file = LoadedFile { name: "security_issue.json".into(), text: self.workflow.clone() };
         assert!(workflows.put(&file, self.components.catalog()).0);
         let options = Options { retry_first_ms: 1, retry_wait_max_ms: 4, ..Options::default() };
         let runner = Runner::new(
@@ -225,23 +243,84 @@ async fn a_death_at_any_call_loses_nothing_and_doubles_nothing() {
     }
 }
 
+/// The same incident, opened by a trigger with a key.
+fn keyed() -> String {
+    WORKFLOW.replacen(
+        r##""match": "#sec""##,
+        r##""match": "#sec", "key": "{{.Trigger.IssueReported.TeamName}}""##,
+        1,
+    )
+}
+
+/// Reports the same thing again, as a stream that offers a post until it is taken.
+async fn repeat(world: &World, runner: &Runner) -> bool {
+    for n in 1..=3 {
+        let post = IncomingPost { post_id: format!("post-{n}"), ..report() };
+        tokio::select! {
+            biased;
+            () = world.fuse.blown() => return false,
+            started = runner.on_post(&post) => assert_eq!(started.unwrap(), [], "folded, not started"),
+        }
+    }
+    loop {
+        tokio::select! {
+            biased;
+            () = world.fuse.blown() => return false,
+            run = runner.run(&world.journal.run_ids()[0]) => if run.unwrap().repeats.settled == 3 {
+                return true;
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn repeats_are_counted_once_each_and_told_in_one_post_whenever_it_dies() {
+    let components = components().await;
+    for death in [Death::BeforeTheCall, Death::AfterTheCall] {
+        let mut deaths = 0;
+        for at in 1.. {
+            let world = World::with(Arc::clone(&components), keyed());
+            let runner = world.start().await;
+            runner.on_post(&report()).await.unwrap();
+            world.waits(&runner).await;
+            world.fuse.arm(at, death);
+            let told = repeat(&world, &runner).await;
+            world.fuse.disarm();
+            runner.stop();
+            deaths += usize::from(!told);
+            let after = format!("died {death:?} number {at}: {}", world.fuse.last_call());
+            if !told {
+                let runner = world.start().await;
+                let told = tokio::time::timeout(Duration::from_secs(30), repeat(&world, &runner)).await;
+                assert!(told.unwrap_or_else(|_| panic!("stuck after it {after}")));
+                runner.stop();
+            }
+            assert_eq!(world.journal.run_ids().len(), 1, "{after}");
+            let room = world.chat.only_room(&after);
+            let messages = world.chat.messages(&room.id);
+            let told_of: Vec<_> = messages.iter().filter(|text| text.starts_with(":repeat:")).collect();
+            assert_eq!(told_of.len(), 1, "{after}: {messages:?}");
+            assert!(
+                told_of[0].starts_with(":repeat: Reported 3 more times. Last: [this post]("),
+                "{after}: {told_of:?}"
+            );
+            if told {
+                break;
+            }
+        }
+        assert!(deaths > 6, "only {deaths} points were tried");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_press_whose_connection_breaks_while_it_is_journalled_still_counts() {
     let world = World::new(components().await);
     let runner = world.start().await;
     runner.on_post(&report()).await.unwrap();
-    let catalog = world.components.catalog();
-    let workflow = warroom_workflow::check(WORKFLOW, catalog).workflows.remove(0);
-    let (post, context) = loop {
-        let run = runner.run(&world.journal.run_ids()[0]).await.unwrap();
-        // Only a run that waits makes no call of its own, which the fuse would take for the press.
-        if next(&workflow, &run) == Next::Wait {
-            let post = run.posts.last().cloned().unwrap();
-            let context = world.chat.control(&post.post_id, "Triaged").unwrap();
-            break (post, context);
-        }
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    };
+    // Only a run that waits makes no call of its own, which the fuse would take for the press.
+    let post = world.waits(&runner).await.posts.last().cloned().unwrap();
+    let context = world.chat.control(&post.post_id, "Triaged").unwrap();
     let (post_id, channel_id) = (post.post_id, post.channel_id);
     let press = Press { context, post_id, channel_id, by: person("chris"), option: None };
     // The journal has it, and whoever waited for the journal is gone.
