@@ -20,6 +20,10 @@ lint:
 bench *ARGS:
     cargo xtask bench {{ARGS}}
 
+# Fuzz the parsers: `just fuzz` takes a minute for each, `just fuzz 600` ten.
+fuzz *ARGS:
+    cargo xtask fuzz {{ARGS}}
+
 # Build the built-in actions into target/actions/*.wasm.
 actions:
     cargo xtask actions

@@ -5,6 +5,7 @@
 
 mod actions;
 mod component;
+mod fuzz;
 mod process;
 mod tasks;
 mod toolchain;
@@ -42,6 +43,11 @@ const SUBCOMMANDS: &[Subcommand] = &[
         name: "bench",
         summary: "run the benchmarks; takes `cargo bench`'s arguments",
         run: tasks::bench,
+    },
+    Subcommand {
+        name: "fuzz",
+        summary: "fuzz the parsers; takes seconds for each target, and a target",
+        run: fuzz::fuzz,
     },
 ];
 

@@ -18,6 +18,8 @@ pub(crate) const TRIGGER_TYPE: &str = "E021";
 pub(crate) const TRIGGER_CONDITION: &str = "E022";
 pub(crate) const PATTERN: &str = "E023";
 
+pub(crate) const GROUP_NAME: &str = "E024";
+
 pub(crate) const NO_STEPS: &str = "E030";
 pub(crate) const NO_ACTIONS: &str = "E031";
 pub(crate) const UNKNOWN_ACTION_TYPE: &str = "E032";
@@ -36,5 +38,8 @@ pub(crate) const TOO_MANY_PROBLEMS: &str = "E099";
 
 pub(crate) const BYTE_ORDER_MARK: &str = "W001";
 pub(crate) const NO_WORKFLOWS: &str = "W002";
+pub(crate) const MATCHES_EMPTY: &str = "W003";
+pub(crate) const NEVER_FIRES: &str = "W004";
+pub(crate) const CONSTANT_KEY: &str = "W005";
 pub(crate) const UNREACHABLE_STEP: &str = "W012";
 pub(crate) const RETRY_WITHOUT_EFFECT: &str = "W013";

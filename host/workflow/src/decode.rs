@@ -19,6 +19,11 @@ pub const STEPS_MAX: usize = 1_000;
 /// The largest number that a workflow's incidents can begin with.
 pub(crate) const INSTANCE_NUMBER_START_MAX: u64 = 1_000_000_000;
 
+/// The most starts that a `start_limit` allows.
+pub(crate) const START_LIMIT_STARTS_MAX: u32 = 1_000;
+/// The longest time of a `start_limit`, in minutes.
+pub(crate) const START_LIMIT_MINUTES_MAX: u32 = 24 * 60;
+
 /// What the messages about a whole workflow, and about its triggers and actions, begin with.
 pub(crate) const PARSING: &str = "Error parsing workflow: ";
 pub(crate) const TRIGGERS: &str = "Error parsing workflow: unable to load triggers: ";
@@ -64,12 +69,16 @@ impl Decoder<'_, '_> {
 
     fn workflow(&mut self, node: &Node, names: &mut Names) -> Option<DraftWorkflow> {
         self.object(PARSING, "a workflow", node)?;
-        self.keys("a workflow", node, &["name", "description", "instance_number_start", "triggers", "steps"]);
+        self.keys(
+            "a workflow",
+            node,
+            &["name", "description", "instance_number_start", "start_limit", "triggers", "steps"],
+        );
         Some(DraftWorkflow {
             name: self.name(PARSING, "workflow", node, names),
             description: self.optional_text(PARSING, node, "description").map(str::to_owned),
             instance_number_start: self.instance_number_start(node),
-            start_limit: StartLimit::default(),
+            start_limit: self.start_limit(node),
             triggers: self.triggers(node),
             steps: self.steps(node),
         })
@@ -88,6 +97,35 @@ impl Decoder<'_, '_> {
             let help = "leave it away to begin with 1".to_owned();
             self.findings.error(codes::WRONG_VALUE, member.value.mark(), message, help);
             1
+        })
+    }
+
+    fn start_limit(&mut self, workflow: &Node) -> StartLimit {
+        let default = StartLimit::default();
+        let Some(member) = workflow.member("start_limit") else { return default };
+        let what = "`start_limit`";
+        if self.object(PARSING, what, &member.value).is_none() {
+            return default;
+        }
+        self.keys(what, &member.value, &["starts", "minutes"]);
+        StartLimit {
+            starts: self.bounded(&member.value, "starts", START_LIMIT_STARTS_MAX, default.starts),
+            minutes: self.bounded(&member.value, "minutes", START_LIMIT_MINUTES_MAX, default.minutes),
+        }
+    }
+
+    /// A whole number from 1 to `max`.
+    pub(crate) fn bounded(&mut self, node: &Node, key: &str, max: u32, default: u32) -> u32 {
+        let Some(member) = node.member(key) else { return default };
+        let number = match &member.value.data {
+            Data::Number(number) => number.as_u64().and_then(|number| u32::try_from(number).ok()),
+            _ => None,
+        };
+        number.filter(|number| (1..=max).contains(number)).unwrap_or_else(|| {
+            let message = format!("`{key}` must be a whole number from 1 to {max}");
+            let help = format!("leave it away for {default}");
+            self.findings.error(codes::WRONG_VALUE, member.value.mark(), message, help);
+            default
         })
     }
 

@@ -55,13 +55,17 @@ mod diagnostic;
 mod document;
 mod draft;
 mod excerpt;
+mod file_schema;
+mod folding;
 mod lines;
 mod machine;
 mod model;
 mod name;
 mod parameters;
 mod patterns;
+mod prose;
 mod schema;
+mod screen;
 mod spelling;
 mod templates;
 mod triggers;
@@ -71,6 +75,7 @@ pub use decode::{STEPS_MAX, WORKFLOWS_MAX};
 pub use diagnostic::{DIAGNOSTICS_MAX, Diagnostic, Severity};
 pub use document::NESTING_MAX;
 pub use excerpt::render_diagnostics;
+pub use file_schema::file_schema;
 pub use model::{
     Action, ActionKind, Condition, MatchIn, OnError, Retry, StartLimit, Step, Trigger, Workflow,
 };

@@ -1,10 +1,15 @@
 //! Which workflows a message starts.
 
+use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::model::{Condition, Trigger, Workflow};
+use crate::folding::folded;
+use crate::model::{Condition, MatchIn, Trigger, Workflow};
 use crate::name::Name;
+use crate::prose::prose;
+use crate::screen::Screen;
 
 /// A message of the chat, as triggers see it.
 #[derive(Debug, Clone, Copy)]
@@ -47,43 +52,114 @@ pub struct Match {
 ///
 /// `match` finds its text as a word or phrase: what stands before and after it must not be a letter, a digit or an
 /// underscore. So `#sec` is found in `x #sec y`, `#sec.` and `(#sec)`, but not in `#security` or `a#sec`. Letter case
-/// counts.
+/// counts unless the trigger ignores it. Of what people write, code and quoted lines do not count; see [`MatchIn`].
+///
+/// A message is read once, whatever the number of triggers: one automaton finds the few triggers that may fire, and only those are
+/// looked at.
 #[derive(Debug, Clone, Default)]
 pub struct TriggerIndex {
     workflows: Vec<Arc<Workflow>>,
+    /// Workflow and trigger of each number that the screen knows.
+    triggers: Vec<(usize, usize)>,
+    screen: Screen,
 }
 
 impl TriggerIndex {
     /// An index of the triggers of `workflows`.
     pub fn new(workflows: impl IntoIterator<Item = Arc<Workflow>>) -> TriggerIndex {
-        TriggerIndex { workflows: workflows.into_iter().collect() }
+        let workflows: Vec<_> = workflows.into_iter().collect();
+        let mut triggers = Vec::new();
+        for (place, workflow) in workflows.iter().enumerate() {
+            triggers.extend((0..workflow.triggers.len()).map(|trigger| (place, trigger)));
+        }
+        let conditions =
+            workflows.iter().flat_map(|workflow| &workflow.triggers).map(|trigger| &trigger.condition);
+        let screen = Screen::new(conditions);
+        TriggerIndex { workflows, triggers, screen }
     }
 
     /// The workflows that `message` starts, in the order they were given, each at most once: its triggers are tried in
     /// the order of the file, and the first that matches wins.
     pub fn matches(&self, message: &Message<'_>) -> Vec<Match> {
-        let matching = |workflow: &Arc<Workflow>| {
-            let trigger = workflow.triggers.iter().find(|trigger| fires(trigger, message))?;
-            Some(Match {
-                workflow: Arc::clone(workflow),
-                trigger: trigger.name.clone(),
-                groups: BTreeMap::new(),
-            })
-        };
-        self.workflows.iter().filter_map(matching).collect()
+        let texts = Texts::of(message);
+        let mut matches: Vec<Match> = Vec::new();
+        let mut won = None;
+        for number in self.screen.candidates(&folded(&texts.all)) {
+            let Some((place, trigger)) = self.triggers.get(number) else { continue };
+            if won == Some(*place) {
+                continue;
+            }
+            let Some(workflow) = self.workflows.get(*place) else { continue };
+            let Some(trigger) = workflow.triggers.get(*trigger) else { continue };
+            if let Some(groups) = fires(trigger, message, &texts) {
+                won = Some(*place);
+                matches.push(Match { workflow: Arc::clone(workflow), trigger: trigger.name.clone(), groups });
+            }
+        }
+        matches
     }
 }
 
-fn fires(trigger: &Trigger, message: &Message<'_>) -> bool {
+/// What triggers search of a message.
+struct Texts<'a> {
+    /// Text and attachments.
+    all: Cow<'a, str>,
+    text: &'a str,
+    /// Made only when some trigger asks for it.
+    prose: OnceCell<Cow<'a, str>>,
+}
+
+impl<'a> Texts<'a> {
+    fn of(message: &Message<'a>) -> Texts<'a> {
+        let all = match (message.text, message.attachments) {
+            (text, "") => Cow::Borrowed(text),
+            ("", attachments) => Cow::Borrowed(attachments),
+            (text, attachments) => Cow::Owned(format!("{text}\n{attachments}")),
+        };
+        Texts { all, text: message.text, prose: OnceCell::new() }
+    }
+
+    fn of_trigger(&self, trigger: &Trigger, author: Author) -> &str {
+        let by_author = match author {
+            Author::Person => MatchIn::Prose,
+            Author::Automation => MatchIn::All,
+        };
+        match trigger.match_in.unwrap_or(by_author) {
+            MatchIn::All => &self.all,
+            MatchIn::Prose => self.prose.get_or_init(|| prose(self.text)),
+        }
+    }
+}
+
+/// The groups of the pattern, when the trigger fires.
+fn fires(trigger: &Trigger, message: &Message<'_>, texts: &Texts<'_>) -> Option<BTreeMap<String, String>> {
     let among = |names: &[String], actual: &[&str]| {
         names.is_empty() || names.iter().any(|name| actual.contains(&name.as_str()))
     };
-    among(&trigger.team_names, &[message.team_name])
-        && among(&trigger.channel_names, &[message.channel_name, message.channel_display_name])
-        && match &trigger.condition {
-            Condition::Text { text, .. } => holds_phrase(message.text, text),
-            Condition::Pattern(pattern) => pattern.is_match(message.text),
+    if !among(&trigger.team_names, &[message.team_name])
+        || !among(&trigger.channel_names, &[message.channel_name, message.channel_display_name])
+    {
+        return None;
+    }
+    let text = texts.of_trigger(trigger, message.author);
+    let groups = match &trigger.condition {
+        Condition::Pattern(pattern) => pattern.groups(text)?,
+        condition => condition.is_met_by(text).then(BTreeMap::new)?,
+    };
+    (!trigger.except.iter().any(|exception| exception.is_met_by(text))).then_some(groups)
+}
+
+impl Condition {
+    /// Whether `text` holds the word or phrase, or matches the pattern.
+    pub(crate) fn is_met_by(&self, text: &str) -> bool {
+        match self {
+            Condition::Pattern(pattern) => pattern.is_match(text),
+            Condition::Text { text: phrase, ignore_case: false } => holds_phrase(text, phrase),
+            Condition::Text { text: phrase, ignore_case: true } => {
+                holds_phrase(&folded(text), &folded(phrase))
+            }
         }
+    }
 }
 
 /// Whether `phrase` stands in `text` with no word character before or after it.
@@ -91,7 +167,6 @@ fn holds_phrase(text: &str, phrase: &str) -> bool {
     if phrase.is_empty() {
         return false;
     }
-    let is_word = |character: char| character.is_alphanumeric() || character == '_';
     // Occurrences may overlap, as `a a` does twice in `a a a`, so the search goes on one character after each.
     let mut from = 0;
     while let Some(found) = text.get(from..).and_then(|rest| rest.find(phrase)) {
@@ -104,6 +179,11 @@ fn holds_phrase(text: &str, phrase: &str) -> bool {
         from = text.ceil_char_boundary(start + 1);
     }
     false
+}
+
+/// Whether the character is part of a word.
+pub(crate) fn is_word(character: char) -> bool {
+    character.is_alphanumeric() || character == '_'
 }
 
 #[cfg(test)]

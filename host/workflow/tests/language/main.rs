@@ -4,9 +4,12 @@
 
 mod acceptance;
 mod diagnostics;
+mod go_patterns;
 mod go_templates;
 mod limits;
 mod properties;
+mod schema;
+mod triggers;
 
 use warroom_workflow::{ActionType, Catalog};
 

@@ -1,0 +1,136 @@
+//! A bounded run of each fuzz target, seeded with what the repository has.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+
+use crate::process::{available, cargo, run};
+use crate::workspace;
+
+/// How long each target runs, in seconds, unless another time is given.
+const SECONDS: u32 = 60;
+
+/// The targets, and what makes their seeds.
+const TARGETS: [(&str, fn() -> Result<Vec<String>>); 3] =
+    [("file", files), ("template", templates), ("pattern", patterns)];
+
+/// Runs every target, or the one that is named.
+pub(crate) fn fuzz(arguments: &[String]) -> Result<()> {
+    let (seconds, only) = parse(arguments)?;
+    if !available("fuzz") {
+        bail!("cargo-fuzz is not installed: `cargo install --locked cargo-fuzz` does it");
+    }
+    for (target, seeds) in TARGETS.into_iter().filter(|(target, _)| only.is_none_or(|only| only == *target)) {
+        let corpus = workspace::root().join("fuzz/corpus").join(target);
+        write_seeds(&corpus, &seeds()?)?;
+        println!("\n== {target}, {seconds} s");
+        // Without a sanitizer it runs on the pinned compiler: there is no unsafe code that one could find anything in.
+        let mut command = cargo();
+        command.args(["fuzz", "run", "--sanitizer", "none", target]).arg(&corpus).arg("--");
+        command.args([
+            &format!("-max_total_time={seconds}"),
+            "-timeout=10",
+            "-rss_limit_mb=2048",
+            "-max_len=16384",
+            "-print_final_stats=1",
+        ]);
+        run(&mut command)?;
+    }
+    Ok(())
+}
+
+/// The time, and the target where one is named.
+fn parse(arguments: &[String]) -> Result<(u32, Option<&str>)> {
+    let (mut seconds, mut only) = (SECONDS, None);
+    for argument in arguments {
+        if let Ok(given) = argument.parse() {
+            seconds = given;
+        } else if TARGETS.iter().any(|(target, _)| target == argument) {
+            only = Some(argument.as_str());
+        } else {
+            let known: Vec<_> = TARGETS.iter().map(|(target, _)| *target).collect();
+            bail!(
+                "`{argument}` is neither a time in seconds nor a target; the targets are {}",
+                known.join(", ")
+            );
+        }
+    }
+    Ok((seconds, only))
+}
+
+/// Writes what is not there yet; what earlier runs found stays.
+fn write_seeds(corpus: &Path, seeds: &[String]) -> Result<()> {
+    fs::create_dir_all(corpus).with_context(|| format!("making {}", corpus.display()))?;
+    for (number, seed) in seeds.iter().enumerate() {
+        let path = corpus.join(format!("seed-{number}"));
+        fs::write(&path, seed).with_context(|| format!("writing {}", path.display()))?;
+    }
+    Ok(())
+}
+
+/// The samples, and the files that the tests know to be wrong.
+fn files() -> Result<Vec<String>> {
+    let mut seeds = Vec::new();
+    for directory in ["samples/workflows", "host/workflow/tests/fixtures/wrong"] {
+        let directory = workspace::root().join(directory);
+        let entries = fs::read_dir(&directory).with_context(|| format!("reading {}", directory.display()))?;
+        let mut paths: Vec<PathBuf> = entries
+            .map(|entry| Ok(entry?.path()))
+            .collect::<std::io::Result<_>>()
+            .with_context(|| format!("reading {}", directory.display()))?;
+        paths.sort();
+        for path in paths.iter().filter(|path| path.extension().is_some_and(|extension| extension == "json"))
+        {
+            // A fixture may be no text at all.
+            seeds.push(String::from_utf8_lossy(&fs::read(path)?).into_owned());
+        }
+    }
+    Ok(seeds)
+}
+
+fn templates() -> Result<Vec<String>> {
+    Ok(cases("templates.json")?.iter().map(|case| text(case, "template")).collect())
+}
+
+/// The target takes a pattern and a text; how many bytes belong to which is said by the end of the input.
+fn patterns() -> Result<Vec<String>> {
+    Ok(cases("regexes.json")?.iter().map(|case| text(case, "pattern") + &text(case, "text")).collect())
+}
+
+/// The recorded cases of Go that the tests compare with.
+fn cases(name: &str) -> Result<Vec<Value>> {
+    let path = workspace::root().join("host/workflow/tests/fixtures").join(name);
+    let file = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+    let file: Value = serde_json::from_str(&file).with_context(|| format!("reading {}", path.display()))?;
+    Ok(file.get("cases").and_then(Value::as_array).cloned().unwrap_or_default())
+}
+
+fn text(case: &Value, name: &str) -> String {
+    case.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(words: &[&str]) -> Vec<String> {
+        words.iter().map(|word| (*word).to_owned()).collect()
+    }
+
+    #[test]
+    fn a_time_and_a_target_may_be_given() {
+        assert_eq!(parse(&[]).unwrap(), (SECONDS, None));
+        assert_eq!(parse(&words(&["5", "template"])).unwrap(), (5, Some("template")));
+        let error = parse(&words(&["tempalte"])).unwrap_err().to_string();
+        assert!(error.contains("the targets are file, template, pattern"), "{error}");
+    }
+
+    #[test]
+    fn every_target_has_seeds() {
+        for (target, seeds) in TARGETS {
+            assert!(seeds().unwrap().len() > 3, "{target}");
+        }
+    }
+}
