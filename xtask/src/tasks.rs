@@ -40,8 +40,9 @@ pub(crate) fn lint(_arguments: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// All benchmarks. They stand in the one crate that sees all others.
+/// All benchmarks: those of the language, and those that cross the crates.
 pub(crate) fn bench(arguments: &[String]) -> Result<()> {
     crate::actions::build()?;
-    run(cargo().args(["bench", "--package", "warroom-tests", "--benches"]).args(arguments))
+    let packages = ["--package", "warroom-workflow", "--package", "warroom-tests"];
+    run(cargo().arg("bench").args(packages).arg("--benches").args(arguments))
 }
