@@ -9,6 +9,7 @@ mod mermaid;
 mod offers;
 mod placement;
 mod route;
+mod span;
 mod state_box;
 mod svg;
 mod text;

@@ -9,6 +9,8 @@ pub(super) fn draw(machines: &[Machine<'_>]) -> String {
     for (place, machine) in machines.iter().enumerate() {
         let prefix = format!("w{place}s");
         let _ = writeln!(out, "  subgraph w{place}[\"{}\"]", escaped(machine.name));
+        // Without it, a box that no arrow leaves is laid out from left to right.
+        out.push_str("    direction TB\n");
         for (place, state) in machine.states.iter().enumerate() {
             let _ = writeln!(out, "    {prefix}{place}{}", shape(state));
         }

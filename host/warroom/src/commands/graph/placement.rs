@@ -5,12 +5,16 @@
 //! times as long for 100 steps); it is deterministic; and nearly all that it depends on is in the program anyway.
 
 use super::route::{Point, Size};
+use super::span::rows_passed;
 use dugong::graphlib::{EdgeKey, Graph, GraphOptions};
 use dugong::{EdgeLabel, GraphLabel, LabelPos, LayoutError, NodeLabel, WorkControl, WorkError};
 
-/// How much work one drawing may take, in the library's units: about three seconds and 300 MB on a slow core. A chain of
-/// 1,000 steps takes half a million.
+/// How much work one drawing may take, in the library's units: about two seconds. A chain of 1,000 steps takes half a
+/// million.
 const WORK_MAX: usize = 30_000_000;
+/// How many rows the arrows of one drawing may pass through: what the library counts late, since it has spent 200 MB on
+/// these by then. 200 steps that all lead to the same last one pass through 40,000.
+const ROWS_PASSED_MAX: usize = 100_000;
 
 const BETWEEN_BOXES: f64 = 44.0;
 const BETWEEN_LINES: f64 = 26.0;
@@ -33,18 +37,19 @@ pub(super) enum PlacementError {
 
 /// How much work is left.
 pub(super) struct Work {
-    left: usize,
+    units_left: usize,
+    rows_left: usize,
 }
 
 impl Default for Work {
     fn default() -> Work {
-        Work { left: WORK_MAX }
+        Work { units_left: WORK_MAX, rows_left: ROWS_PASSED_MAX }
     }
 }
 
 impl WorkControl for Work {
     fn charge(&mut self, units: usize) -> Result<(), WorkError> {
-        self.left = self.left.checked_sub(units).ok_or(WorkError::Interrupted)?;
+        self.units_left = self.units_left.checked_sub(units).ok_or(WorkError::Interrupted)?;
         Ok(())
     }
 }
@@ -74,6 +79,10 @@ pub(super) struct PlacedLink {
 
 /// Places boxes of these sizes, the first one on top.
 pub(super) fn place(boxes: &[Size], links: &[Link], work: &mut Work) -> Result<Placement, PlacementError> {
+    let arrows: Vec<_> = links.iter().map(|link| (link.from, link.to)).collect();
+    let rows = rows_passed(boxes.len(), &arrows);
+    work.rows_left = work.rows_left.checked_sub(rows).ok_or(PlacementError::TooTangled)?;
+
     let mut graph: Graph<NodeLabel, EdgeLabel, GraphLabel> =
         Graph::new(GraphOptions { multigraph: true, ..GraphOptions::default() });
     graph.set_graph(GraphLabel {
@@ -143,10 +152,24 @@ mod tests {
         let (boxes, links) = chain(20);
         let mut work = Work::default();
         place(&boxes, &links, &mut work).unwrap();
-        let needed = WORK_MAX - work.left;
-        assert!(place(&boxes, &links, &mut Work { left: needed }).is_ok());
-        let error = place(&boxes, &links, &mut Work { left: needed - 1 }).err();
-        assert_eq!(error, Some(PlacementError::TooTangled));
+        let units = WORK_MAX - work.units_left;
+        let rows = ROWS_PASSED_MAX - work.rows_left;
+        for (units_left, rows_left, placed) in
+            [(units, rows, true), (units - 1, rows, false), (units, rows - 1, false)]
+        {
+            let error = place(&boxes, &links, &mut Work { units_left, rows_left }).err();
+            assert_eq!(error, if placed { None } else { Some(PlacementError::TooTangled) });
+        }
+    }
+
+    #[test]
+    fn the_rows_that_arrows_pass_are_counted_beforehand() {
+        let (boxes, mut links) = chain(12);
+        links.extend([(0, 11), (9, 2), (3, 3), (5, 8)].map(|(from, to)| Link { from, to, label: None }));
+        let mut work = Work::default();
+        let placement = place(&boxes, &links, &mut work).unwrap();
+        let passed: usize = placement.links.iter().map(|link| link.passes.len()).sum();
+        assert_eq!(passed, ROWS_PASSED_MAX - work.rows_left);
     }
 
     #[test]

@@ -158,7 +158,9 @@ enum End {
 
 /// Where arrows meet their boxes: as near as possible below or above where they go, in the same order, and apart.
 fn ports(boxes: &[Size], links: &[Link], placement: &Placement) -> BTreeMap<(usize, End), Point> {
-    let mut sides: BTreeMap<(usize, bool), Vec<(f64, usize, End)>> = BTreeMap::new();
+    // What meets the upper or the lower side of a box, with the column where it comes from.
+    type Wanted = Vec<(f64, usize, End)>;
+    let mut sides: BTreeMap<(usize, bool), Wanted> = BTreeMap::new();
     for (place, (link, placed)) in links.iter().zip(&placement.links).enumerate() {
         let ends = [(link.from, placed.passes.first(), End::From), (link.to, placed.passes.last(), End::To)];
         for (place_of_box, pass, end) in ends {

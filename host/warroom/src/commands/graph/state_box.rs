@@ -15,6 +15,9 @@ const LINE_HEIGHT: f64 = 18.0;
 const BELOW_LINES: f64 = 8.0;
 const BOX_WIDTH_MIN: f64 = 140.0;
 const BOX_WIDTH_MAX: f64 = 440.0;
+/// A box grows with its arrows, so that their heads stay apart.
+const WIDTH_PER_ARROW: f64 = 13.0;
+const WIDTH_FOR_ARROWS_MAX: f64 = 1_300.0;
 /// Between the name of an action and its type.
 const BETWEEN_WORDS: f64 = 20.0;
 const UNKNOWN: &str = "a step known at run time";
@@ -45,16 +48,16 @@ impl<'text> Text<'text> {
     }
 }
 
-/// How large a state is drawn.
-pub(super) fn size(state: &State) -> Size {
+/// How large a state is drawn at which this many arrows begin or end.
+pub(super) fn size(state: &State, arrows: usize) -> Size {
     match state {
         State::Start | State::End => Size { width: 2.0 * DOT_RADIUS, height: 2.0 * DOT_RADIUS },
         State::Unknown => Size { width: width(UNKNOWN, 12.0, false) + 2.0 * PADDING, height: HEAD_HEIGHT },
-        State::Step(step) => step_size(step),
+        State::Step(step) => step_size(step, arrows),
     }
 }
 
-fn step_size(step: &StepBox) -> Size {
+fn step_size(step: &StepBox, arrows: usize) -> Size {
     let of_line = |line: &Line| {
         let of_type = match line.type_name.as_str() {
             "" => 0.0,
@@ -63,12 +66,15 @@ fn step_size(step: &StepBox) -> Size {
         width(&line.name, 12.0, false) + of_type
     };
     let lines = step.start_actions.iter().chain(&step.finish_actions).map(of_line);
-    let widest = lines.fold(width(&step.name, 15.0, true), f64::max) + 2.0 * PADDING;
-    let height = [&step.start_actions, &step.finish_actions]
-        .into_iter()
-        .map(|lines| section_height(lines))
-        .sum::<f64>();
-    Size { width: widest.clamp(BOX_WIDTH_MIN, BOX_WIDTH_MAX), height: HEAD_HEIGHT + height }
+    let widest = lines.fold(width(&step.name, 15.0, true), f64::max) + 2.0 * PADDING + 1.0;
+    // All arrows may be at the same side.
+    let for_arrows = f64::from(u32::try_from(arrows).unwrap_or(u32::MAX)) * WIDTH_PER_ARROW;
+    let sections = [&step.start_actions, &step.finish_actions];
+    let height: f64 = sections.into_iter().map(|lines| section_height(lines)).sum();
+    Size {
+        width: widest.clamp(BOX_WIDTH_MIN, BOX_WIDTH_MAX).max(for_arrows.min(WIDTH_FOR_ARROWS_MAX)),
+        height: HEAD_HEIGHT + height,
+    }
 }
 
 fn section_height(lines: &[Line]) -> f64 {
@@ -106,7 +112,8 @@ pub(super) fn draw(state: &State, middle: Point, size: Size, out: &mut String) {
     }
 }
 
-fn frame(class: &str, middle: Point, size: Size, radius: f64, out: &mut String) {
+/// Draws a rectangle with round corners around a place.
+pub(super) fn frame(class: &str, middle: Point, size: Size, radius: f64, out: &mut String) {
     let _ = writeln!(
         out,
         "<rect class=\"{class}\" x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" rx=\"{}\"/>",
@@ -161,7 +168,9 @@ fn draw_step(step: &StepBox, middle: Point, size: Size, out: &mut String) {
 
 /// The name of an action at the left, its type at the right.
 fn draw_line(line: &Line, left: f64, y: f64, room: f64, out: &mut String) {
-    let type_name = shorten(&line.type_name, room * 0.45, 11.0, false);
+    // The name gives way to the type only when both do not fit and the type is short.
+    let beside_name = room - width(&line.name, 12.0, false) - BETWEEN_WORDS;
+    let type_name = shorten(&line.type_name, beside_name.max(room * 0.45), 11.0, false);
     let taken = if type_name.is_empty() { 0.0 } else { width(&type_name, 11.0, false) + BETWEEN_WORDS };
     let name = shorten(&line.name, room - taken, 12.0, false);
     text(out, &Text::new(Point { x: left, y }, &name, &line.name));

@@ -60,7 +60,10 @@ impl Display for Num {
 pub(super) fn draw(machines: &[Machine<'_>]) -> Result<String, PlacementError> {
     let mut work = Work::default();
     let mut body = String::new();
-    let (mut right, mut below) = (legend(0.0).1, MARGIN);
+    let is_unreachable = |state: &State| matches!(state, State::Step(step) if !step.reachable);
+    let has_unreachable = machines.iter().any(|machine| machine.states.iter().any(is_unreachable));
+    let (legend, legend_width) = legend(LEGEND_HEIGHT / 2.0, has_unreachable);
+    let (mut right, mut below) = (legend_width, MARGIN);
     for (place, machine) in machines.iter().enumerate() {
         if place > 0 {
             below += BETWEEN_WORKFLOWS;
@@ -72,13 +75,7 @@ pub(super) fn draw(machines: &[Machine<'_>]) -> Result<String, PlacementError> {
         below += sheet.size.height;
     }
     below += BETWEEN_WORKFLOWS / 2.0;
-    let _ = writeln!(
-        body,
-        "<g transform=\"translate({} {})\">\n{}</g>",
-        Num(MARGIN),
-        Num(below),
-        legend(LEGEND_HEIGHT / 2.0).0
-    );
+    let _ = writeln!(body, "<g transform=\"translate({} {})\">\n{legend}</g>", Num(MARGIN), Num(below));
     let size = Size { width: right + 2.0 * MARGIN, height: below + LEGEND_HEIGHT + MARGIN / 2.0 };
     let (wide, high) = (Num(size.width), Num(size.height));
     let names: Vec<_> = machines.iter().map(|machine| xml(machine.name)).collect();
@@ -97,7 +94,7 @@ struct Sheet {
 }
 
 fn sheet(machine: &Machine<'_>, work: &mut Work) -> Result<Sheet, PlacementError> {
-    let boxes: Vec<Size> = machine.states.iter().map(state_box::size).collect();
+    let boxes = box_sizes(machine);
     let link = |arrow: &Arrow| Link { from: arrow.from, to: arrow.to, label: label_size(arrow) };
     let links: Vec<Link> = machine.arrows.iter().map(link).collect();
     let placement = place(&boxes, &links, work)?;
@@ -139,6 +136,16 @@ fn sheet(machine: &Machine<'_>, work: &mut Work) -> Result<Sheet, PlacementError
     let size =
         Size { width: extent.width().max(title_width), height: title_height + extent.bottom - extent.top };
     Ok(Sheet { body, size })
+}
+
+fn box_sizes(machine: &Machine<'_>) -> Vec<Size> {
+    let mut arrows = vec![0; machine.states.len()];
+    for end in machine.arrows.iter().flat_map(|arrow| [arrow.from, arrow.to]) {
+        if let Some(count) = arrows.get_mut(end) {
+            *count += 1;
+        }
+    }
+    machine.states.iter().zip(arrows).map(|(state, arrows)| state_box::size(state, arrows)).collect()
 }
 
 /// The rectangle that holds everything.
@@ -303,11 +310,11 @@ fn tip(route: &Route, class: &str, out: &mut String) {
 }
 
 /// What the signs mean, on a line in the middle of `y`, and how wide that is.
-fn legend(y: f64) -> (String, f64) {
+fn legend(y: f64, has_unreachable: bool) -> (String, f64) {
     let mut out = String::new();
     let mut x = 0.0;
     for (sign, meaning) in [(State::Start, "start"), (State::End, "end")] {
-        let size = state_box::size(&sign);
+        let size = state_box::size(&sign, 0);
         state_box::draw(&sign, Point { x: x + DOT_RADIUS, y }, size, &mut out);
         x += 2.0 * DOT_RADIUS + 8.0;
         x = meaning_at(x, y, meaning, &mut out);
@@ -318,6 +325,11 @@ fn legend(y: f64) -> (String, f64) {
         let class = if kind == Kind::Automatic { "line automatic" } else { "line" };
         let _ = writeln!(out, "<path class=\"{class}\" d=\"M{} {}H{}\"/>", Num(x), Num(y), Num(x + 36.0));
         x = meaning_at(x + 44.0, y, meaning, &mut out);
+    }
+    if has_unreachable {
+        let size = Size { width: 28.0, height: 16.0 };
+        state_box::frame("box lost", Point { x: x + size.width / 2.0, y }, size, 4.0, &mut out);
+        x = meaning_at(x + size.width + 8.0, y, "no way leads here", &mut out);
     }
     (out, x)
 }
