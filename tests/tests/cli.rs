@@ -43,12 +43,47 @@ async fn check_tells_right_from_wrong_from_unreadable() {
 }
 
 #[tokio::test]
+async fn graph_draws_a_file_and_tells_wrong_from_unreadable() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("workflow.json");
+    let path = file.to_str().unwrap();
+    std::fs::write(&file, SECURITY_ISSUE).unwrap();
+    let (code, svg, error) = run(&["graph", path]).await;
+    assert_eq!((code, error.as_str()), (0, ""));
+    for part in ["<svg ", "security_issue", "Triaged", "</svg>"] {
+        assert!(svg.contains(part), "{part} is missing in {svg}");
+    }
+    let picture = directory.path().join("picture.svg");
+    let (code, out, _) = run(&["graph", path, "--output", picture.to_str().unwrap()]).await;
+    assert_eq!((code, out.as_str()), (0, ""));
+    assert_eq!(std::fs::read_to_string(&picture).unwrap(), svg);
+    let (code, out, _) = run(&["graph", path, "--format", "mermaid", "--workflow", "security_issue"]).await;
+    assert_eq!((code, out.starts_with("flowchart TD\n")), (0, true), "{out}");
+
+    let (code, _, error) = run(&["graph", path, "--workflow", "outage"]).await;
+    assert_eq!(code, 1, "{error}");
+    assert!(error.contains("no workflow `outage`; choose one of: security_issue"), "{error}");
+    let nowhere = directory.path().join("missing").join("picture.svg");
+    let (code, _, error) = run(&["graph", path, "--output", nowhere.to_str().unwrap()]).await;
+    assert_eq!((code, error.contains("cannot write the drawing to")), (1, true), "{error}");
+
+    std::fs::write(&file, SECURITY_ISSUE.replace("\"to\": \"DevelopFix\"", "\"to\": \"DevelopFx\"")).unwrap();
+    let (code, out, error) = run(&["graph", path]).await;
+    assert_eq!((code, out.as_str()), (1, ""), "a wrong file gives no picture");
+    assert!(error.contains("E040") && error.contains("1 errors, 0 warnings"), "{error}");
+
+    let (code, _, error) = run(&["graph", directory.path().join("nothing.json").to_str().unwrap()]).await;
+    assert_eq!((code, error.contains("nothing.json")), (2, true), "{error}");
+}
+
+#[tokio::test]
 async fn help_shows_examples_everywhere() {
     for command in [
         &["--help"][..],
         &["demo", "--help"],
         &["serve", "--help"],
         &["check", "--help"],
+        &["graph", "--help"],
         &["simulator", "--help"],
     ] {
         let (code, out, _) = run(command).await;

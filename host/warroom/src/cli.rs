@@ -1,6 +1,6 @@
 //! The command line: parses the arguments and hands them to the command.
 
-use crate::commands::{check, schema, serve, simulator};
+use crate::commands::{check, graph, schema, serve, simulator};
 use crate::demo;
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
@@ -20,6 +20,7 @@ Examples:
   warroom demo                            play an incident on a simulated server, and print it
   warroom demo --serve                    the same, then chat along in the browser
   warroom check workflows/*.json          find every mistake in workflow files
+  warroom graph workflow.json             draw the steps and transitions of a workflow
   warroom serve --config warroom.toml     run beside your Mattermost server
 
 Every command says more with --help."
@@ -35,6 +36,7 @@ enum Command {
     Serve(serve::Args),
     Check(check::Args),
     Schema(schema::Args),
+    Graph(graph::Args),
     Simulator(simulator::Args),
 }
 
@@ -60,10 +62,7 @@ pub(crate) struct DemoArgs {
 #[must_use]
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    let quiet = matches!(
-        cli.command,
-        Command::Demo(_) | Command::Check(_) | Command::Schema(_) | Command::Simulator(_)
-    );
+    let quiet = !matches!(cli.command, Command::Serve(_));
     log(if quiet { "warn" } else { "info" });
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -75,6 +74,7 @@ pub fn main() -> ExitCode {
             Command::Serve(args) => serve::run(&args).await,
             Command::Check(args) => check::run(&args).await,
             Command::Schema(args) => schema::run(&args).await,
+            Command::Graph(args) => graph::run(&args).await,
             Command::Simulator(args) => simulator::run(&args).await,
         }
     });

@@ -10,6 +10,9 @@ use crate::spelling;
 use crate::templates;
 use std::ops::Range;
 
+/// The longest word or phrase, in characters.
+pub const PHRASE_CHARS_MAX: usize = 1_000;
+
 /// The types of triggers.
 const TYPES: [&str; 1] = ["text"];
 const KEYS: [&str; 11] = [
@@ -74,17 +77,14 @@ impl Decoder<'_, '_> {
 
     /// `except` and `except_regex`.
     fn exceptions(&mut self, node: &Node, ignore_case: bool) -> Vec<Condition> {
-        let words = self.one_or_more(node, "except");
-        let mut except: Vec<_> =
-            words.into_iter().map(|text| Condition::Text { text, ignore_case }).collect();
-        let patterns = node.member("except_regex").map(|member| match &member.value.data {
-            Data::List(nodes) => nodes.as_slice(),
-            _ => std::slice::from_ref(&member.value),
-        });
-        // The texts are looked at again only where they are well-formed.
-        let texts = self.one_or_more(node, "except_regex");
-        for (node, text) in patterns.unwrap_or_default().iter().zip(texts) {
-            except.extend(self.pattern("except_regex", &text, node.mark()).map(Condition::Pattern));
+        let mut except = Vec::new();
+        for (text, mark) in self.marked_texts(node, "except") {
+            if self.is_short_enough(text, mark) {
+                except.push(Condition::Text { text: text.to_owned(), ignore_case });
+            }
+        }
+        for (text, mark) in self.marked_texts(node, "except_regex") {
+            except.extend(self.pattern("except_regex", text, mark).map(Condition::Pattern));
         }
         except
     }
@@ -121,10 +121,28 @@ impl Decoder<'_, '_> {
         Some(text.to_owned())
     }
 
+    /// Whether a phrase is short enough; searching takes the longer the longer it is.
+    fn is_short_enough(&mut self, text: &str, mark: Range<usize>) -> bool {
+        let characters = text.chars().count();
+        if characters <= PHRASE_CHARS_MAX {
+            return true;
+        }
+        let message =
+            format!("{TRIGGERS}this phrase has {characters} characters, more than {PHRASE_CHARS_MAX}");
+        let help = "a part of it is enough to find it".to_owned();
+        self.findings.error(codes::WRONG_VALUE, mark, message, help);
+        false
+    }
+
     /// Warns when what must be there must not be there.
     fn check_never_fires(&mut self, node: &Node, condition: &Condition, except: &[Condition]) {
-        let Condition::Text { text, .. } = condition else { return };
-        if except.iter().any(|exception| exception.is_met_by(text)) {
+        let Condition::Text { text, ignore_case } = condition else { return };
+        // A phrase stands as a word wherever the other does; of a pattern that holds only if it looks at nothing around.
+        let always_met = |exception: &Condition| match exception {
+            Condition::Text { .. } => exception.is_met_by(text),
+            Condition::Pattern(pattern) => !ignore_case && !pattern.looks_around() && pattern.is_match(text),
+        };
+        if except.iter().any(always_met) {
             let mark = ["except", "except_regex"].into_iter().find_map(|key| node.member(key));
             let mark = mark.map_or_else(|| node.mark(), |member| member.value.mark());
             let message = "this trigger never fires: every message that holds its `match` is excepted";
@@ -148,8 +166,13 @@ impl Decoder<'_, '_> {
         }
     }
 
-    /// A string or a list of strings; the empty string and the empty list are all.
+    /// A string or a list of strings; the empty string and the empty list are none.
     fn one_or_more(&mut self, node: &Node, key: &str) -> Vec<String> {
+        self.marked_texts(node, key).into_iter().map(|(text, _)| text.to_owned()).collect()
+    }
+
+    /// The same, each with where it stands.
+    fn marked_texts<'node>(&mut self, node: &'node Node, key: &str) -> Vec<(&'node str, Range<usize>)> {
         let Some(member) = node.member(key) else { return Vec::new() };
         let nodes = match &member.value.data {
             Data::Text(text) if text.is_empty() => return Vec::new(),
@@ -172,8 +195,9 @@ impl Decoder<'_, '_> {
                 let message = format!("{TRIGGERS}an entry of `{key}` must not be blank");
                 let help = format!("delete it, or leave `{key}` away");
                 self.findings.error(codes::WRONG_VALUE, node.mark(), message, help);
+                continue;
             }
-            names.push(text.to_owned());
+            names.push((text, node.mark()));
         }
         names
     }
@@ -189,6 +213,9 @@ impl Decoder<'_, '_> {
         let message = match (text, pattern) {
             (Some((text, mark)), None) => {
                 if !text.trim().is_empty() {
+                    if !self.is_short_enough(text, mark) {
+                        return None;
+                    }
                     return Some(Condition::Text { text: text.to_owned(), ignore_case });
                 }
                 let help = "write the word or phrase that starts the incident".to_owned();

@@ -5,7 +5,9 @@ use serde_json::{Map, Value, json};
 
 use crate::catalog::{ActionType, Catalog, FINISHED_WORKFLOW, TRANSITION_TO};
 use crate::decode::{INSTANCE_NUMBER_START_MAX, STEPS_MAX, WORKFLOWS_MAX};
+use crate::decode_triggers::PHRASE_CHARS_MAX;
 use crate::name::NAME_CHARS_MAX;
+use crate::patterns::PATTERN_BYTES_MAX;
 
 /// Matches a string that holds a template: what it says is known only when it is rendered.
 const TEMPLATE: &str = r"\{\{";
@@ -73,8 +75,8 @@ fn names() -> Value {
 
 fn texts() -> Value {
     json!({"anyOf": [
-        {"type": "string", "pattern": r"^$|\S"},
-        {"type": "array", "items": {"type": "string", "pattern": r"\S"}},
+        {"type": "string", "pattern": r"^$|\S", "maxLength": PATTERN_BYTES_MAX},
+        {"type": "array", "items": {"type": "string", "pattern": r"\S", "maxLength": PATTERN_BYTES_MAX}},
     ]})
 }
 
@@ -125,7 +127,10 @@ fn trigger() -> Value {
                 "description": "The channels it listens to, by handle or display name; by default all.",
                 "$ref": "#/$defs/names",
             },
-            "match": {"description": "A word or phrase.", "type": "string", "pattern": r"^$|\S"},
+            "match": {
+                "description": "A word or phrase.",
+                "type": "string", "pattern": r"^$|\S", "maxLength": PHRASE_CHARS_MAX,
+            },
             "match_regex": {"description": "A pattern, in the syntax of RE2.", "type": "string"},
             "ignore_case": {
                 "description": "Whether letter case does not count in `match` and `except`.",

@@ -72,6 +72,7 @@ mod triggers;
 
 pub use catalog::{ActionType, Catalog, CatalogError};
 pub use decode::{STEPS_MAX, WORKFLOWS_MAX};
+pub use decode_triggers::PHRASE_CHARS_MAX;
 pub use diagnostic::{DIAGNOSTICS_MAX, Diagnostic, Severity};
 pub use document::NESTING_MAX;
 pub use excerpt::render_diagnostics;

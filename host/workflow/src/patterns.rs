@@ -105,16 +105,18 @@ impl Pattern {
     /// holds the empty string.
     #[must_use]
     pub fn groups(&self, text: &str) -> Option<BTreeMap<String, String>> {
+        // Asking where the groups are costs more than asking whether it matches.
+        if !self.is_match(text) {
+            return None;
+        }
         let mut captures: Captures = self.inner.regex.create_captures();
         self.inner.regex.captures(text, &mut captures);
         let held = |name: &str| {
             let span = captures.get_group_by_name(name)?;
             text.get(span.range())
         };
-        captures.is_match().then(|| {
-            let names = self.group_names();
-            names.map(|name| (name.to_owned(), held(name).unwrap_or_default().to_owned())).collect()
-        })
+        let names = self.group_names();
+        Some(names.map(|name| (name.to_owned(), held(name).unwrap_or_default().to_owned())).collect())
     }
 
     /// The names of its groups, in the order of writing.
@@ -136,6 +138,11 @@ impl Pattern {
         // Writing to a string does not fail.
         let _ = Printer::new().print(&self.inner.hir, &mut text);
         text
+    }
+
+    /// Whether a match depends on what stands around it: beginnings, ends, edges of words.
+    pub(crate) fn looks_around(&self) -> bool {
+        !self.inner.hir.properties().look_set().is_empty()
     }
 
     /// Texts of which every match holds at least one, in the form of [`crate::folding`]; none when there is no such set that

@@ -44,11 +44,33 @@ fn without_blocks(text: &str) -> String {
 }
 
 fn without_inline_code(text: &str) -> String {
+    // Code does not go over the end of a paragraph.
+    let mut kept = String::with_capacity(text.len());
+    let mut paragraph = 0;
+    let mut at = 0;
+    for line in text.split_inclusive('\n') {
+        if line.trim().is_empty() {
+            take_out(text.get(paragraph..at).unwrap_or_default(), &mut kept);
+            kept.push_str(line);
+            paragraph = at + line.len();
+        }
+        at += line.len();
+    }
+    take_out(text.get(paragraph..).unwrap_or_default(), &mut kept);
+    kept
+}
+
+/// Adds the paragraph to `kept`, without its inline code.
+fn take_out(text: &str, kept: &mut String) {
     // Runs of backticks as (where, how long), each with the next one of the same length.
     let mut runs: Vec<(usize, usize)> = Vec::new();
     for (at, _) in text.match_indices('`') {
+        let backslashes =
+            text.get(..at).unwrap_or_default().bytes().rev().take_while(|byte| *byte == b'\\').count();
         match runs.last_mut() {
             Some((start, length)) if *start + *length == at => *length += 1,
+            // The character itself is meant.
+            _ if backslashes % 2 == 1 => {}
             _ => runs.push((at, 1)),
         }
     }
@@ -59,7 +81,7 @@ fn without_inline_code(text: &str) -> String {
             *partner = next_of_length.insert(*length, *at);
         }
     }
-    let (mut kept, mut from) = (String::with_capacity(text.len()), 0);
+    let mut from = 0;
     for ((at, length), partner) in runs.into_iter().zip(partners) {
         if at < from {
             continue;
@@ -71,7 +93,6 @@ fn without_inline_code(text: &str) -> String {
         }
     }
     kept.push_str(text.get(from..).unwrap_or_default());
-    kept
 }
 
 #[cfg(test)]
@@ -107,6 +128,8 @@ mod tests {
             "    ~~~\n#sec",
             "~~ struck ~~ #sec",
             "`a` #sec `b`",
+            "a ` b\n\n#sec ` c",
+            r"\` #sec \`",
         ] {
             assert!(prose(text).contains("#sec"), "{text:?}: {:?}", prose(text));
         }

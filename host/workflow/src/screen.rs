@@ -44,6 +44,8 @@ impl Screen {
         let (mut texts, mut always) = (HashMap::<String, Text>::new(), Vec::new());
         for (number, condition) in conditions.enumerate() {
             match condition {
+                // What is taken out of prose leaves a line break, which the message itself does not have.
+                Condition::Text { text, .. } if text.contains('\n') => always.push(number),
                 Condition::Text { text, .. } => {
                     let whole = folded(text);
                     let known = cut(&whole);
@@ -55,12 +57,12 @@ impl Screen {
                     }
                 }
                 Condition::Pattern(pattern) => match pattern.required() {
-                    Some(required) => {
+                    Some(required) if !required.iter().any(|text| text.contains('\n')) => {
                         for whole in required {
                             texts.entry(cut(&whole).to_owned()).or_default().patterns.push(number);
                         }
                     }
-                    None => always.push(number),
+                    _ => always.push(number),
                 },
             }
         }

@@ -70,6 +70,7 @@ fn trigger() -> impl Strategy<Value = Value> {
         "é",
         "#",
         "a very long phrase that is cut by the index",
+        "sec\na",
     ]);
     let patterns = select(vec![
         "sec",
@@ -81,6 +82,7 @@ fn trigger() -> impl Strategy<Value = Value> {
         "(?:disk )?full",
         r"\bsec\b",
         "[ab]c",
+        r"sec\na",
     ]);
     let condition = prop_oneof![
         phrases.prop_map(|phrase| json!({"match": phrase})),
@@ -118,18 +120,35 @@ fn text() -> impl Strategy<Value = String> {
         .prop_map(|parts| parts.into_iter().map(|(a, b)| format!("{a}{b}")).collect())
 }
 
+/// A message with code in it, and what a person says in it.
+fn post() -> impl Strategy<Value = (String, String)> {
+    let code = prop::option::of(select(vec!["sec", "a b", "#sec disk full"]));
+    prop::collection::vec((text(), code), 1..4).prop_map(|parts| {
+        let (mut written, mut said) = (String::new(), String::new());
+        for (text, code) in parts {
+            written.push_str(&text);
+            said.push_str(&text);
+            if let Some(code) = code {
+                written.push_str(&format!("`{code}`"));
+                said.push('\n');
+            }
+        }
+        (written, said)
+    })
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn the_index_finds_what_the_definition_says(
         triggers in prop::collection::vec(prop::collection::vec(trigger(), 1..4), 1..6),
-        texts in prop::collection::vec(text(), 1..6),
+        texts in prop::collection::vec(post(), 1..6),
     ) {
         let index = TriggerIndex::new(workflows(&triggers));
-        for text in &texts {
+        for (written, text) in &texts {
             let found: Vec<_> = index
-                .matches(&message(text, "", Author::Automation))
+                .matches(&message(written, "", Author::Person))
                 .into_iter()
                 .map(|found| (found.workflow.name.to_string(), found.trigger.to_string()))
                 .collect();
