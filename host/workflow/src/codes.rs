@@ -31,6 +31,9 @@ pub(crate) const TRANSITION_IN_FINISH: &str = "E042";
 pub(crate) const AUTOMATIC_CYCLE: &str = "E043";
 
 pub(crate) const TEMPLATE: &str = "E050";
+pub(crate) const UNKNOWN_VARIABLE: &str = "E051";
+pub(crate) const NEVER_SET_HERE: &str = "E052";
+pub(crate) const KEY_VARIABLE: &str = "E053";
 
 pub(crate) const TOO_MANY_PROBLEMS: &str = "E099";
 
@@ -38,3 +41,8 @@ pub(crate) const BYTE_ORDER_MARK: &str = "W001";
 pub(crate) const NO_WORKFLOWS: &str = "W002";
 pub(crate) const UNREACHABLE_STEP: &str = "W012";
 pub(crate) const RETRY_WITHOUT_EFFECT: &str = "W013";
+pub(crate) const NEVER_ENDS: &str = "W014";
+
+pub(crate) const MAY_BE_UNSET: &str = "W020";
+pub(crate) const MAY_HAVE_FAILED: &str = "W021";
+pub(crate) const OTHER_TRIGGER: &str = "W022";
