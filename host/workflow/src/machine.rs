@@ -31,7 +31,8 @@ pub(crate) fn check(workflow: &DraftWorkflow, findings: &mut Findings<'_>) {
 
 /// Steps without a way to an end: the incident stays open for ever.
 fn check_endless(flow: &Flow<'_>, workflow: &DraftWorkflow, findings: &mut Findings<'_>) {
-    let endless = flow.endless();
+    // A mistake often is why there is no end; then it says enough.
+    let endless = if findings.has_errors() { Vec::new() } else { flow.endless() };
     let Some(first) = endless.first().and_then(|step| workflow.steps.get(*step)) else { return };
     let names = spelling::listed(endless.iter().map(|step| flow.name(*step)));
     let message = format!("an incident that enters one of these steps can never end: {names}");

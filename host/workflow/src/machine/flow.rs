@@ -64,7 +64,7 @@ impl<'draft> Flow<'draft> {
     }
 
     /// All that can be reached from the first step, itself included, without passing through `avoided`.
-    pub(super) fn from_start(&self, avoided: Option<usize>) -> Reached {
+    pub(super) fn reached_avoiding(&self, avoided: Option<usize>) -> Reached {
         let mut before = vec![None; self.steps.len()];
         let mut open = Vec::new();
         if avoided != Some(0)
@@ -158,7 +158,7 @@ impl<'draft> Flow<'draft> {
         if !self.is_whole {
             return Vec::new();
         }
-        let reached = self.from_start(None);
+        let reached = self.reached_avoiding(None);
         // Backwards from the ends: who leads to a step that ends?
         let mut leads: Vec<Vec<usize>> = vec![Vec::new(); self.steps.len()];
         for (step, next) in self.next.iter().enumerate() {

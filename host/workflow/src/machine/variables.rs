@@ -90,7 +90,7 @@ impl<'draft, 'flow> Scope<'draft, 'flow> {
             knows_all_triggers: workflow.knows_all_triggers,
             actions,
             knows_all_actions,
-            start: flow.from_start(None),
+            start: flow.reached_avoiding(None),
             around: RefCell::new(BTreeMap::new()),
         }
     }
@@ -265,7 +265,7 @@ impl<'draft, 'flow> Scope<'draft, 'flow> {
         let mut around = self.around.borrow_mut();
         let (without, after) = around
             .entry(place.step)
-            .or_insert_with(|| (self.flow.from_start(Some(place.step)), self.flow.after(place.step)));
+            .or_insert_with(|| (self.flow.reached_avoiding(Some(place.step)), self.flow.after(place.step)));
         let (name, shown) = (place.name, read.shown());
         let runs_before = place.step == step && place.position < position;
         if !runs_before && (!self.start.contains(place.step) || !after.contains(step)) {
