@@ -1,6 +1,6 @@
 //! The command line: parses the arguments and hands them to the command.
 
-use crate::commands::{check, serve, simulator};
+use crate::commands::{check, serve, simulator, try_pattern, try_template};
 use crate::demo;
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
@@ -20,6 +20,7 @@ Examples:
   warroom demo                            play an incident on a simulated server, and print it
   warroom demo --serve                    the same, then chat along in the browser
   warroom check workflows/*.json          find every mistake in workflow files
+  warroom try template -- '{{len \"abc\"}}'  try a template
   warroom serve --config warroom.toml     run beside your Mattermost server
 
 Every command says more with --help."
@@ -35,6 +36,19 @@ enum Command {
     Serve(serve::Args),
     Check(check::Args),
     Simulator(simulator::Args),
+    #[command(subcommand)]
+    Try(Try),
+}
+
+/// Tries a template or a pattern, without a workflow.
+#[derive(Subcommand)]
+#[command(after_help = "\
+Examples:
+  warroom try template --data data.json -- 'security-issue-{{.Instance.Number}}'
+  warroom try pattern -- 'down: \\w+' 'down: mail'")]
+enum Try {
+    Template(try_template::Args),
+    Pattern(try_pattern::Args),
 }
 
 /// Plays an incident from keyword to archive on a simulated server, and prints the conversation.
@@ -59,7 +73,8 @@ pub(crate) struct DemoArgs {
 #[must_use]
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    let quiet = matches!(cli.command, Command::Demo(_) | Command::Check(_) | Command::Simulator(_));
+    let quiet =
+        matches!(cli.command, Command::Demo(_) | Command::Check(_) | Command::Simulator(_) | Command::Try(_));
     log(if quiet { "warn" } else { "info" });
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -71,6 +86,8 @@ pub fn main() -> ExitCode {
             Command::Serve(args) => serve::run(&args).await,
             Command::Check(args) => check::run(&args).await,
             Command::Simulator(args) => simulator::run(&args).await,
+            Command::Try(Try::Template(args)) => Ok(try_template::run(&args)),
+            Command::Try(Try::Pattern(args)) => Ok(try_pattern::run(&args)),
         }
     });
     // What is under way stops where it is: the journal knows how to go on.

@@ -3,3 +3,5 @@
 pub(crate) mod check;
 pub(crate) mod serve;
 pub(crate) mod simulator;
+pub(crate) mod try_pattern;
+pub(crate) mod try_template;
