@@ -85,10 +85,35 @@ async fn help_shows_examples_everywhere() {
         &["check", "--help"],
         &["graph", "--help"],
         &["simulator", "--help"],
+        &["try", "--help"],
+        &["try", "template", "--help"],
+        &["try", "pattern", "--help"],
     ] {
         let (code, out, _) = run(command).await;
         assert_eq!((code, out.contains("Examples:")), (0, true), "{command:?}: {out}");
     }
+}
+
+#[tokio::test]
+async fn try_tells_by_its_exit_code() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("data.json");
+    std::fs::write(&file, "{\"N\": 7}").unwrap();
+    let data = file.to_str().unwrap();
+    let template = async |arguments: &[&str]| run(&[&["try", "template"], arguments].concat()).await;
+    assert_eq!(template(&["--data", data, "--", "n{{.N}}"]).await, (0, "n7\n".to_owned(), String::new()));
+    let (code, _, error) = template(&["--", "{{.N}}"]).await;
+    assert_eq!((code, error.contains("there is no `N`")), (1, true), "{error}");
+    let (code, _, error) = template(&["--data", "nothing.json", "--", "a"]).await;
+    assert_eq!((code, error.contains("nothing.json")), (2, true), "{error}");
+    std::fs::write(&file, "{").unwrap();
+    let (code, _, error) = template(&["--data", data, "--", "a"]).await;
+    assert_eq!((code, error.contains("is not JSON")), (2, true), "{error}");
+    for (pattern, expected) in [("b+", 0), ("^b", 1), ("(", 2)] {
+        assert_eq!(run(&["try", "pattern", "--", pattern, "abb"]).await.0, expected, "{pattern}");
+    }
+    let (_, out, _) = run(&["try", "pattern", "--", "(?P<first>a)(?P<rest>b*)", "abb"]).await;
+    assert_eq!(out, "match\nfirst: a\nrest: bb\n");
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! The command line: parses the arguments and hands them to the command.
 
-use crate::commands::{check, graph, schema, serve, simulator};
+use crate::commands::{check, graph, schema, serve, simulator, try_pattern, try_template};
 use crate::demo;
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
@@ -21,6 +21,7 @@ Examples:
   warroom demo --serve                    the same, then chat along in the browser
   warroom check workflows/*.json          find every mistake in workflow files
   warroom graph workflow.json             draw the steps and transitions of a workflow
+  warroom try template -- '{{len \"abc\"}}'  try a template
   warroom serve --config warroom.toml     run beside your Mattermost server
 
 Every command says more with --help."
@@ -38,6 +39,19 @@ enum Command {
     Schema(schema::Args),
     Graph(graph::Args),
     Simulator(simulator::Args),
+    #[command(subcommand)]
+    Try(Try),
+}
+
+/// Tries a template or a pattern, without a workflow.
+#[derive(Subcommand)]
+#[command(after_help = "\
+Examples:
+  warroom try template --data data.json -- 'security-issue-{{.Instance.Number}}'
+  warroom try pattern -- 'down: \\w+' 'down: mail'")]
+enum Try {
+    Template(try_template::Args),
+    Pattern(try_pattern::Args),
 }
 
 /// Plays an incident from keyword to archive on a simulated server, and prints the conversation.
@@ -76,6 +90,8 @@ pub fn main() -> ExitCode {
             Command::Schema(args) => schema::run(&args).await,
             Command::Graph(args) => graph::run(&args).await,
             Command::Simulator(args) => simulator::run(&args).await,
+            Command::Try(Try::Template(args)) => Ok(try_template::run(&args)),
+            Command::Try(Try::Pattern(args)) => Ok(try_pattern::run(&args)),
         }
     });
     // What is under way stops where it is: the journal knows how to go on.

@@ -5,3 +5,5 @@ pub(crate) mod graph;
 pub(crate) mod schema;
 pub(crate) mod serve;
 pub(crate) mod simulator;
+pub(crate) mod try_pattern;
+pub(crate) mod try_template;

@@ -33,6 +33,9 @@ pub(crate) const TRANSITION_IN_FINISH: &str = "E042";
 pub(crate) const AUTOMATIC_CYCLE: &str = "E043";
 
 pub(crate) const TEMPLATE: &str = "E050";
+pub(crate) const UNKNOWN_VARIABLE: &str = "E051";
+pub(crate) const NEVER_SET_HERE: &str = "E052";
+pub(crate) const KEY_VARIABLE: &str = "E053";
 
 pub(crate) const TOO_MANY_PROBLEMS: &str = "E099";
 
@@ -43,3 +46,8 @@ pub(crate) const NEVER_FIRES: &str = "W004";
 pub(crate) const CONSTANT_KEY: &str = "W005";
 pub(crate) const UNREACHABLE_STEP: &str = "W012";
 pub(crate) const RETRY_WITHOUT_EFFECT: &str = "W013";
+pub(crate) const NEVER_ENDS: &str = "W014";
+
+pub(crate) const MAY_BE_UNSET: &str = "W020";
+pub(crate) const MAY_HAVE_FAILED: &str = "W021";
+pub(crate) const OTHER_TRIGGER: &str = "W022";

@@ -7,7 +7,7 @@ use crate::catalog::Catalog;
 use crate::codes;
 use crate::diagnostic::Findings;
 use crate::document::{Data, Member, Node};
-use crate::draft::{DraftStep, DraftWorkflow};
+use crate::draft::{self, DraftStep, DraftWorkflow};
 use crate::model::StartLimit;
 use crate::name::{Name, NameError};
 use crate::spelling;
@@ -74,12 +74,16 @@ impl Decoder<'_, '_> {
             node,
             &["name", "description", "instance_number_start", "start_limit", "triggers", "steps"],
         );
+        let name = self.name(PARSING, "workflow", node, names);
+        let triggers = self.triggers(node);
         Some(DraftWorkflow {
-            name: self.name(PARSING, "workflow", node, names),
+            name,
             description: self.optional_text(PARSING, node, "description").map(str::to_owned),
             instance_number_start: self.instance_number_start(node),
             start_limit: self.start_limit(node),
-            triggers: self.triggers(node),
+            knows_all_triggers: triggers.len() == draft::triggers_written(node),
+            triggers,
+            keys: draft::trigger_keys(node),
             steps: self.steps(node),
         })
     }

@@ -61,8 +61,8 @@ impl Decoder<'_, '_> {
             self.findings.warning(codes::RETRY_WITHOUT_EFFECT, retry.key_span.clone(), message, help);
         }
         let kind = self.kind(node);
-        parameters::check_templates(node, self.findings);
-        Some(DraftAction { name, mark, on_error, retry: None, kind })
+        let texts = parameters::texts(node, self.findings);
+        Some(DraftAction { name, mark, on_error, retry: None, kind, texts })
     }
 
     fn on_error(&mut self, node: &Node) -> OnError {

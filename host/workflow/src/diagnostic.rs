@@ -87,6 +87,11 @@ impl<'text> Findings<'text> {
         self.push(Severity::Warning, code, span, message.into(), help.into());
     }
 
+    /// The text that is looked at.
+    pub(crate) fn text(&self) -> &'text str {
+        self.lines.text()
+    }
+
     /// The line of an offset in bytes; the first is 1.
     pub(crate) fn line(&self, offset: usize) -> usize {
         self.lines.line(offset)

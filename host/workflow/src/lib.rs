@@ -83,7 +83,8 @@ pub use model::{
 pub use name::{NAME_CHARS_MAX, Name, NameError};
 pub use patterns::{PATTERN_BYTES_MAX, PATTERN_MEMORY_BYTES_MAX, Pattern, PatternError};
 pub use templates::{
-    OUTPUT_BYTES_MAX, TemplateError, TemplateProblem, check_template, render, render_parameters,
+    OUTPUT_BYTES_MAX, STEPS_EXECUTED_MAX, TEMPLATE_BYTES_MAX, TemplateError, TemplateProblem, WORK_BYTES_MAX,
+    check_template, render, render_parameters,
 };
 pub use triggers::{Author, Match, Message, TriggerIndex};
 

@@ -1,5 +1,8 @@
 //! The state machine of a workflow: where its transitions lead, and what can never happen.
 
+mod flow;
+mod variables;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::codes;
@@ -7,6 +10,7 @@ use crate::diagnostic::Findings;
 use crate::draft::{DraftAction, DraftKind, DraftStep, DraftWorkflow, Target};
 use crate::spelling;
 use crate::templates;
+use flow::Flow;
 
 /// Reports what is wrong with the transitions of a workflow.
 pub(crate) fn check(workflow: &DraftWorkflow, findings: &mut Findings<'_>) {
@@ -20,6 +24,20 @@ pub(crate) fn check(workflow: &DraftWorkflow, findings: &mut Findings<'_>) {
     }
     machine.check_cycles(findings);
     machine.check_reachable(findings);
+    let flow = Flow::new(&workflow.steps, &machine.places);
+    check_endless(&flow, workflow, findings);
+    variables::check(workflow, &flow, findings);
+}
+
+/// Steps without a way to an end: the incident stays open for ever.
+fn check_endless(flow: &Flow<'_>, workflow: &DraftWorkflow, findings: &mut Findings<'_>) {
+    // A mistake often is why there is no end; then it says enough.
+    let endless = if findings.has_errors() { Vec::new() } else { flow.endless() };
+    let Some(first) = endless.first().and_then(|step| workflow.steps.get(*step)) else { return };
+    let names = spelling::listed(endless.iter().map(|step| flow.name(*step)));
+    let message = format!("an incident that enters one of these steps can never end: {names}");
+    let help = "offer a transition to a step that has none itself, or that has a `finished_workflow`";
+    findings.warning(codes::NEVER_ENDS, first.mark.clone(), message, help.to_owned());
 }
 
 struct Machine<'draft> {

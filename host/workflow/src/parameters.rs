@@ -11,10 +11,10 @@ use crate::catalog::{Entry, LANGUAGE_KEYS};
 use crate::codes;
 use crate::diagnostic::Findings;
 use crate::document::{Data, Node};
-use crate::draft::{DraftKind, Target};
+use crate::draft::{DraftKind, DraftText, Target};
 use crate::schema;
 use crate::spelling;
-use crate::templates;
+use crate::templates::{self, Parsed};
 
 /// The longest pattern that a message quotes, in bytes.
 const PATTERN_SHOWN_BYTES_MAX: usize = 40;
@@ -148,14 +148,18 @@ fn description(schema: &Value) -> Option<String> {
     schema.get("description").and_then(Value::as_str).map(str::to_owned)
 }
 
-/// Reports every string of `action` that is no template.
-pub(crate) fn check_templates(action: &Node, findings: &mut Findings<'_>) {
-    let mut check = |path: &str, text: &str, mark: Range<usize>| {
-        if let Err(error) = templates::check_template(text) {
-            let message = format!("the template in `{path}` is wrong: {}", error.problem);
+/// Every string of `action`. Reports those that are wrong templates.
+pub(crate) fn texts(action: &Node, findings: &mut Findings<'_>) -> Vec<DraftText> {
+    let mut texts = Vec::new();
+    let mut read = |path: &str, text: &str, mark: Range<usize>| {
+        let template = Parsed::new(text).unwrap_or_else(|problem| {
+            let message = format!("the template in `{path}` is wrong: {problem}");
             let help = "templates are Go's text/template, for example {{.Action.NAME.KEY}}".to_owned();
-            findings.error(codes::TEMPLATE, mark, message, help);
-        }
+            findings.error(codes::TEMPLATE, mark.clone(), message, help);
+            None
+        });
+        texts.push(DraftText { mark, template });
     };
-    action.each_text("", &mut check);
+    action.each_text("", &mut read);
+    texts
 }

@@ -6,15 +6,27 @@
 
 mod blocks;
 mod guard;
+mod meter;
+mod reads;
 mod syntax;
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use gotmpl::MissingKey;
+use gotmpl::parse::ListNode;
 use serde_json::{Map, Value};
+
+pub(crate) use reads::Read;
 
 /// The longest text that a template may make, in bytes.
 pub const OUTPUT_BYTES_MAX: usize = 64 * 1024;
+/// The longest template, in bytes.
+pub const TEMPLATE_BYTES_MAX: usize = 64 * 1024;
+/// The most bytes that the functions of one template may read and make, all calls taken together.
+pub const WORK_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// The most pipelines and bodies that one template may execute.
+pub const STEPS_EXECUTED_MAX: usize = 200_000;
 /// How often the bodies of `range` may run in one template, all taken together.
 const RANGE_ROUNDS_MAX: u64 = 100_000;
 /// How much of a template an error quotes, in characters.
@@ -48,6 +60,9 @@ pub enum TemplateProblem {
         /// The key.
         key: String,
     },
+    /// It is longer than [`TEMPLATE_BYTES_MAX`].
+    #[error("it has {0} bytes, more than {TEMPLATE_BYTES_MAX}; shorten it")]
+    LongTemplate(usize),
     /// It prints a value that is not there.
     #[error("it prints a value that is not there; give it one with `default`, or test it with `if` first")]
     NoValue,
@@ -56,7 +71,8 @@ pub enum TemplateProblem {
     TooLong,
     /// It takes more work than allowed.
     #[error(
-        "its `range` loops run more than {RANGE_ROUNDS_MAX} times, or its templates call each other too deeply"
+        "it takes too much work: its `range` loops run more than {RANGE_ROUNDS_MAX} times, its functions read and make \
+         more than {WORK_BYTES_MAX} bytes, or its templates call each other too deeply; make it simpler"
     )]
     TooMuchWork,
     /// Anything else, such as a comparison of text with a number.
@@ -121,12 +137,34 @@ fn render_value(path: &str, value: &Value, data: &gotmpl::Value) -> Result<Value
     })
 }
 
+/// A template's trees, for checks.
+pub(crate) struct Parsed {
+    text: String,
+    trees: BTreeMap<String, ListNode>,
+}
+
+impl Parsed {
+    /// Parses a template; none when there is nothing in it to execute.
+    pub(crate) fn new(text: &str) -> Result<Option<Parsed>, TemplateProblem> {
+        if !has_action(text) {
+            return Ok(None);
+        }
+        let (_, trees) = guard::parse(text)?;
+        Ok(Some(Parsed { text: text.to_owned(), trees }))
+    }
+
+    /// The variables that the template reads.
+    pub(crate) fn reads(&self) -> Vec<Read> {
+        self.trees.get(NAME).map(|tree| reads::reads(&self.text, tree, &self.trees)).unwrap_or_default()
+    }
+}
+
 /// Checks a template without data: all that Go refuses when it parses.
 pub fn check_template(template: &str) -> Result<(), TemplateError> {
     if !has_action(template) {
         return Ok(());
     }
-    guard::prepare(template).map(drop).map_err(|problem| failure(None, template, problem))
+    guard::parse(template).map(drop).map_err(|problem| failure(None, template, problem))
 }
 
 /// Whether `text` can be anything but itself when rendered.

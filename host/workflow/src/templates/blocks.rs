@@ -5,9 +5,16 @@
 
 use super::TemplateProblem;
 
+/// How deep blocks may stand in each other; an `else if` or `else with` stands in the block that it leads on.
+const BLOCKS_DEEP_MAX: usize = 40;
+/// How deep parentheses may stand in each other.
+const PARENTHESES_DEEP_MAX: usize = 40;
+
 struct Block {
     keyword: &'static str,
     has_else: bool,
+    /// How many blocks deep its last branch is.
+    depth: usize,
 }
 
 /// Refuses `end`, `else`, `break` and `continue` without their block, a block without `end`, a nested `define`. What no
@@ -18,6 +25,7 @@ pub(super) fn check(template: &str) -> Result<(), TemplateProblem> {
     while let Some((_, after)) = rest.split_once("{{") {
         let Some((action, next)) = split_action(after) else { return Ok(()) };
         rest = next;
+        check_parentheses(action)?;
         enter(&mut open, action)?;
     }
     match open.last() {
@@ -36,8 +44,9 @@ fn enter(open: &mut Vec<Block>, action: &str) -> Result<(), TemplateProblem> {
                 "`{{define}}` stands inside another block; move it to the beginning".to_owned(),
             ));
         }
-        open.push(Block { keyword, has_else: false });
-        return Ok(());
+        let depth = open.last().map_or(0, |block| block.depth) + 1;
+        open.push(Block { keyword, has_else: false, depth });
+        return check_depth(depth);
     }
     match word {
         "end" => match open.pop() {
@@ -47,7 +56,8 @@ fn enter(open: &mut Vec<Block>, action: &str) -> Result<(), TemplateProblem> {
         "else" => match open.last_mut() {
             Some(block) if ["if", "range", "with"].contains(&block.keyword) && !block.has_else => {
                 block.has_else = !leads_on(action);
-                Ok(())
+                block.depth += usize::from(!block.has_else);
+                check_depth(block.depth)
             }
             _ => Err(refusal("`{{else}}` belongs to no `{{if}}`, `{{range}}` or `{{with}}`".to_owned())),
         },
@@ -61,6 +71,36 @@ fn enter(open: &mut Vec<Block>, action: &str) -> Result<(), TemplateProblem> {
         }
         _ => Ok(()),
     }
+}
+
+fn check_depth(depth: usize) -> Result<(), TemplateProblem> {
+    if depth <= BLOCKS_DEEP_MAX {
+        return Ok(());
+    }
+    Err(refusal(format!("its blocks stand more than {BLOCKS_DEEP_MAX} deep in each other; make it simpler")))
+}
+
+/// Parentheses in quotes are text.
+fn check_parentheses(action: &str) -> Result<(), TemplateProblem> {
+    let (mut depth, mut quote, mut escaped) = (0_usize, None, false);
+    for character in action.chars() {
+        match (quote, character) {
+            _ if escaped => escaped = false,
+            (Some('"' | '\''), '\\') => escaped = true,
+            (Some(open), _) if open == character => quote = None,
+            (Some(_), _) => {}
+            (None, '"' | '\'' | '`') => quote = Some(character),
+            (None, '(') => depth += 1,
+            (None, ')') => depth = depth.saturating_sub(1),
+            (None, _) => {}
+        }
+        if depth > PARENTHESES_DEEP_MAX {
+            return Err(refusal(format!(
+                "its parentheses stand more than {PARENTHESES_DEEP_MAX} deep in each other; make it simpler"
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// Whether it is an `else if` or `else with`, after which another `else` may come.

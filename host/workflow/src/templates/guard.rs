@@ -7,7 +7,8 @@ use gotmpl::parse::{BranchNode, CommandNode, Expr, ListNode, Node, SmolStr};
 use gotmpl::{Template, TemplateError};
 use serde_json::Value;
 
-use super::{MissingKey, NAME, RANGE_ROUNDS_MAX, TemplateProblem, blocks, syntax};
+use super::meter::{self, Meter};
+use super::{MissingKey, NAME, RANGE_ROUNDS_MAX, TEMPLATE_BYTES_MAX, TemplateProblem, blocks, syntax};
 
 /// The function that every printed value goes through. Its name is no word, so no template can call it.
 const GUARD: &str = "printed value";
@@ -36,10 +37,14 @@ impl Prepared {
     }
 }
 
-/// Parses and checks a template.
-pub(super) fn prepare(text: &str) -> Result<Prepared, TemplateProblem> {
+/// Parses and checks a template. Out come its trees by name, the string's own under [`NAME`], unless it is only comments
+/// and white space.
+pub(super) fn parse(text: &str) -> Result<(Template, BTreeMap<String, ListNode>), TemplateProblem> {
+    if text.len() > TEMPLATE_BYTES_MAX {
+        return Err(TemplateProblem::LongTemplate(text.len()));
+    }
     blocks::check(text)?;
-    let mut template = Template::new(NAME)
+    let template = Template::new(NAME)
         .missing_key(MissingKey::Error)
         .max_range_iters(RANGE_ROUNDS_MAX)
         .func("default", default)
@@ -48,15 +53,26 @@ pub(super) fn prepare(text: &str) -> Result<Prepared, TemplateProblem> {
         .map_err(problem)?;
     let names: BTreeSet<String> = template.templates().into_iter().map(str::to_owned).collect();
     let known: BTreeSet<&str> = names.iter().map(String::as_str).collect();
+    let mut trees = BTreeMap::new();
     for name in &names {
         if let Some(tree) = template.lookup(name) {
             syntax::check(tree, &known)?;
-            let mut guarded = tree.clone();
-            guard_list(&mut guarded);
-            template = template.add_parse_tree(name, guarded);
+            trees.insert(name.clone(), tree.clone());
         }
     }
-    let has_tree = template.lookup(NAME).is_some();
+    Ok((template, trees))
+}
+
+/// Parses and checks a template, and puts the guard and a meter of its own into it, so it is executed once.
+pub(super) fn prepare(text: &str) -> Result<Prepared, TemplateProblem> {
+    let (mut template, trees) = parse(text)?;
+    template = Meter::default().install(template);
+    let has_tree = trees.contains_key(NAME);
+    for (name, mut tree) in trees {
+        meter::meter_list(&mut tree);
+        guard_list(&mut tree);
+        template = template.add_parse_tree(&name, tree);
+    }
     Ok(Prepared { template, has_tree })
 }
 
@@ -114,6 +130,8 @@ fn problem(error: TemplateError) -> TemplateProblem {
         TemplateError::MissingKey { key } => TemplateProblem::Missing { key },
         TemplateError::RangeIterLimit | TemplateError::RecursionLimit => TemplateProblem::TooMuchWork,
         TemplateError::Exec(message) if message == NO_VALUE => TemplateProblem::NoValue,
+        TemplateError::Exec(message) if message == meter::TOO_MUCH => TemplateProblem::TooMuchWork,
+        TemplateError::Exec(message) if message == meter::TOO_LONG => TemplateProblem::TooLong,
         other => TemplateProblem::Execution(other.to_string()),
     }
 }

@@ -70,6 +70,9 @@ impl<'tree> Scope<'tree, '_> {
     }
 
     fn command(&mut self, command: &'tree CommandNode) -> Result<(), TemplateProblem> {
+        if super::meter::has_too_many_arguments(command) {
+            return Err(refusal("a function has too many arguments, at most 99 may be".to_owned()));
+        }
         command.args.iter().try_for_each(|argument| self.expression(argument))
     }
 

@@ -108,11 +108,13 @@ fn a_templated_target_may_be_any_step() {
 fn a_step_may_go_back_to_itself_by_a_person() {
     let text = file(
         r#"{"name": "First", "start_actions": [{"name": "Say", "type": "post", "channel_name": "a",
-            "transitions": [{"label": "Again", "to": "First"}, {"label": "Really", "to": "First"}]}]}"#,
+            "transitions": [{"label": "Again", "to": "First"}, {"label": "Really", "to": "First"},
+                            {"label": "Close", "to": "Last"}]}]},
+           {"name": "Last", "start_actions": [{"name": "End", "type": "finished_workflow"}]}"#,
     );
     let workflow = only_workflow(&text);
     let ActionKind::Component { steps, .. } = &workflow.steps[0].start_actions[0].kind else { panic!() };
-    assert_eq!(steps, &["First"]);
+    assert_eq!(steps, &["First", "Last"]);
 }
 
 #[test]
