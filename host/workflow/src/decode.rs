@@ -49,8 +49,8 @@ impl Decoder<'_, '_> {
                 return Vec::new();
             }
         };
-        if workflows.is_empty() {
-            self.findings.warning(codes::NO_WORKFLOWS, root.mark(), "the file holds no workflow", None);
+        if workflows.is_empty() && !root.is_broken {
+            self.findings.warning(codes::NO_WORKFLOWS, root.mark(), "the file holds no workflow", "write one: `[ { \"name\": ... } ]`".to_owned());
         }
         if let Some(first_over) = workflows.get(WORKFLOWS_MAX) {
             let message = format!("the file holds {} workflows, more than {WORKFLOWS_MAX}", workflows.len());
@@ -66,6 +66,7 @@ impl Decoder<'_, '_> {
         self.object(PARSING, "a workflow", node)?;
         self.keys("a workflow", node, &["name", "description", "instance_number_start", "triggers", "steps"]);
         Some(DraftWorkflow {
+            is_whole: node.is_whole,
             name: self.name(PARSING, "workflow", node, names),
             description: self.optional_text(PARSING, node, "description").map(str::to_owned),
             instance_number_start: self.instance_number_start(node),
@@ -81,6 +82,7 @@ impl Decoder<'_, '_> {
             Data::Number(number) => {
                 number.as_u64().filter(|number| (1..=INSTANCE_NUMBER_START_MAX).contains(number))
             }
+            Data::Hole => Some(1),
             _ => None,
         };
         number.unwrap_or_else(|| {
@@ -93,15 +95,19 @@ impl Decoder<'_, '_> {
 
     fn steps(&mut self, workflow: &Node) -> Vec<DraftStep> {
         let Some(member) = workflow.member("steps") else {
+            if workflow.is_broken {
+                return Vec::new();
+            }
             let message = format!("{PARSING}a workflow must have steps");
             let help = "add `\"steps\": [ ... ]`; an incident begins with the first".to_owned();
             self.findings.error(codes::NO_STEPS, workflow.mark(), message, help);
             return Vec::new();
         };
         let Some(steps) = self.list(PARSING, "`steps`", &member.value) else { return Vec::new() };
-        if steps.is_empty() {
+        if steps.is_empty() && !member.value.is_broken {
             let message = format!("{PARSING}a workflow must have at least one step");
-            self.findings.error(codes::NO_STEPS, member.value.mark(), message, None);
+            let help = "an incident begins with the first: `{ \"name\": ..., \"start_actions\": [ ... ] }`".to_owned();
+            self.findings.error(codes::NO_STEPS, member.value.mark(), message, help);
         }
         if let Some(first_over) = steps.get(STEPS_MAX) {
             let message = format!("the workflow has {} steps, more than {STEPS_MAX}", steps.len());
@@ -118,6 +124,9 @@ impl Decoder<'_, '_> {
         let help =
             format!("give every {noun} a name: a letter, then letters, digits and underscores, at most 64");
         let Some(Member { value, .. }) = node.member("name") else {
+            if node.is_broken {
+                return None;
+            }
             self.findings.error(codes::WRONG_NAME, node.mark(), blank, help);
             return None;
         };
@@ -153,7 +162,9 @@ impl Decoder<'_, '_> {
 
     /// Reports keys that mean nothing.
     pub(crate) fn keys(&mut self, what: &str, node: &Node, known: &[&str]) {
-        for member in node.members().iter().filter(|member| !known.contains(&member.key.as_str())) {
+        // What stands in a broken object may belong to another.
+        let members = if node.is_broken { &[] } else { node.members() };
+        for member in members.iter().filter(|member| !known.contains(&member.key.as_str())) {
             let message = format!("{what} has no key `{}`", member.key);
             let help = spelling::suggestion(&member.key, known.iter().copied());
             self.findings.error(codes::UNKNOWN_KEY, member.key_span.clone(), message, help);
@@ -196,8 +207,17 @@ impl Decoder<'_, '_> {
     }
 
     pub(crate) fn wrong_type<T>(&mut self, prefix: &str, what: &str, wanted: &str, node: &Node) -> Option<T> {
+        if node.is_hole() {
+            return None;
+        }
         let message = format!("{prefix}{what} must be {wanted}, but this is {}", node.kind());
-        self.findings.error(codes::WRONG_TYPE, node.mark(), message, None);
+        let help = match wanted {
+            "a string" => "write a text in double quotes: `\"...\"`".to_owned(),
+            "a list" => "write `[ ... ]`, also around a single value".to_owned(),
+            "an object" => "write `{ \"KEY\": VALUE, ... }`".to_owned(),
+            _ => format!("write {wanted}"),
+        };
+        self.findings.error(codes::WRONG_TYPE, node.mark(), message, help);
         None
     }
 }

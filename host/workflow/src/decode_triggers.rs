@@ -14,12 +14,15 @@ impl Decoder<'_, '_> {
     pub(crate) fn triggers(&mut self, workflow: &Node) -> Vec<Trigger> {
         let help = "add `\"triggers\": [ { \"name\": ..., \"type\": \"text\", \"match\": ... } ]`";
         let Some(member) = workflow.member("triggers") else {
+            if workflow.is_broken {
+                return Vec::new();
+            }
             let message = format!("{TRIGGERS}a workflow must have triggers");
             self.findings.error(codes::NO_TRIGGERS, workflow.mark(), message, help.to_owned());
             return Vec::new();
         };
         let Some(triggers) = self.list(TRIGGERS, "`triggers`", &member.value) else { return Vec::new() };
-        if triggers.is_empty() {
+        if triggers.is_empty() && !member.value.is_broken {
             let message = format!("{TRIGGERS}a workflow must have at least one trigger");
             self.findings.error(codes::NO_TRIGGERS, member.value.mark(), message, help.to_owned());
         }
@@ -49,6 +52,9 @@ impl Decoder<'_, '_> {
     fn trigger_type(&mut self, node: &Node) {
         let help = || format!("there is {}", spelling::listed(TYPES));
         let Some(member) = node.member("type") else {
+            if node.is_broken {
+                return;
+            }
             let message = format!("{TRIGGERS}a trigger must have a type");
             self.findings.error(codes::TRIGGER_TYPE, node.mark(), message, help());
             return;
@@ -119,7 +125,7 @@ impl Decoder<'_, '_> {
                 }
             },
             (Some(_), Some(_)) => "has both `match` and `match_regex`",
-            (None, None) if self.is_ill_typed(node) => return None,
+            (None, None) if node.is_broken || self.is_ill_typed(node) => return None,
             (None, None) => "has neither `match` nor `match_regex`",
         };
         let help = "write exactly one of the two: `match` finds a word or phrase, `match_regex` a pattern"

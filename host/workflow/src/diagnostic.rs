@@ -57,11 +57,13 @@ pub(crate) struct Findings<'text> {
     list: Vec<Diagnostic>,
     dropped: usize,
     errors: bool,
+    /// What stands after this is not reported.
+    trusted_until: usize,
 }
 
 impl<'text> Findings<'text> {
     pub(crate) fn new(text: &'text str) -> Findings<'text> {
-        Findings { lines: Lines::new(text), list: Vec::new(), dropped: 0, errors: false }
+        Findings { lines: Lines::new(text), list: Vec::new(), dropped: 0, errors: false, trusted_until: usize::MAX }
     }
 
     /// Reports a mistake for which the file is refused.
@@ -72,7 +74,6 @@ impl<'text> Findings<'text> {
         message: impl Into<String>,
         help: impl Into<Option<String>>,
     ) {
-        self.errors = true;
         self.push(Severity::Error, code, span, message.into(), help.into());
     }
 
@@ -85,6 +86,11 @@ impl<'text> Findings<'text> {
         help: impl Into<Option<String>>,
     ) {
         self.push(Severity::Warning, code, span, message.into(), help.into());
+    }
+
+    /// Drops what is reported from now on about the text after `offset`: nobody knows what belongs where in it.
+    pub(crate) fn distrust(&mut self, offset: usize) {
+        self.trusted_until = offset;
     }
 
     /// The line of an offset in bytes; the first is 1.
@@ -124,6 +130,10 @@ impl<'text> Findings<'text> {
         message: String,
         help: Option<String>,
     ) {
+        if span.start >= self.trusted_until {
+            return;
+        }
+        self.errors |= severity == Severity::Error;
         if self.is_full() {
             self.dropped += 1;
             return;

@@ -10,6 +10,8 @@ use crate::model::{Action, ActionKind, OnError, Retry, StartLimit, Step, Trigger
 use crate::name::Name;
 
 pub(crate) struct DraftWorkflow {
+    /// Whether no mistake of syntax hides a part of it.
+    pub(crate) is_whole: bool,
     pub(crate) name: Option<Name>,
     pub(crate) description: Option<String>,
     pub(crate) instance_number_start: u64,

@@ -46,6 +46,7 @@
 //! the same text and catalog always give the same result. Everything is bounded: the file, its nesting, workflows,
 //! steps, diagnostics, patterns, and what a template may print.
 
+mod brackets;
 mod catalog;
 mod codes;
 mod decode;
@@ -59,15 +60,20 @@ mod lines;
 mod machine;
 mod model;
 mod name;
+mod numbers;
 mod parameters;
+mod parser;
 mod patterns;
 mod schema;
 mod spelling;
+mod strings;
 mod templates;
+mod tokens;
 mod triggers;
 
 pub use catalog::{ActionType, Catalog, CatalogError};
 pub use decode::{STEPS_MAX, WORKFLOWS_MAX};
+pub use decode_actions::{RETRY_MINUTES_MAX, RETRY_TRIES_MAX};
 pub use diagnostic::{DIAGNOSTICS_MAX, Diagnostic, Severity};
 pub use document::NESTING_MAX;
 pub use excerpt::render_diagnostics;
@@ -110,10 +116,11 @@ pub fn check(text: &str, catalog: &Catalog) -> Checked {
     }
     let mut findings = Findings::new(text);
     let mut drafts = Vec::new();
-    if let Some(root) = document::parse(text, &mut findings) {
+    if let Some(root) = parser::parse(text, &mut findings) {
         drafts = Decoder { catalog, findings: &mut findings }.file(&root);
     }
-    for draft in &drafts {
+    // What a mistake of syntax hides may be just what is missed.
+    for draft in drafts.iter().filter(|draft| draft.is_whole) {
         machine::check(draft, &mut findings);
     }
     let mut workflows = Vec::new();

@@ -61,6 +61,9 @@ fn fields(entry: &Entry, action: &Node, findings: &mut Findings<'_>) -> Vec<Stri
 
 fn report(entry: &Entry, action: &Node, error: &ValidationError<'_>, findings: &mut Findings<'_>) {
     let node = action.at(error.instance_path().as_str()).unwrap_or(action);
+    if hides(node, error.kind()) {
+        return;
+    }
     let is_action = std::ptr::eq(node, action);
     let owner = if is_action { format!("`{}`", entry.action.type_name) } else { "this object".to_owned() };
     match error.kind() {
@@ -87,6 +90,17 @@ fn report(entry: &Entry, action: &Node, error: &ValidationError<'_>, findings: &
             let described = failed_schema(entry, error).and_then(description);
             findings.error(codes::PARAMETER, node.mark(), message(node, error), described);
         }
+    }
+}
+
+/// Whether the mistake may come from a part that cannot be read, which is reported already.
+fn hides(node: &Node, kind: &ValidationErrorKind) -> bool {
+    match kind {
+        ValidationErrorKind::Type { .. } => node.is_hole(),
+        ValidationErrorKind::AdditionalProperties { .. }
+        | ValidationErrorKind::UnevaluatedProperties { .. }
+        | ValidationErrorKind::Required { .. } => node.is_hole() || node.is_broken,
+        _ => !node.is_whole,
     }
 }
 
