@@ -52,6 +52,9 @@ impl Balance {
 impl Parser<'_, '_> {
     /// The innermost list or object must have ended before `token`, which belongs to what encloses it.
     pub(crate) fn missing_close(&mut self, token: Token) -> Option<Token> {
+        if self.missing_open(&token) {
+            return Some(token);
+        }
         let frame = self.stack.last()?;
         let (bracket, open, is_flexible) = (frame.bracket, frame.open.start, frame.is_flexible);
         // A comma that was read stands between the two, after the bracket that is missing.
@@ -66,6 +69,24 @@ impl Parser<'_, '_> {
         self.close(comma.start, None);
         self.expect(Expected::Next(comma));
         Some(token)
+    }
+
+    /// Whether `token` goes on with, or ends, a list whose opening bracket is missing; that list is then opened.
+    fn missing_open(&mut self, token: &Token) -> bool {
+        let is_object = self.stack.last().is_some_and(|frame| frame.bracket == Bracket::Object);
+        if !is_object || self.balance.missing(Bracket::List) >= 0 || !self.ends_in_object() {
+            return false;
+        }
+        let Some(start) = self.reopen_as_list() else { return false };
+        self.balance.lists += 1;
+        let message = match token.kind {
+            Kind::Close(_) => {
+                format!("a `[` is missing before this, for the `]` in line {}", self.line(token.span.start))
+            }
+            _ => "a `[` is missing before this, since another value follows without a key".to_owned(),
+        };
+        self.report(codes::BRACKET, start..start + 1, message, "begin the list with `[`");
+        true
     }
 
     fn report_missing(&mut self, bracket: Bracket, open: usize, place: usize) {
@@ -135,6 +156,9 @@ impl Parser<'_, '_> {
         }
         if let Some(levels) = self.aligned(&token, bracket) {
             self.missing_many(levels);
+            return Some(token);
+        }
+        if bracket == Bracket::List && self.fits(0) && self.missing_open(&token) {
             return Some(token);
         }
         let closing = bracket.closing();

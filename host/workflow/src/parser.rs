@@ -122,7 +122,22 @@ impl Parser<'_, '_> {
                 };
             }
             self.last_end = self.last_end.max(end);
+            if self.stack.is_empty() && self.root.is_some() && self.ahead.is_empty() {
+                self.refuse_text_after_end();
+            }
         }
+    }
+
+    /// Prose after the end is one mistake, and none of its words is worth reading.
+    fn refuse_text_after_end(&mut self) {
+        self.tokens.skip_blanks();
+        let rest = self.tokens.rest();
+        if rest.is_empty() || rest.starts_with(['[', '{', ']', '}', ',']) {
+            return;
+        }
+        let (start, end) = (self.tokens.at, self.tokens.text.len());
+        self.report(codes::SYNTAX, start..end, "the file should have ended before this", "delete it");
+        self.tokens.at = end;
     }
 
     fn take(&mut self) -> Token {
@@ -210,7 +225,8 @@ impl Parser<'_, '_> {
         }
         self.stack.push(frame);
         self.lost_at.get_or_insert(usize::MAX);
-        Some(token)
+        // A second list goes on with the first.
+        (token.kind != Kind::Open(Bracket::List)).then_some(token)
     }
 
     fn in_list(&mut self, token: Token) -> Option<Token> {
@@ -503,6 +519,30 @@ impl Parser<'_, '_> {
             frame.members = members;
             frame.bracket = Bracket::Object;
         }
+    }
+
+    /// Whether the last member of the innermost object is an object, so that it could be the first value of a list.
+    pub(crate) fn ends_in_object(&self) -> bool {
+        let member = self.stack.last().and_then(|frame| frame.members.last());
+        member.is_some_and(|member| matches!(member.value.data, Data::Object(_)))
+    }
+
+    /// Takes the last member's value back, as the first of a list whose opening bracket is missing.
+    pub(crate) fn reopen_as_list(&mut self) -> Option<usize> {
+        let enclosing = self.stack.last_mut()?;
+        let member = enclosing.members.pop()?;
+        let start = member.value.span.start;
+        enclosing.seen.remove(&member.key);
+        enclosing.key = Some((member.key, member.key_span));
+        let mut list = frame(Bracket::List, start..start + 1, enclosing.indent);
+        list.expected = match &enclosing.expected {
+            Expected::Next(comma) => Expected::Next(comma.clone()),
+            _ => Expected::Comma,
+        };
+        list.is_whole = member.value.is_whole;
+        list.items.push(member.value);
+        self.stack.push(list);
+        Some(start)
     }
 
     pub(crate) fn push_frame(&mut self, bracket: Bracket, token: &Token, is_implied: bool) {

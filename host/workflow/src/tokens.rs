@@ -184,7 +184,7 @@ impl<'a, 'text> Tokens<'a, 'text> {
         Some(kind)
     }
 
-    fn skip_blanks(&mut self) {
+    pub(crate) fn skip_blanks(&mut self) {
         while let Some(next) = self.rest().chars().next() {
             match next {
                 ' ' | '\t' | '\r' => self.at += 1,
