@@ -137,8 +137,8 @@ impl Parser<'_, '_> {
         }
         self.fill_value();
         let below = self.stack.len().checked_sub(2).and_then(|place| self.stack.get(place));
-        let is_aligned =
-            below.is_some_and(|frame| token.is_first && frame.indent == token.indent && frame.bracket == bracket);
+        let is_aligned = below
+            .is_some_and(|frame| token.is_first && frame.indent == token.indent && frame.bracket == bracket);
         let matches_below = self.kind_below(1) == Some(bracket);
         if matches_below && self.fits(2) && (is_aligned || self.balance.missing(top) > 0 || !self.fits(0)) {
             self.report_missing(top, open, self.last_end);
@@ -162,7 +162,11 @@ impl Parser<'_, '_> {
             return Some(token);
         }
         let closing = bracket.closing();
-        let message = format!("this `{closing}` ends nothing: the `{}` in line {} is open", top.opening(), self.line(open));
+        let message = format!(
+            "this `{closing}` ends nothing: the `{}` in line {} is open",
+            top.opening(),
+            self.line(open)
+        );
         let help = format!("delete it, or write the `{}` that is missing before it", top.closing());
         self.report(codes::BRACKET, token.span.clone(), message, help);
         if !self.fits(0) {
@@ -188,7 +192,8 @@ impl Parser<'_, '_> {
             (Kind::End, enclosing) => enclosing.is_none(),
             (Kind::Close(bracket), Some(enclosing)) => bracket == enclosing,
             (Kind::Comma, Some(enclosing)) => {
-                let is_key = matches!(self.peek(1), Kind::Text(_) | Kind::Hole) && *self.peek(2) == Kind::Colon;
+                let is_key =
+                    matches!(self.peek(1), Kind::Text(_) | Kind::Hole) && *self.peek(2) == Kind::Colon;
                 is_key == (enclosing == Bracket::Object)
             }
             _ => false,
@@ -198,7 +203,8 @@ impl Parser<'_, '_> {
     /// How many brackets stand open inside the one whose line is indented as that of `token`.
     fn aligned(&self, token: &Token, bracket: Bracket) -> Option<usize> {
         let mut outwards = self.stack.iter().rev();
-        let is_partner = |frame: &crate::parser::Frame| frame.bracket == bracket && frame.indent == token.indent;
+        let is_partner =
+            |frame: &crate::parser::Frame| frame.bracket == bracket && frame.indent == token.indent;
         outwards.position(is_partner).filter(|levels| token.is_first && *levels > 0)
     }
 
@@ -232,15 +238,19 @@ impl Parser<'_, '_> {
             // The file is indented, and this bracket is where it first goes wrong.
             Some((open, close)) if self.stack.iter().all(|frame| frame.open.start <= open.start) => {
                 let line = self.line(close);
-                let message =
-                    format!("this bracket seems not to be closed: by its indentation, the one in line {line} closes another");
+                let message = format!(
+                    "this bracket seems not to be closed: by its indentation, the one in line {line} closes another"
+                );
                 let help = "write the closing bracket that is missing between the two lines";
                 self.report(codes::BRACKET, open.clone(), message, help);
                 self.lose(open.start);
             }
             _ => {
                 let message = format!("this `{}` is never closed", bracket.opening());
-                let help = format!("write the `{}` where it ends; `{missing}` is missing at the end of the file", bracket.closing());
+                let help = format!(
+                    "write the `{}` where it ends; `{missing}` is missing at the end of the file",
+                    bracket.closing()
+                );
                 self.report(codes::BRACKET, span, message, help);
             }
         }

@@ -34,8 +34,8 @@ pub(crate) struct Decoder<'a, 'text> {
 pub(crate) type Names = HashMap<Name, usize>;
 
 impl Decoder<'_, '_> {
-    /// The workflows of a file.
-    pub(crate) fn file(&mut self, root: &Node) -> Vec<DraftWorkflow> {
+    /// The workflows of a file, and where the name of each stands.
+    pub(crate) fn file(&mut self, root: &Node) -> (Vec<DraftWorkflow>, Vec<(Name, usize)>) {
         let workflows = match &root.data {
             Data::List(workflows) => workflows.as_slice(),
             Data::Object(_) => {
@@ -46,20 +46,28 @@ impl Decoder<'_, '_> {
             }
             _ => {
                 self.wrong_type::<()>(PARSING, "a file", "a list of workflows", root);
-                return Vec::new();
+                return (Vec::new(), Vec::new());
             }
         };
         if workflows.is_empty() && !root.is_broken {
-            self.findings.warning(codes::NO_WORKFLOWS, root.mark(), "the file holds no workflow", "write one: `[ { \"name\": ... } ]`".to_owned());
+            self.findings.warning(
+                codes::NO_WORKFLOWS,
+                root.mark(),
+                "the file holds no workflow",
+                "write one: `[ { \"name\": ... } ]`".to_owned(),
+            );
         }
         if let Some(first_over) = workflows.get(WORKFLOWS_MAX) {
             let message = format!("the file holds {} workflows, more than {WORKFLOWS_MAX}", workflows.len());
             let help = "split it into several files".to_owned();
             self.findings.error(codes::TOO_MANY, first_over.mark(), message, help);
-            return Vec::new();
+            return (Vec::new(), Vec::new());
         }
         let mut names = Names::new();
-        workflows.iter().filter_map(|workflow| self.workflow(workflow, &mut names)).collect()
+        let drafts = workflows.iter().filter_map(|workflow| self.workflow(workflow, &mut names)).collect();
+        let mut names: Vec<_> = names.into_iter().collect();
+        names.sort_by_key(|(_, start)| *start);
+        (drafts, names)
     }
 
     fn workflow(&mut self, node: &Node, names: &mut Names) -> Option<DraftWorkflow> {
@@ -80,7 +88,7 @@ impl Decoder<'_, '_> {
         let Some(member) = workflow.member("instance_number_start") else { return 1 };
         let number = match &member.value.data {
             Data::Number(number) => {
-                number.as_u64().filter(|number| (1..=INSTANCE_NUMBER_START_MAX).contains(number))
+                whole_number(number).filter(|number| (1..=INSTANCE_NUMBER_START_MAX).contains(number))
             }
             Data::Hole => Some(1),
             _ => None,
@@ -106,7 +114,8 @@ impl Decoder<'_, '_> {
         let Some(steps) = self.list(PARSING, "`steps`", &member.value) else { return Vec::new() };
         if steps.is_empty() && !member.value.is_broken {
             let message = format!("{PARSING}a workflow must have at least one step");
-            let help = "an incident begins with the first: `{ \"name\": ..., \"start_actions\": [ ... ] }`".to_owned();
+            let help = "an incident begins with the first: `{ \"name\": ..., \"start_actions\": [ ... ] }`"
+                .to_owned();
             self.findings.error(codes::NO_STEPS, member.value.mark(), message, help);
         }
         if let Some(first_over) = steps.get(STEPS_MAX) {
@@ -220,4 +229,11 @@ impl Decoder<'_, '_> {
         self.findings.error(codes::WRONG_TYPE, node.mark(), message, help);
         None
     }
+}
+
+/// The number, if it is whole and not negative; `1.0` and `1e3` are, as JSON Schema has it.
+pub(crate) fn whole_number(number: &serde_json::Number) -> Option<u64> {
+    const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
+    let whole = || number.as_f64().filter(|value| value.fract() == 0.0 && (0.0..=EXACT_MAX).contains(value));
+    number.as_u64().or_else(|| whole().map(|value| value as u64))
 }

@@ -2,13 +2,15 @@
 
 use crate::catalog::{FINISHED_WORKFLOW, LANGUAGE_KEYS, TRANSITION_TO};
 use crate::codes;
-use crate::decode::{ACTIONS, Decoder, Names, PARSING};
+use crate::decode::{ACTIONS, Decoder, Names, PARSING, whole_number};
 use crate::document::{Data, Node};
 use crate::draft::{DraftAction, DraftKind, DraftStep, Target};
 use crate::model::{OnError, Retry};
 use crate::parameters;
 use crate::spelling;
 
+/// The most actions of one list of a step.
+pub const ACTIONS_MAX: usize = 1_000;
 /// The most tries of an action.
 pub const RETRY_TRIES_MAX: u32 = 1_000;
 /// The longest time an action is tried, in minutes: a day.
@@ -52,6 +54,11 @@ impl Decoder<'_, '_> {
     fn actions(&mut self, step: &Node, key: &str, names: &mut Names) -> Vec<DraftAction> {
         let Some(member) = step.member(key) else { return Vec::new() };
         let Some(actions) = self.list(ACTIONS, &format!("`{key}`"), &member.value) else { return Vec::new() };
+        if let Some(first_over) = actions.get(ACTIONS_MAX) {
+            let message = format!("`{key}` has {} actions, more than {ACTIONS_MAX}", actions.len());
+            self.findings.error(codes::TOO_MANY, first_over.mark(), message, "split the step".to_owned());
+            return Vec::new();
+        }
         actions.iter().filter_map(|action| self.action(action, names)).collect()
     }
 
@@ -101,7 +108,7 @@ impl Decoder<'_, '_> {
         let Some(value) = node.member(key).map(|member| &member.value) else { return default };
         let number = match &value.data {
             Data::Hole => return default,
-            Data::Number(number) => number.as_u64().and_then(|number| u32::try_from(number).ok()),
+            Data::Number(number) => whole_number(number).and_then(|number| u32::try_from(number).ok()),
             _ => None,
         };
         number.filter(|number| (1..=max).contains(number)).unwrap_or_else(|| {

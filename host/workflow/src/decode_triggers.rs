@@ -7,6 +7,8 @@ use crate::model::{Condition, Trigger};
 use crate::patterns::Pattern;
 use crate::spelling;
 
+/// The most triggers of a workflow.
+pub const TRIGGERS_MAX: usize = 1_000;
 /// The types of triggers.
 const TYPES: [&str; 1] = ["text"];
 
@@ -25,6 +27,12 @@ impl Decoder<'_, '_> {
         if triggers.is_empty() && !member.value.is_broken {
             let message = format!("{TRIGGERS}a workflow must have at least one trigger");
             self.findings.error(codes::NO_TRIGGERS, member.value.mark(), message, help.to_owned());
+        }
+        if let Some(first_over) = triggers.get(TRIGGERS_MAX) {
+            let message = format!("the workflow has {} triggers, more than {TRIGGERS_MAX}", triggers.len());
+            let help = "write one `match_regex` for several words".to_owned();
+            self.findings.error(codes::TOO_MANY, first_over.mark(), message, help);
+            return Vec::new();
         }
         let mut names = Names::new();
         triggers.iter().filter_map(|trigger| self.trigger(trigger, &mut names)).collect()

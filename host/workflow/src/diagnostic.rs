@@ -63,7 +63,13 @@ pub(crate) struct Findings<'text> {
 
 impl<'text> Findings<'text> {
     pub(crate) fn new(text: &'text str) -> Findings<'text> {
-        Findings { lines: Lines::new(text), list: Vec::new(), dropped: 0, errors: false, trusted_until: usize::MAX }
+        Findings {
+            lines: Lines::new(text),
+            list: Vec::new(),
+            dropped: 0,
+            errors: false,
+            trusted_until: usize::MAX,
+        }
     }
 
     /// Reports a mistake for which the file is refused.

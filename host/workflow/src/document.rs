@@ -9,6 +9,8 @@ use serde_json::Value;
 
 /// How deep lists and objects may stand in each other.
 pub const NESTING_MAX: usize = 64;
+/// The longest string of a file, in bytes of UTF-8 once its escapes are read.
+pub const TEXT_BYTES_MAX: usize = 64 * 1024;
 
 /// A value and where it stands, in bytes of the text.
 #[derive(Debug)]

@@ -139,7 +139,9 @@ fn help(entry: &Entry, error: &ValidationError<'_>) -> String {
         ValidationErrorKind::MinLength { .. } | ValidationErrorKind::MinItems { .. } => {
             "write something, or leave the key away if it is optional".to_owned()
         }
-        ValidationErrorKind::MaxLength { .. } | ValidationErrorKind::MaxItems { .. } => "shorten it".to_owned(),
+        ValidationErrorKind::MaxLength { .. } | ValidationErrorKind::MaxItems { .. } => {
+            "shorten it".to_owned()
+        }
         _ => format!("the schema of `{}` says what is allowed: see `warroom schema`", entry.action.type_name),
     }
 }

@@ -12,7 +12,7 @@ use std::ops::Range;
 use crate::brackets::Balance;
 use crate::codes;
 use crate::diagnostic::Findings;
-use crate::document::{Data, Member, NESTING_MAX, Node};
+use crate::document::{Data, Member, NESTING_MAX, Node, TEXT_BYTES_MAX};
 use crate::tokens::{Bracket, Kind, Token, Tokens};
 
 /// What is expected next in a list or object.
@@ -334,7 +334,12 @@ impl Parser<'_, '_> {
             _ if is_key || !token.kind.is_value() => self.no_value(token, is_key),
             _ => {
                 let place = self.last_end..self.last_end;
-                self.report(codes::SYNTAX, place, "a `:` is missing after this key", "write `\"KEY\": VALUE`");
+                self.report(
+                    codes::SYNTAX,
+                    place,
+                    "a `:` is missing after this key",
+                    "write `\"KEY\": VALUE`",
+                );
                 self.expect(Expected::Value);
                 Some(token)
             }
@@ -369,8 +374,7 @@ impl Parser<'_, '_> {
     }
 
     fn after_value(&mut self, token: Token) -> Option<Token> {
-        let is_key =
-            matches!(token.kind, Kind::Text(_) | Kind::Hole) && *self.peek(0) == Kind::Colon;
+        let is_key = matches!(token.kind, Kind::Text(_) | Kind::Hole) && *self.peek(0) == Kind::Colon;
         match token.kind {
             Kind::Comma => self.expect(Expected::Next(token.span)),
             Kind::Close(Bracket::Object) => self.close(token.span.end, Some(&token)),
@@ -390,7 +394,8 @@ impl Parser<'_, '_> {
                 return Some(token);
             }
             _ => {
-                let help = "write `, \"KEY\":` before it; or, if both are one text, put it into one pair of quotes";
+                let help =
+                    "write `, \"KEY\":` before it; or, if both are one text, put it into one pair of quotes";
                 self.report_puzzling(&token, "this value has no key", help);
                 self.break_top();
                 return self.value(token);
@@ -438,6 +443,11 @@ impl Parser<'_, '_> {
             Kind::Open(bracket) => {
                 self.stack.push(frame(bracket, token.span, token.indent));
                 return None;
+            }
+            Kind::Text(text) if text.len() > TEXT_BYTES_MAX => {
+                let message = format!("this string has {} bytes, more than {TEXT_BYTES_MAX}", text.len());
+                self.report(codes::TOO_LONG, token.span.clone(), message, "shorten it");
+                Data::Hole
             }
             Kind::Text(text) => Data::Text(text),
             Kind::Null => Data::Null,

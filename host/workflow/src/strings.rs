@@ -40,7 +40,8 @@ impl Tokens<'_, '_> {
                         b'\t' => "a tab stands in a string".to_owned(),
                         _ => format!("a control character (U+{control:04X}) stands in a string"),
                     };
-                    let help = "write `\\n` for a line break, `\\t` for a tab, and no other control character";
+                    let help =
+                        "write `\\n` for a line break, `\\t` for a tab, and no other control character";
                     self.report(&mut content, self.at..self.at, message, help);
                     content.text.push(char::from(*control));
                     self.at += 1;

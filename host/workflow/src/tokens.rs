@@ -165,7 +165,12 @@ impl<'a, 'text> Tokens<'a, 'text> {
             ':' => Kind::Colon,
             '"' => return self.string(),
             ';' => {
-                self.error(codes::SYNTAX, self.at..self.at + 1, "a `;` separates nothing in JSON", "write a `,`");
+                self.error(
+                    codes::SYNTAX,
+                    self.at..self.at + 1,
+                    "a `;` separates nothing in JSON",
+                    "write a `,`",
+                );
                 Kind::Comma
             }
             '=' => return Some(self.equals_sign()),
@@ -315,7 +320,8 @@ impl<'a, 'text> Tokens<'a, 'text> {
             self.at += blanks + length;
         }
         let text = self.text.get(start..self.at).unwrap_or_default();
-        let after = self.rest_of_line().strip_prefix('"').map(|after| after.trim_start_matches([' ', '\t', '\r']));
+        let after =
+            self.rest_of_line().strip_prefix('"').map(|after| after.trim_start_matches([' ', '\t', '\r']));
         if after.is_some_and(|after| after.is_empty() || after.starts_with([',', ':', ']', '}'])) {
             self.at += 1;
         }

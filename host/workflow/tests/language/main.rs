@@ -7,6 +7,8 @@ mod diagnostics;
 mod go_templates;
 mod limits;
 mod properties;
+mod reports;
+mod schema;
 
 use warroom_workflow::{ActionType, Catalog};
 
