@@ -1,6 +1,6 @@
 //! The command line: parses the arguments and hands them to the command.
 
-use crate::commands::{check, serve, simulator};
+use crate::commands::{check, schema, serve, simulator};
 use crate::demo;
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
@@ -34,6 +34,7 @@ enum Command {
     Demo(DemoArgs),
     Serve(serve::Args),
     Check(check::Args),
+    Schema(schema::Args),
     Simulator(simulator::Args),
 }
 
@@ -59,7 +60,10 @@ pub(crate) struct DemoArgs {
 #[must_use]
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    let quiet = matches!(cli.command, Command::Demo(_) | Command::Check(_) | Command::Simulator(_));
+    let quiet = matches!(
+        cli.command,
+        Command::Demo(_) | Command::Check(_) | Command::Schema(_) | Command::Simulator(_)
+    );
     log(if quiet { "warn" } else { "info" });
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -70,6 +74,7 @@ pub fn main() -> ExitCode {
             Command::Demo(args) => demo::run(&args).await,
             Command::Serve(args) => serve::run(&args).await,
             Command::Check(args) => check::run(&args).await,
+            Command::Schema(args) => schema::run(&args).await,
             Command::Simulator(args) => simulator::run(&args).await,
         }
     });
