@@ -1,9 +1,12 @@
 //! The built-in action types, inside the program. They take the same path as any other component, with the least they need.
 
+use crate::config::Config;
+use crate::service::custom;
 use anyhow::Context as _;
 use std::collections::BTreeSet;
+use std::path::Path;
 use warroom_runner::{Origin, Source};
-use warroom_sandbox::{Capability, Grant, Limits, Sandbox};
+use warroom_sandbox::{Capability, Digest, Grant, Limits, Sandbox};
 use warroom_workflow::{ActionType, Catalog};
 
 /// Each component with what it is granted.
@@ -40,23 +43,53 @@ pub(crate) fn sources() -> Vec<Source> {
     BUILT_IN.iter().map(source).collect()
 }
 
-/// The catalog of the built-in action types, as `check` needs it.
-pub(crate) async fn catalog() -> anyhow::Result<Catalog> {
-    let sandbox = Sandbox::new(Limits::default())?;
+/// The catalog of the built-in action types and, with a configuration, of the operator's. One of the operator's that
+/// cannot be admitted is left out, and the log says why.
+pub(crate) async fn catalog_with(config: Option<&Path>) -> anyhow::Result<Catalog> {
+    let config = config.map(|path| Config::read(path, &|name| std::env::var(name).ok())).transpose()?;
+    let sandbox =
+        Sandbox::new(config.as_ref().map_or_else(Limits::default, |config| config.limits.sandbox()))?;
     let mut types = Vec::new();
     for source in sources() {
-        let capabilities = match source.origin {
-            Origin::BuiltIn(capabilities) => capabilities,
-            Origin::Custom => BTreeSet::new(),
-        };
-        let grant = Grant { capabilities };
-        let action = sandbox.admit(&source.bytes, &grant).await.with_context(|| source.name.clone())?;
-        let descriptor = action.descriptor();
-        types.push(ActionType {
-            type_name: descriptor.type_name.clone(),
-            parameters: descriptor.parameters.clone(),
-            outputs: descriptor.outputs.clone(),
-        });
+        types.push(admit(&sandbox, &source, config.as_ref()).await?);
+    }
+    let Some((config, directory)) =
+        config.as_ref().and_then(|config| Some((config, config.actions_dir.as_ref()?)))
+    else {
+        return Ok(Catalog::new(types)?);
+    };
+    for source in custom(directory, config)? {
+        match admit(&sandbox, &source, Some(config)).await {
+            Ok(action) if types.iter().any(|known| known.type_name == action.type_name) => {
+                tracing::warn!(
+                    "{} is left out: the type `{}` is there already",
+                    source.name,
+                    action.type_name
+                );
+            }
+            Ok(action) => types.push(action),
+            Err(error) => tracing::warn!("an action component is left out: {error:#}"),
+        }
     }
     Ok(Catalog::new(types)?)
+}
+
+async fn admit(sandbox: &Sandbox, source: &Source, config: Option<&Config>) -> anyhow::Result<ActionType> {
+    let capabilities = match &source.origin {
+        Origin::BuiltIn(capabilities) => capabilities.clone(),
+        Origin::Custom => {
+            let digest = Digest::of(&source.bytes).to_string();
+            let grants = config.map_or(&[][..], |config| config.grants.as_slice());
+            let grant = grants.iter().find(|grant| grant.digest == digest);
+            grant.map(|grant| grant.permit().capabilities).unwrap_or_default()
+        }
+    };
+    let action =
+        sandbox.admit(&source.bytes, &Grant { capabilities }).await.with_context(|| source.name.clone())?;
+    let descriptor = action.descriptor();
+    Ok(ActionType {
+        type_name: descriptor.type_name.clone(),
+        parameters: descriptor.parameters.clone(),
+        outputs: descriptor.outputs.clone(),
+    })
 }

@@ -259,7 +259,7 @@ async fn admit(config: &Config, journal: Arc<dyn Journal>) -> anyhow::Result<Com
 }
 
 /// The operator's components: every `.wasm` file of the directory.
-fn custom(directory: &Path, config: &Config) -> anyhow::Result<Vec<Source>> {
+pub(crate) fn custom(directory: &Path, config: &Config) -> anyhow::Result<Vec<Source>> {
     let mut sources = Vec::new();
     let entries = std::fs::read_dir(directory).with_context(|| {
         format!("cannot read the action directory {} ([actions] dir)", directory.display())

@@ -124,11 +124,6 @@ impl Catalog {
         self.types.get(type_name).map(|entry| &entry.action)
     }
 
-    /// All types, sorted by name.
-    pub(crate) fn types(&self) -> impl Iterator<Item = &ActionType> {
-        self.types.values().map(|entry| &entry.action)
-    }
-
     /// The names of all types, sorted, without those of the language itself.
     pub fn type_names(&self) -> impl Iterator<Item = &str> + Clone {
         self.types.keys().map(String::as_str)

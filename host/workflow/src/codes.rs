@@ -12,6 +12,14 @@ pub(crate) const WRONG_VALUE: &str = "E008";
 pub(crate) const TOO_MANY: &str = "E009";
 pub(crate) const WRONG_NAME: &str = "E010";
 pub(crate) const DUPLICATE_NAME: &str = "E011";
+pub(crate) const COMMENT: &str = "E012";
+pub(crate) const STRING: &str = "E013";
+pub(crate) const BRACKET: &str = "E014";
+pub(crate) const WORD: &str = "E015";
+pub(crate) const NUMBER: &str = "E016";
+pub(crate) const ENCODING: &str = "E017";
+pub(crate) const TOO_LONG: &str = "E018";
+pub(crate) const WORKFLOW_IN_TWO_FILES: &str = "E019";
 
 pub(crate) const NO_TRIGGERS: &str = "E020";
 pub(crate) const TRIGGER_TYPE: &str = "E021";
@@ -45,7 +53,7 @@ pub(crate) const MATCHES_EMPTY: &str = "W003";
 pub(crate) const NEVER_FIRES: &str = "W004";
 pub(crate) const CONSTANT_KEY: &str = "W005";
 pub(crate) const UNREACHABLE_STEP: &str = "W012";
-pub(crate) const RETRY_WITHOUT_EFFECT: &str = "W013";
+pub(crate) const WITHOUT_EFFECT: &str = "W013";
 pub(crate) const NEVER_ENDS: &str = "W014";
 
 pub(crate) const MAY_BE_UNSET: &str = "W020";

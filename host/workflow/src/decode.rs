@@ -39,8 +39,8 @@ pub(crate) struct Decoder<'a, 'text> {
 pub(crate) type Names = HashMap<Name, usize>;
 
 impl Decoder<'_, '_> {
-    /// The workflows of a file.
-    pub(crate) fn file(&mut self, root: &Node) -> Vec<DraftWorkflow> {
+    /// The workflows of a file, and where the name of each stands.
+    pub(crate) fn file(&mut self, root: &Node) -> (Vec<DraftWorkflow>, Vec<(Name, usize)>) {
         let workflows = match &root.data {
             Data::List(workflows) => workflows.as_slice(),
             Data::Object(_) => {
@@ -51,20 +51,28 @@ impl Decoder<'_, '_> {
             }
             _ => {
                 self.wrong_type::<()>(PARSING, "a file", "a list of workflows", root);
-                return Vec::new();
+                return (Vec::new(), Vec::new());
             }
         };
-        if workflows.is_empty() {
-            self.findings.warning(codes::NO_WORKFLOWS, root.mark(), "the file holds no workflow", None);
+        if workflows.is_empty() && !root.is_broken {
+            self.findings.warning(
+                codes::NO_WORKFLOWS,
+                root.mark(),
+                "the file holds no workflow",
+                "write one: `[ { \"name\": ... } ]`".to_owned(),
+            );
         }
         if let Some(first_over) = workflows.get(WORKFLOWS_MAX) {
             let message = format!("the file holds {} workflows, more than {WORKFLOWS_MAX}", workflows.len());
             let help = "split it into several files".to_owned();
             self.findings.error(codes::TOO_MANY, first_over.mark(), message, help);
-            return Vec::new();
+            return (Vec::new(), Vec::new());
         }
         let mut names = Names::new();
-        workflows.iter().filter_map(|workflow| self.workflow(workflow, &mut names)).collect()
+        let drafts = workflows.iter().filter_map(|workflow| self.workflow(workflow, &mut names)).collect();
+        let mut names: Vec<_> = names.into_iter().collect();
+        names.sort_by_key(|(_, start)| *start);
+        (drafts, names)
     }
 
     fn workflow(&mut self, node: &Node, names: &mut Names) -> Option<DraftWorkflow> {
@@ -77,6 +85,7 @@ impl Decoder<'_, '_> {
         let name = self.name(PARSING, "workflow", node, names);
         let triggers = self.triggers(node);
         Some(DraftWorkflow {
+            is_whole: node.is_whole,
             name,
             description: self.optional_text(PARSING, node, "description").map(str::to_owned),
             instance_number_start: self.instance_number_start(node),
@@ -92,8 +101,9 @@ impl Decoder<'_, '_> {
         let Some(member) = workflow.member("instance_number_start") else { return 1 };
         let number = match &member.value.data {
             Data::Number(number) => {
-                number.as_u64().filter(|number| (1..=INSTANCE_NUMBER_START_MAX).contains(number))
+                whole_number(number).filter(|number| (1..=INSTANCE_NUMBER_START_MAX).contains(number))
             }
+            Data::Hole => Some(1),
             _ => None,
         };
         number.unwrap_or_else(|| {
@@ -118,32 +128,22 @@ impl Decoder<'_, '_> {
         }
     }
 
-    /// A whole number from 1 to `max`.
-    pub(crate) fn bounded(&mut self, node: &Node, key: &str, max: u32, default: u32) -> u32 {
-        let Some(member) = node.member(key) else { return default };
-        let number = match &member.value.data {
-            Data::Number(number) => number.as_u64().and_then(|number| u32::try_from(number).ok()),
-            _ => None,
-        };
-        number.filter(|number| (1..=max).contains(number)).unwrap_or_else(|| {
-            let message = format!("`{key}` must be a whole number from 1 to {max}");
-            let help = format!("leave it away for {default}");
-            self.findings.error(codes::WRONG_VALUE, member.value.mark(), message, help);
-            default
-        })
-    }
-
     fn steps(&mut self, workflow: &Node) -> Vec<DraftStep> {
         let Some(member) = workflow.member("steps") else {
+            if workflow.is_broken {
+                return Vec::new();
+            }
             let message = format!("{PARSING}a workflow must have steps");
             let help = "add `\"steps\": [ ... ]`; an incident begins with the first".to_owned();
             self.findings.error(codes::NO_STEPS, workflow.mark(), message, help);
             return Vec::new();
         };
         let Some(steps) = self.list(PARSING, "`steps`", &member.value) else { return Vec::new() };
-        if steps.is_empty() {
+        if steps.is_empty() && !member.value.is_broken {
             let message = format!("{PARSING}a workflow must have at least one step");
-            self.findings.error(codes::NO_STEPS, member.value.mark(), message, None);
+            let help = "an incident begins with the first: `{ \"name\": ..., \"start_actions\": [ ... ] }`"
+                .to_owned();
+            self.findings.error(codes::NO_STEPS, member.value.mark(), message, help);
         }
         if let Some(first_over) = steps.get(STEPS_MAX) {
             let message = format!("the workflow has {} steps, more than {STEPS_MAX}", steps.len());
@@ -160,6 +160,9 @@ impl Decoder<'_, '_> {
         let help =
             format!("give every {noun} a name: a letter, then letters, digits and underscores, at most 64");
         let Some(Member { value, .. }) = node.member("name") else {
+            if node.is_broken {
+                return None;
+            }
             self.findings.error(codes::WRONG_NAME, node.mark(), blank, help);
             return None;
         };
@@ -195,7 +198,9 @@ impl Decoder<'_, '_> {
 
     /// Reports keys that mean nothing.
     pub(crate) fn keys(&mut self, what: &str, node: &Node, known: &[&str]) {
-        for member in node.members().iter().filter(|member| !known.contains(&member.key.as_str())) {
+        // What stands in a broken object may belong to another.
+        let members = if node.is_broken { &[] } else { node.members() };
+        for member in members.iter().filter(|member| !known.contains(&member.key.as_str())) {
             let message = format!("{what} has no key `{}`", member.key);
             let help = spelling::suggestion(&member.key, known.iter().copied());
             self.findings.error(codes::UNKNOWN_KEY, member.key_span.clone(), message, help);
@@ -238,8 +243,24 @@ impl Decoder<'_, '_> {
     }
 
     pub(crate) fn wrong_type<T>(&mut self, prefix: &str, what: &str, wanted: &str, node: &Node) -> Option<T> {
+        if node.is_hole() {
+            return None;
+        }
         let message = format!("{prefix}{what} must be {wanted}, but this is {}", node.kind());
-        self.findings.error(codes::WRONG_TYPE, node.mark(), message, None);
+        let help = match wanted {
+            "a string" => "write a text in double quotes: `\"...\"`".to_owned(),
+            "a list" => "write `[ ... ]`, also around a single value".to_owned(),
+            "an object" => "write `{ \"KEY\": VALUE, ... }`".to_owned(),
+            _ => format!("write {wanted}"),
+        };
+        self.findings.error(codes::WRONG_TYPE, node.mark(), message, help);
         None
     }
+}
+
+/// The number, if it is whole and not negative; `1.0` and `1e3` are, as JSON Schema has it.
+pub(crate) fn whole_number(number: &serde_json::Number) -> Option<u64> {
+    const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
+    let whole = || number.as_f64().filter(|value| value.fract() == 0.0 && (0.0..=EXACT_MAX).contains(value));
+    number.as_u64().or_else(|| whole().map(|value| value as u64))
 }

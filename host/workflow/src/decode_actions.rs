@@ -2,12 +2,19 @@
 
 use crate::catalog::{FINISHED_WORKFLOW, LANGUAGE_KEYS, TRANSITION_TO};
 use crate::codes;
-use crate::decode::{ACTIONS, Decoder, Names, PARSING};
+use crate::decode::{ACTIONS, Decoder, Names, PARSING, whole_number};
 use crate::document::{Data, Node};
 use crate::draft::{DraftAction, DraftKind, DraftStep, Target};
-use crate::model::OnError;
+use crate::model::{OnError, Retry};
 use crate::parameters;
 use crate::spelling;
+
+/// The most actions of one list of a step.
+pub const ACTIONS_MAX: usize = 1_000;
+/// The most tries of an action.
+pub const RETRY_TRIES_MAX: u32 = 1_000;
+/// The longest time an action is tried, in minutes: a day.
+pub const RETRY_MINUTES_MAX: u32 = 1_440;
 
 const START: &str = "start_actions";
 const FINISH: &str = "finish_actions";
@@ -35,7 +42,7 @@ impl Decoder<'_, '_> {
         finish_actions.extend(self.actions(node, FINISHED, action_names));
         // Lists that hold something, or are none, are reported where they are read.
         let written = [START, FINISH, FINISHED].into_iter().filter_map(|key| node.member(key));
-        if written.into_iter().all(|member| matches!(&member.value.data, Data::List(list) if list.is_empty()))
+        if !node.is_broken && written.into_iter().all(|member| matches!(&member.value.data, Data::List(list) if list.is_empty() && !member.value.is_broken))
         {
             let message = format!("{ACTIONS}a step must have an action");
             let help = format!("add `\"{START}\": [ ... ]`");
@@ -47,6 +54,11 @@ impl Decoder<'_, '_> {
     fn actions(&mut self, step: &Node, key: &str, names: &mut Names) -> Vec<DraftAction> {
         let Some(member) = step.member(key) else { return Vec::new() };
         let Some(actions) = self.list(ACTIONS, &format!("`{key}`"), &member.value) else { return Vec::new() };
+        if let Some(first_over) = actions.get(ACTIONS_MAX) {
+            let message = format!("`{key}` has {} actions, more than {ACTIONS_MAX}", actions.len());
+            self.findings.error(codes::TOO_MANY, first_over.mark(), message, "split the step".to_owned());
+            return Vec::new();
+        }
         actions.iter().filter_map(|action| self.action(action, names)).collect()
     }
 
@@ -55,14 +67,13 @@ impl Decoder<'_, '_> {
         let name = self.name(ACTIONS, "action", node, names);
         let mark = node.member("type").map_or_else(|| node.mark(), |member| member.value.mark());
         let on_error = self.on_error(node);
-        if let Some(retry) = node.member("retry") {
-            let message = "`retry` has no effect: what is temporary is tried again by the host itself";
-            let help = "delete it; `on_error` says what a lasting failure means".to_owned();
-            self.findings.warning(codes::RETRY_WITHOUT_EFFECT, retry.key_span.clone(), message, help);
-        }
+        let retry = self.retry(node);
         let kind = self.kind(node);
+        if let Some(DraftKind::TransitionTo(_) | DraftKind::FinishedWorkflow) = kind {
+            self.warn_of_no_effect(node);
+        }
         let texts = parameters::texts(node, self.findings);
-        Some(DraftAction { name, mark, on_error, retry: None, kind, texts })
+        Some(DraftAction { name, mark, on_error, retry, kind, texts })
     }
 
     fn on_error(&mut self, node: &Node) -> OnError {
@@ -80,8 +91,48 @@ impl Decoder<'_, '_> {
         }
     }
 
+    /// How long the action is tried: `{"tries": 10, "minutes": 15}`, both optional.
+    fn retry(&mut self, action: &Node) -> Option<Retry> {
+        let node = &action.member("retry")?.value;
+        self.object(ACTIONS, "`retry`", node)?;
+        self.keys("`retry`", node, &["tries", "minutes"]);
+        let Retry { tries, minutes } = Retry::default();
+        Some(Retry {
+            tries: self.bounded(node, "tries", RETRY_TRIES_MAX, tries),
+            minutes: self.bounded(node, "minutes", RETRY_MINUTES_MAX, minutes),
+        })
+    }
+
+    /// A whole number from 1 to `max`; the default when it is absent or wrong.
+    pub(crate) fn bounded(&mut self, node: &Node, key: &str, max: u32, default: u32) -> u32 {
+        let Some(value) = node.member(key).map(|member| &member.value) else { return default };
+        let number = match &value.data {
+            Data::Hole => return default,
+            Data::Number(number) => whole_number(number).and_then(|number| u32::try_from(number).ok()),
+            _ => None,
+        };
+        number.filter(|number| (1..=max).contains(number)).unwrap_or_else(|| {
+            let message = format!("`{key}` must be a whole number from 1 to {max}");
+            let help = format!("leave it away for {default}");
+            self.findings.error(codes::WRONG_VALUE, value.mark(), message, help);
+            default
+        })
+    }
+
+    /// Control flow cannot fail, so what is said about its failure means nothing.
+    fn warn_of_no_effect(&mut self, node: &Node) {
+        for member in ["retry", "on_error"].into_iter().filter_map(|key| node.member(key)) {
+            let message = format!("`{}` has no effect here: this action cannot fail", member.key);
+            let help = "delete it".to_owned();
+            self.findings.warning(codes::WITHOUT_EFFECT, member.key_span.clone(), message, help);
+        }
+    }
+
     fn kind(&mut self, node: &Node) -> Option<DraftKind> {
         let Some(member) = node.member("type") else {
+            if node.is_broken {
+                return None;
+            }
             let message = format!("{ACTIONS}an action must have a type");
             let help = format!("there is {}", spelling::listed(self.type_names()));
             self.findings.error(codes::UNKNOWN_ACTION_TYPE, node.mark(), message, help);
@@ -109,6 +160,9 @@ impl Decoder<'_, '_> {
         let known: Vec<&str> = LANGUAGE_KEYS.into_iter().chain(["to"]).collect();
         self.keys("`transition_to`", node, &known);
         let Some(member) = node.member("to") else {
+            if node.is_broken {
+                return None;
+            }
             let help = "write the name of the step to go to: `\"to\": \"NAME\"`".to_owned();
             self.findings.error(codes::MISSING_KEY, node.mark(), "`transition_to` must have a `to`", help);
             return None;

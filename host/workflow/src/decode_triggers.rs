@@ -13,6 +13,8 @@ use std::ops::Range;
 /// The longest word or phrase, in characters.
 pub const PHRASE_CHARS_MAX: usize = 1_000;
 
+/// The most triggers of a workflow.
+pub const TRIGGERS_MAX: usize = 1_000;
 /// The types of triggers.
 const TYPES: [&str; 1] = ["text"];
 const KEYS: [&str; 11] = [
@@ -33,14 +35,23 @@ impl Decoder<'_, '_> {
     pub(crate) fn triggers(&mut self, workflow: &Node) -> Vec<Trigger> {
         let help = "add `\"triggers\": [ { \"name\": ..., \"type\": \"text\", \"match\": ... } ]`";
         let Some(member) = workflow.member("triggers") else {
+            if workflow.is_broken {
+                return Vec::new();
+            }
             let message = format!("{TRIGGERS}a workflow must have triggers");
             self.findings.error(codes::NO_TRIGGERS, workflow.mark(), message, help.to_owned());
             return Vec::new();
         };
         let Some(triggers) = self.list(TRIGGERS, "`triggers`", &member.value) else { return Vec::new() };
-        if triggers.is_empty() {
+        if triggers.is_empty() && !member.value.is_broken {
             let message = format!("{TRIGGERS}a workflow must have at least one trigger");
             self.findings.error(codes::NO_TRIGGERS, member.value.mark(), message, help.to_owned());
+        }
+        if let Some(first_over) = triggers.get(TRIGGERS_MAX) {
+            let message = format!("the workflow has {} triggers, more than {TRIGGERS_MAX}", triggers.len());
+            let help = "write one `match_regex` for several words".to_owned();
+            self.findings.error(codes::TOO_MANY, first_over.mark(), message, help);
+            return Vec::new();
         }
         let mut names = Names::new();
         triggers.iter().filter_map(|trigger| self.trigger(trigger, &mut names)).collect()
@@ -154,6 +165,9 @@ impl Decoder<'_, '_> {
     fn trigger_type(&mut self, node: &Node) {
         let help = || format!("there is {}", spelling::listed(TYPES));
         let Some(member) = node.member("type") else {
+            if node.is_broken {
+                return;
+            }
             let message = format!("{TRIGGERS}a trigger must have a type");
             self.findings.error(codes::TRIGGER_TYPE, node.mark(), message, help());
             return;
@@ -229,7 +243,7 @@ impl Decoder<'_, '_> {
                 return Some(Condition::Pattern(pattern));
             }
             (Some(_), Some(_)) => "has both `match` and `match_regex`",
-            (None, None) if self.is_ill_typed(node) => return None,
+            (None, None) if node.is_broken || self.is_ill_typed(node) => return None,
             (None, None) => "has neither `match` nor `match_regex`",
         };
         let help = "write exactly one of the two: `match` finds a word or phrase, `match_regex` a pattern"

@@ -57,11 +57,19 @@ pub(crate) struct Findings<'text> {
     list: Vec<Diagnostic>,
     dropped: usize,
     errors: bool,
+    /// What stands after this is not reported.
+    trusted_until: usize,
 }
 
 impl<'text> Findings<'text> {
     pub(crate) fn new(text: &'text str) -> Findings<'text> {
-        Findings { lines: Lines::new(text), list: Vec::new(), dropped: 0, errors: false }
+        Findings {
+            lines: Lines::new(text),
+            list: Vec::new(),
+            dropped: 0,
+            errors: false,
+            trusted_until: usize::MAX,
+        }
     }
 
     /// Reports a mistake for which the file is refused.
@@ -72,7 +80,6 @@ impl<'text> Findings<'text> {
         message: impl Into<String>,
         help: impl Into<Option<String>>,
     ) {
-        self.errors = true;
         self.push(Severity::Error, code, span, message.into(), help.into());
     }
 
@@ -90,6 +97,11 @@ impl<'text> Findings<'text> {
     /// The text that is looked at.
     pub(crate) fn text(&self) -> &'text str {
         self.lines.text()
+    }
+
+    /// Drops what is reported from now on about the text after `offset`: nobody knows what belongs where in it.
+    pub(crate) fn distrust(&mut self, offset: usize) {
+        self.trusted_until = offset;
     }
 
     /// The line of an offset in bytes; the first is 1.
@@ -129,6 +141,10 @@ impl<'text> Findings<'text> {
         message: String,
         help: Option<String>,
     ) {
+        if span.start >= self.trusted_until {
+            return;
+        }
+        self.errors |= severity == Severity::Error;
         if self.is_full() {
             self.dropped += 1;
             return;

@@ -12,6 +12,8 @@ use crate::name::Name;
 use crate::templates::{Parsed, Read};
 
 pub(crate) struct DraftWorkflow {
+    /// Whether no mistake of syntax hides a part of it.
+    pub(crate) is_whole: bool,
     pub(crate) name: Option<Name>,
     pub(crate) description: Option<String>,
     pub(crate) instance_number_start: u64,

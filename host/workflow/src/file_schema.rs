@@ -1,48 +1,40 @@
-//! The form of a workflow file as a JSON Schema, for editors: it completes keys, shows what they mean, and marks what is
-//! misspelled while the author writes. What a schema cannot say (steps that exist, templates that resolve) is for `check`.
+//! A JSON Schema of workflow files, for editors.
+//!
+//! It says what the decoder says about the form of a file: which keys there are, their types and values. What needs a
+//! view of the whole (steps that exist, names that differ, templates, patterns) only the decoder can say.
 
 use serde_json::{Map, Value, json};
 
-use crate::catalog::{ActionType, Catalog, FINISHED_WORKFLOW, TRANSITION_TO};
-use crate::decode::{INSTANCE_NUMBER_START_MAX, STEPS_MAX, WORKFLOWS_MAX};
-use crate::decode_triggers::PHRASE_CHARS_MAX;
-use crate::name::NAME_CHARS_MAX;
-use crate::patterns::PATTERN_BYTES_MAX;
+use crate::catalog::{Catalog, FINISHED_WORKFLOW, LANGUAGE_KEYS, TRANSITION_TO};
+use crate::decode::{
+    INSTANCE_NUMBER_START_MAX, START_LIMIT_MINUTES_MAX, START_LIMIT_STARTS_MAX, STEPS_MAX, WORKFLOWS_MAX,
+};
+use crate::decode_actions::{ACTIONS_MAX, RETRY_MINUTES_MAX, RETRY_TRIES_MAX};
+use crate::decode_triggers::{PHRASE_CHARS_MAX, TRIGGERS_MAX};
+use crate::model::{Retry, StartLimit};
 
-/// Matches a string that holds a template: what it says is known only when it is rendered.
-const TEMPLATE: &str = r"\{\{";
-
-/// A JSON Schema (draft 2020-12) of workflow files that use the action types of `catalog`.
+/// A JSON Schema (draft 2020-12) of a file of workflows whose actions are those of `catalog`.
 ///
-/// A file that it accepts has the right structure: keys, types of values, parameters of actions.
-///
-/// ```
-/// use warroom_workflow::{Catalog, file_schema};
-///
-/// let schema = file_schema(&Catalog::default());
-/// assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
-/// ```
-#[must_use]
+/// A component's own schema stands under `$defs`, with its references rewritten. Where its schema limits the wording of a
+/// string, a string with a template passes too, as it does in [`check`](crate::check).
 pub fn file_schema(catalog: &Catalog) -> Value {
     let mut definitions = Map::new();
     definitions.insert("name".to_owned(), name());
-    definitions.insert("names".to_owned(), names());
-    definitions.insert("texts".to_owned(), texts());
     definitions.insert("workflow".to_owned(), workflow());
     definitions.insert("trigger".to_owned(), trigger());
     definitions.insert("step".to_owned(), step());
-    definitions.insert("actions".to_owned(), json!({"type": "array", "items": {"$ref": "#/$defs/action"}}));
     definitions.insert("retry".to_owned(), retry());
     definitions.insert("action".to_owned(), action(catalog));
-    for type_name in [TRANSITION_TO, FINISHED_WORKFLOW] {
-        definitions.insert(definition(type_name), control_flow(type_name));
-    }
-    for action in catalog.types() {
-        definitions.insert(definition(&action.type_name), component(action));
+    definitions.insert(definition(TRANSITION_TO), transition_to());
+    definitions.insert(definition(FINISHED_WORKFLOW), finished_workflow());
+    for type_name in catalog.type_names() {
+        if let Some(described) = catalog.get(type_name) {
+            definitions.insert(definition(type_name), component(type_name, &described.parameters));
+        }
     }
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "Warroom workflows",
+        "title": "Workflows",
         "description": "A list of incident workflows.",
         "type": "array",
         "maxItems": WORKFLOWS_MAX,
@@ -51,206 +43,199 @@ pub fn file_schema(catalog: &Catalog) -> Value {
     })
 }
 
-/// The name of an action type's definition. A dot keeps it apart from ours.
-fn definition(type_name: &str) -> String {
-    format!("action.{type_name}")
-}
-
 fn name() -> Value {
     json!({
-        "description": "A letter, then letters, digits and underscores.",
+        "description": "A letter, then letters, digits and underscores; at most 64. Unique in its scope.",
         "type": "string",
-        "pattern": "^[A-Za-z][A-Za-z0-9_]*$",
-        "maxLength": NAME_CHARS_MAX,
+        "pattern": "^[A-Za-z][A-Za-z0-9_]{0,63}$"
     })
 }
 
-/// `team_name`, `channel_name`: the empty string is as good as none.
-fn names() -> Value {
-    json!({"anyOf": [
-        {"type": "string", "pattern": r"^$|\S"},
-        {"type": "array", "items": {"type": "string", "pattern": r"\S"}},
-    ]})
-}
-
-fn texts() -> Value {
-    json!({"anyOf": [
-        {"type": "string", "pattern": r"^$|\S", "maxLength": PATTERN_BYTES_MAX},
-        {"type": "array", "items": {"type": "string", "pattern": r"\S", "maxLength": PATTERN_BYTES_MAX}},
-    ]})
+fn whole_number(max: u64, default: u64, description: &str) -> Value {
+    json!({"type": "integer", "minimum": 1, "maximum": max, "default": default, "description": description})
 }
 
 fn workflow() -> Value {
+    let StartLimit { starts, minutes } = StartLimit::default();
     json!({
-        "title": "Workflow",
         "type": "object",
         "properties": {
             "name": {"$ref": "#/$defs/name"},
-            "description": {"description": "What the workflow is for.", "type": "string"},
-            "instance_number_start": {
-                "description": "The number of the first incident.",
-                "type": "integer", "minimum": 1, "maximum": INSTANCE_NUMBER_START_MAX, "default": 1,
-            },
+            "description": {"type": "string", "description": "What the workflow is for, for people."},
+            "instance_number_start":
+                whole_number(INSTANCE_NUMBER_START_MAX, 1, "The number of the first incident."),
             "start_limit": {
-                "description": "How many incidents may start, and in what time. What is more is told in one post.",
+                "description": "How many incidents may start within a time.",
                 "type": "object",
                 "properties": {
-                    "starts": {"type": "integer", "minimum": 1, "maximum": 1000, "default": 10},
-                    "minutes": {"type": "integer", "minimum": 1, "maximum": 1440, "default": 10},
+                    "starts": whole_number(u64::from(START_LIMIT_STARTS_MAX), u64::from(starts), "The most starts."),
+                    "minutes": whole_number(u64::from(START_LIMIT_MINUTES_MAX), u64::from(minutes), "Within this many minutes.")
                 },
-                "additionalProperties": false,
+                "additionalProperties": false
             },
             "triggers": {
-                "description": "What starts an incident. Tried in order, the first that matches wins.",
-                "type": "array", "minItems": 1, "items": {"$ref": "#/$defs/trigger"},
+                "description": "What starts an incident; the first that matches wins.",
+                "type": "array", "minItems": 1, "maxItems": TRIGGERS_MAX, "items": {"$ref": "#/$defs/trigger"}
             },
             "steps": {
-                "description": "An incident begins with the first.",
-                "type": "array", "minItems": 1, "maxItems": STEPS_MAX, "items": {"$ref": "#/$defs/step"},
-            },
+                "description": "The states of an incident; it begins with the first.",
+                "type": "array", "minItems": 1, "maxItems": STEPS_MAX, "items": {"$ref": "#/$defs/step"}
+            }
         },
         "required": ["name", "triggers", "steps"],
-        "additionalProperties": false,
+        "additionalProperties": false
+    })
+}
+
+fn one_or_more(entry: &str, description: &str) -> Value {
+    json!({
+        "description": description,
+        "type": ["string", "array"],
+        "pattern": "^$|\\S",
+        "items": {"description": entry, "type": "string", "pattern": "\\S"}
     })
 }
 
 fn trigger() -> Value {
-    let set = |key: &str| json!({"required": [key], "properties": {key: {"minLength": 1}}});
     json!({
-        "title": "Trigger",
         "type": "object",
         "properties": {
             "name": {"$ref": "#/$defs/name"},
-            "type": {"enum": ["text"]},
-            "team_name": {"description": "The teams it listens to; by default all.", "$ref": "#/$defs/names"},
-            "channel_name": {
-                "description": "The channels it listens to, by handle or display name; by default all.",
-                "$ref": "#/$defs/names",
-            },
+            "type": {"enum": ["text"], "description": "`text`: a post that holds a text."},
+            "team_name": one_or_more("A team's handle.", "The teams it listens to; absent: all."),
+            "channel_name": one_or_more("A channel's handle or name.", "The channels it listens to; absent: all."),
             "match": {
-                "description": "A word or phrase.",
-                "type": "string", "pattern": r"^$|\S", "maxLength": PHRASE_CHARS_MAX,
+                "description": "The word or phrase that starts the incident; `\"\"` means unset.",
+                "type": "string", "pattern": "^$|\\S", "maxLength": PHRASE_CHARS_MAX
             },
-            "match_regex": {"description": "A pattern, in the syntax of RE2.", "type": "string"},
+            "match_regex": {
+                "description": "The pattern that starts the incident; `\"\"` means unset.", "type": "string"
+            },
             "ignore_case": {
-                "description": "Whether letter case does not count in `match` and `except`.",
-                "type": "boolean", "default": false,
+                "description": "Whether letter case does not count for `match` and `except`.", "type": "boolean", "default": false
             },
-            "except": {"description": "Words or phrases that must not be there.", "$ref": "#/$defs/texts"},
-            "except_regex": {"description": "Patterns that must not match.", "$ref": "#/$defs/texts"},
-            "match_in": {
-                "description": "What is searched: `prose` leaves out code, quoted lines and attachments; `all` is the whole post. By default `prose` for people, `all` for webhooks and bots.",
-                "enum": ["prose", "all", ""],
-            },
+            "except": one_or_more("A word or phrase.", "Words or phrases that the post must not hold."),
+            "except_regex": one_or_more("A pattern.", "Patterns that the post must not match."),
             "key": {
-                "description": "A template over the trigger's variables. A match whose key an open incident has is folded into it.",
-                "type": "string",
+                "description": "A template: a match whose key is that of an open run is folded into that run.",
+                "type": "string"
             },
+            "match_in": {
+                "enum": ["prose", "all", ""],
+                "description": "What is searched: `prose` leaves out code, quotes and attachments; `all` searches everything."
+            }
         },
         "required": ["name", "type"],
-        "oneOf": [set("match"), set("match_regex")],
-        "additionalProperties": false,
+        "oneOf": [
+            {"required": ["match"], "properties": {"match": {"minLength": 1}}},
+            {"required": ["match_regex"], "properties": {"match_regex": {"minLength": 1}}}
+        ],
+        "additionalProperties": false
     })
 }
 
 fn step() -> Value {
-    let holds = |key: &str| json!({"required": [key], "properties": {key: {"minItems": 1}}});
+    let actions = |description: &str| {
+        json!({
+            "description": description,
+            "type": "array", "maxItems": ACTIONS_MAX, "items": {"$ref": "#/$defs/action"}
+        })
+    };
+    let not_empty = |key: &str| json!({"required": [key], "properties": {key: {"minItems": 1}}});
     json!({
-        "title": "Step",
         "type": "object",
         "properties": {
             "name": {"$ref": "#/$defs/name"},
-            "start_actions": {"description": "Run in order when the step is entered.", "$ref": "#/$defs/actions"},
-            "finish_actions": {"description": "Run in order when the step is left.", "$ref": "#/$defs/actions"},
-            "finished_actions": {"description": "Another spelling of finish_actions.", "$ref": "#/$defs/actions", "deprecated": true},
+            "start_actions": actions("Run in order when the step is entered."),
+            "finish_actions": actions("Run in order when the step is left."),
+            "finished_actions": actions("Another spelling of `finish_actions`.")
         },
         "required": ["name"],
-        "anyOf": [holds("start_actions"), holds("finish_actions"), holds("finished_actions")],
-        "not": {"required": ["finish_actions", "finished_actions"]},
-        "additionalProperties": false,
+        "anyOf": [not_empty("start_actions"), not_empty("finish_actions"), not_empty("finished_actions")],
+        "additionalProperties": false
     })
 }
 
 fn retry() -> Value {
+    let Retry { tries, minutes } = Retry::default();
     json!({
-        "description": "How long the action is tried while its failure may pass. Both bounds hold.",
+        "description": "How long the action is tried while its failure may pass.",
         "type": "object",
         "properties": {
-            "tries": {"type": "integer", "minimum": 1, "maximum": 1000, "default": 10},
-            "minutes": {"type": "integer", "minimum": 1, "maximum": 1440, "default": 15},
+            "tries": whole_number(u64::from(RETRY_TRIES_MAX), u64::from(tries), "The most tries."),
+            "minutes":
+                whole_number(u64::from(RETRY_MINUTES_MAX), u64::from(minutes), "The longest time of trying.")
         },
-        "additionalProperties": false,
+        "additionalProperties": false
     })
 }
 
-/// An action: what it takes beside its name follows from its type.
+/// An editor reports best what depends on one key's value when that value selects one schema.
 fn action(catalog: &Catalog) -> Value {
-    let control_flow = [TRANSITION_TO, FINISHED_WORKFLOW];
-    let types: Vec<&str> = catalog.type_names().chain(control_flow).collect();
-    let cases: Vec<Value> = types
-        .iter()
-        .map(|type_name| {
-            json!({
-                "if": {"properties": {"type": {"const": type_name}}, "required": ["type"]},
-                "then": {"$ref": format!("#/$defs/{}", definition(type_name))},
-            })
+    let types: Vec<&str> = catalog.type_names().chain([TRANSITION_TO, FINISHED_WORKFLOW]).collect();
+    let select = |type_name: &&str| {
+        json!({
+            "if": {"properties": {"type": {"const": type_name}}, "required": ["type"]},
+            "then": {"$ref": format!("#/$defs/{}", definition(type_name))}
         })
-        .collect();
-    json!({
-        "title": "Action",
-        "type": "object",
-        "properties": {"type": {"enum": types}, "name": {"$ref": "#/$defs/name"}},
-        "required": ["name", "type"],
-        "allOf": cases,
-    })
-}
-
-/// The keys that every action has, whatever its type.
-fn language_keys() -> Map<String, Value> {
-    let keys = json!({
-        "type": {"type": "string"},
-        "name": {"description": "Templates read what the action puts out as .Action.NAME.KEY.", "$ref": "#/$defs/name"},
-        "on_error": {
-            "description": "What a lasting failure means: `block` waits for a person, `continue` goes on.",
-            "enum": ["block", "continue"], "default": "block",
-        },
-        "retry": {"$ref": "#/$defs/retry"},
-    });
-    match keys {
-        Value::Object(keys) => keys,
-        _ => Map::new(),
-    }
-}
-
-fn control_flow(type_name: &str) -> Value {
-    let mut properties = language_keys();
-    let mut required = vec!["name", "type"];
-    let description = if type_name == TRANSITION_TO {
-        properties.insert("to".to_owned(), json!({"description": "A step of this workflow.", "type": "string", "not": {"pattern": TEMPLATE}}));
-        required.push("to");
-        "Goes to another step, with nobody asked."
-    } else {
-        "Ends the incident."
     };
     json!({
-        "description": description,
         "type": "object",
-        "properties": properties,
-        "required": required,
-        "additionalProperties": false,
+        "properties": {
+            "type": {"enum": types, "description": "What the action does."},
+            "name": {"$ref": "#/$defs/name"},
+            "on_error": {
+                "enum": ["block", "continue"],
+                "default": "block",
+                "description": "When it fails: `block` waits for a person, `continue` goes on."
+            },
+            "retry": {"$ref": "#/$defs/retry"}
+        },
+        "required": ["type", "name"],
+        "allOf": types.iter().map(select).collect::<Vec<_>>()
     })
 }
 
-/// A component's own schema, with the keys of the language among its properties, and templates allowed where they are to.
-fn component(action: &ActionType) -> Value {
-    let mut schema = action.parameters.clone();
-    rebase(&mut schema, &format!("#/$defs/{}", definition(&action.type_name)));
-    allow_templates(&mut schema);
+fn language_keys() -> Map<String, Value> {
+    LANGUAGE_KEYS.into_iter().map(|key| (key.to_owned(), Value::Bool(true))).collect()
+}
+
+fn transition_to() -> Value {
+    let mut properties = language_keys();
+    let to = json!({
+        "description": "The step to go to.", "type": "string", "not": {"pattern": TEMPLATE}
+    });
+    properties.insert("to".to_owned(), to);
+    json!({
+        "description": "Goes to another step, with nobody asked.",
+        "properties": properties, "required": ["to"], "additionalProperties": false
+    })
+}
+
+fn finished_workflow() -> Value {
+    json!({
+        "description": "Ends the incident.", "properties": language_keys(), "additionalProperties": false
+    })
+}
+
+/// The pattern of a string that holds a template.
+const TEMPLATE: &str = "\\{\\{";
+/// Keywords about the wording of a string. A template's wording is known only when it is rendered.
+const WORDING: [&str; 6] = ["pattern", "enum", "const", "format", "minLength", "maxLength"];
+
+/// Where a type's schema stands under `$defs`.
+fn definition(type_name: &str) -> String {
+    format!("action_{type_name}")
+}
+
+/// A component's schema, as it applies to a whole action.
+fn component(type_name: &str, parameters: &Value) -> Value {
+    let root = format!("#/$defs/{}", definition(type_name));
+    let mut schema = embedded(parameters, &root, true);
     if let Value::Object(members) = &mut schema {
-        for key in ["$schema", "$id"] {
-            members.remove(key);
-        }
-        let properties = members.entry("properties").or_insert_with(|| Value::Object(Map::new()));
+        members.remove("$schema");
+        members.remove("$id");
+        let properties = members.entry("properties").or_insert_with(|| json!({}));
         if let Value::Object(properties) = properties {
             properties.extend(language_keys());
         }
@@ -258,53 +243,90 @@ fn component(action: &ActionType) -> Value {
     schema
 }
 
-/// Makes references within the schema lead to where it stands now.
-fn rebase(schema: &mut Value, base: &str) {
-    match schema {
-        Value::Object(members) => {
-            for (key, value) in members {
-                match value {
-                    Value::String(target) if key == "$ref" => {
-                        if let Some(pointer) = target.strip_prefix('#') {
-                            *target = format!("{base}{pointer}");
-                        }
-                    }
-                    _ => rebase(value, base),
-                }
-            }
-        }
-        Value::Array(items) => items.iter_mut().for_each(|item| rebase(item, base)),
-        _ => {}
-    }
-}
-
-/// Lets a string with a template stand wherever the wording of a string is bounded, as `check` does. Not inside of conditions
-/// and alternatives, where it would decide which one holds.
-fn allow_templates(schema: &mut Value) {
-    let Value::Object(members) = schema else { return };
-    for (key, value) in members.iter_mut() {
+/// A schema with references that are right where it now stands, and with templates let through where `relaxed`.
+fn embedded(schema: &Value, root: &str, relaxed: bool) -> Value {
+    let Value::Object(members) = schema else { return schema.clone() };
+    let mut rewritten = Map::new();
+    let mut wording = Map::new();
+    for (key, value) in members {
         match (key.as_str(), value) {
-            ("properties" | "patternProperties" | "$defs", Value::Object(named)) => {
-                named.values_mut().for_each(allow_templates);
+            ("$ref" | "$dynamicRef", Value::String(target)) => {
+                let target = match target.strip_prefix('#') {
+                    Some(pointer) if pointer.is_empty() || pointer.starts_with('/') => {
+                        format!("{root}{pointer}")
+                    }
+                    _ => target.clone(),
+                };
+                rewritten.insert(key.clone(), Value::String(target));
+            }
+            (
+                "properties" | "patternProperties" | "dependentSchemas" | "$defs" | "definitions",
+                Value::Object(named),
+            ) => {
+                let named =
+                    named.iter().map(|(name, schema)| (name.clone(), embedded(schema, root, relaxed)));
+                rewritten.insert(key.clone(), Value::Object(named.collect()));
+            }
+            // In a choice the decoder does not tell which branch a template was meant for.
+            ("anyOf" | "oneOf", Value::Array(schemas)) => {
+                let schemas = schemas.iter().map(|schema| embedded(schema, root, false));
+                rewritten.insert(key.clone(), schemas.collect());
             }
             ("allOf" | "prefixItems", Value::Array(schemas)) => {
-                schemas.iter_mut().for_each(allow_templates);
+                let schemas = schemas.iter().map(|schema| embedded(schema, root, relaxed));
+                rewritten.insert(key.clone(), schemas.collect());
             }
-            ("items" | "additionalProperties" | "then" | "else", schema) => allow_templates(schema),
-            _ => {}
-        }
-    }
-    let mut wording = Map::new();
-    for key in ["pattern", "enum", "const", "format", "minLength", "maxLength"] {
-        if let Some((key, value)) = members.remove_entry(key) {
-            wording.insert(key, value);
+            ("not" | "if" | "contains" | "propertyNames", schema) => {
+                rewritten.insert(key.clone(), embedded(schema, root, false));
+            }
+            (
+                "then"
+                | "else"
+                | "items"
+                | "additionalProperties"
+                | "unevaluatedProperties"
+                | "unevaluatedItems",
+                schema,
+            ) => {
+                rewritten.insert(key.clone(), embedded(schema, root, relaxed));
+            }
+            (key, value) if relaxed && WORDING.contains(&key) => {
+                wording.insert(key.to_owned(), value.clone());
+            }
+            (key, value) => {
+                rewritten.insert(key.to_owned(), value.clone());
+            }
         }
     }
     if !wording.is_empty() {
-        let alternatives = json!({"anyOf": [wording, {"type": "string", "pattern": TEMPLATE}]});
-        match members.entry("allOf").or_insert_with(|| Value::Array(Vec::new())) {
-            Value::Array(all) => all.push(alternatives),
-            _ => {}
+        let unless_template =
+            json!({"if": {"type": "string", "pattern": TEMPLATE}, "then": true, "else": wording});
+        match rewritten.entry("allOf").or_insert_with(|| json!([])) {
+            Value::Array(all) => all.push(unless_template),
+            other => *other = json!([unless_template]),
         }
+    }
+    Value::Object(rewritten)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn references_lead_into_the_component() {
+        let schema = json!({
+            "$id": "https://example.com/a",
+            "properties": {"a": {"$ref": "#/$defs/b"}, "$ref": {"enum": [{"$ref": "#"}]}},
+            "$defs": {"b": {"anyOf": [{"$ref": "#"}, {"minLength": 1}]}}
+        });
+        let rewritten = component("page", &schema);
+        assert!(rewritten.get("$id").is_none());
+        assert_eq!(rewritten["properties"]["a"]["$ref"], "#/$defs/action_page/$defs/b");
+        assert_eq!(
+            rewritten["$defs"]["b"]["anyOf"],
+            json!([{"$ref": "#/$defs/action_page"}, {"minLength": 1}])
+        );
+        assert_eq!(rewritten["properties"]["$ref"]["allOf"][0]["else"], json!({"enum": [{"$ref": "#"}]}));
     }
 }

@@ -46,6 +46,7 @@
 //! the same text and catalog always give the same result. Everything is bounded: the file, its nesting, workflows,
 //! steps, diagnostics, patterns, and what a template may print.
 
+mod brackets;
 mod catalog;
 mod codes;
 mod decode;
@@ -61,20 +62,26 @@ mod lines;
 mod machine;
 mod model;
 mod name;
+mod numbers;
 mod parameters;
+mod parser;
 mod patterns;
 mod prose;
+mod report;
 mod schema;
 mod screen;
 mod spelling;
+mod strings;
 mod templates;
+mod tokens;
 mod triggers;
 
 pub use catalog::{ActionType, Catalog, CatalogError};
 pub use decode::{STEPS_MAX, WORKFLOWS_MAX};
-pub use decode_triggers::PHRASE_CHARS_MAX;
+pub use decode_actions::{ACTIONS_MAX, RETRY_MINUTES_MAX, RETRY_TRIES_MAX};
+pub use decode_triggers::{PHRASE_CHARS_MAX, TRIGGERS_MAX};
 pub use diagnostic::{DIAGNOSTICS_MAX, Diagnostic, Severity};
-pub use document::NESTING_MAX;
+pub use document::{NESTING_MAX, TEXT_BYTES_MAX};
 pub use excerpt::render_diagnostics;
 pub use file_schema::file_schema;
 pub use model::{
@@ -82,11 +89,14 @@ pub use model::{
 };
 pub use name::{NAME_CHARS_MAX, Name, NameError};
 pub use patterns::{PATTERN_BYTES_MAX, PATTERN_MEMORY_BYTES_MAX, Pattern, PatternError};
+pub use report::{diagnostics_json, diagnostics_sarif};
 pub use templates::{
     OUTPUT_BYTES_MAX, STEPS_EXECUTED_MAX, TEMPLATE_BYTES_MAX, TemplateError, TemplateProblem, WORK_BYTES_MAX,
     check_template, render, render_parameters,
 };
 pub use triggers::{Author, Match, Message, TriggerIndex};
+
+use std::collections::HashMap;
 
 use decode::Decoder;
 use diagnostic::Findings;
@@ -102,6 +112,36 @@ pub struct Checked {
     pub workflows: Vec<Workflow>,
     /// Errors and warnings, in the order of the file.
     pub diagnostics: Vec<Diagnostic>,
+    /// The name of every workflow, also when there are errors, and where it stands.
+    names: Vec<(Name, usize)>,
+}
+
+/// Reads several files, given as pairs of name and text, as [`check`] does each of them; and refuses a workflow whose
+/// name an earlier one of these files has.
+pub fn check_all(files: &[(&str, &str)], catalog: &Catalog) -> Vec<Checked> {
+    let mut known: HashMap<Name, (&str, usize)> = HashMap::new();
+    let mut all = Vec::with_capacity(files.len());
+    for (file, text) in files {
+        let mut checked = check(text, catalog);
+        let mut findings = Findings::new(text);
+        for (name, start) in &checked.names {
+            if let Some((first, line)) = known.get(name) {
+                let message = format!("the workflow `{name}` is in {first} too, in line {line}");
+                let help = "give one of the two another name: names are unique over all files".to_owned();
+                let mark = *start..start + name.len() + 2;
+                findings.error(codes::WORKFLOW_IN_TWO_FILES, mark, message, help);
+            } else {
+                known.insert(name.clone(), (file, findings.line(*start)));
+            }
+        }
+        if findings.has_errors() {
+            checked.workflows.clear();
+            checked.diagnostics.extend(findings.finish());
+            checked.diagnostics.sort_by_key(|found| found.span.start);
+        }
+        all.push(checked);
+    }
+    all
 }
 
 /// Reads the workflows of a file and reports everything that is wrong with it.
@@ -113,19 +153,20 @@ pub fn check(text: &str, catalog: &Catalog) -> Checked {
         let mut findings = Findings::new("");
         let message = format!("the file has {} bytes, more than {FILE_BYTES_MAX}", text.len());
         findings.error(codes::FILE_TOO_LARGE, 0..0, message, "split it into several files".to_owned());
-        return Checked { workflows: Vec::new(), diagnostics: findings.finish() };
+        return Checked { workflows: Vec::new(), diagnostics: findings.finish(), names: Vec::new() };
     }
     let mut findings = Findings::new(text);
-    let mut drafts = Vec::new();
-    if let Some(root) = document::parse(text, &mut findings) {
-        drafts = Decoder { catalog, findings: &mut findings }.file(&root);
+    let (mut drafts, mut names) = (Vec::new(), Vec::new());
+    if let Some(root) = parser::parse(text, &mut findings) {
+        (drafts, names) = Decoder { catalog, findings: &mut findings }.file(&root);
     }
-    for draft in &drafts {
+    // What a mistake of syntax hides may be just what is missed.
+    for draft in drafts.iter().filter(|draft| draft.is_whole) {
         machine::check(draft, &mut findings);
     }
     let mut workflows = Vec::new();
     if !findings.has_errors() {
         workflows.extend(drafts.into_iter().filter_map(draft::DraftWorkflow::finish));
     }
-    Checked { workflows, diagnostics: findings.finish() }
+    Checked { workflows, diagnostics: findings.finish(), names }
 }

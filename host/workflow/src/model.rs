@@ -115,6 +115,12 @@ pub struct Retry {
     pub minutes: u32,
 }
 
+impl Default for Retry {
+    fn default() -> Retry {
+        Retry { tries: 10, minutes: 15 }
+    }
+}
+
 /// What a failed action means for the incident.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OnError {

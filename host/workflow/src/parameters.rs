@@ -61,6 +61,9 @@ fn fields(entry: &Entry, action: &Node, findings: &mut Findings<'_>) -> Vec<Stri
 
 fn report(entry: &Entry, action: &Node, error: &ValidationError<'_>, findings: &mut Findings<'_>) {
     let node = action.at(error.instance_path().as_str()).unwrap_or(action);
+    if hides(node, error.kind()) {
+        return;
+    }
     let is_action = std::ptr::eq(node, action);
     let owner = if is_action { format!("`{}`", entry.action.type_name) } else { "this object".to_owned() };
     match error.kind() {
@@ -72,7 +75,10 @@ fn report(entry: &Entry, action: &Node, error: &ValidationError<'_>, findings: &
                 .map(|properties| properties.keys().map(String::as_str).collect());
             for key in unexpected {
                 let mark = node.member(key).map_or_else(|| node.mark(), |member| member.key_span.clone());
-                let help = known.as_ref().map(|known| spelling::suggestion(key, known.iter().copied()));
+                let help = known.as_ref().map_or_else(
+                    || "delete it".to_owned(),
+                    |known| spelling::suggestion(key, known.iter().copied()),
+                );
                 findings.error(codes::UNKNOWN_KEY, mark, format!("{owner} has no parameter `{key}`"), help);
             }
         }
@@ -80,13 +86,26 @@ fn report(entry: &Entry, action: &Node, error: &ValidationError<'_>, findings: &
             let key = property.as_str().unwrap_or_default();
             let message = format!("the parameter `{key}` of {owner} is missing");
             let described = property_schema(entry, error, key).and_then(description);
-            findings.error(codes::MISSING_KEY, node.mark(), message, described);
+            let help = described.unwrap_or_else(|| format!("add `\"{key}\": ...`"));
+            findings.error(codes::MISSING_KEY, node.mark(), message, help);
         }
         _ if depends_on_template(node, error.kind()) => {}
         _ => {
             let described = failed_schema(entry, error).and_then(description);
-            findings.error(codes::PARAMETER, node.mark(), message(node, error), described);
+            let help = described.unwrap_or_else(|| help(entry, error));
+            findings.error(codes::PARAMETER, node.mark(), message(node, error), help);
         }
+    }
+}
+
+/// Whether the mistake may come from a part that cannot be read, which is reported already.
+fn hides(node: &Node, kind: &ValidationErrorKind) -> bool {
+    match kind {
+        ValidationErrorKind::Type { .. } => node.is_hole(),
+        ValidationErrorKind::AdditionalProperties { .. }
+        | ValidationErrorKind::UnevaluatedProperties { .. }
+        | ValidationErrorKind::Required { .. } => node.is_hole() || node.is_broken,
+        _ => !node.is_whole,
     }
 }
 
@@ -109,6 +128,21 @@ fn message(node: &Node, error: &ValidationError<'_>) -> String {
         }
         ValidationErrorKind::FalseSchema => "no value is allowed here".to_owned(),
         _ => drawn,
+    }
+}
+
+/// What to write, when the component's author describes nothing.
+fn help(entry: &Entry, error: &ValidationError<'_>) -> String {
+    match error.kind() {
+        ValidationErrorKind::Type { .. } => "write a value of that type, or leave the key away".to_owned(),
+        ValidationErrorKind::Enum { .. } => "write one of those".to_owned(),
+        ValidationErrorKind::MinLength { .. } | ValidationErrorKind::MinItems { .. } => {
+            "write something, or leave the key away if it is optional".to_owned()
+        }
+        ValidationErrorKind::MaxLength { .. } | ValidationErrorKind::MaxItems { .. } => {
+            "shorten it".to_owned()
+        }
+        _ => format!("the schema of `{}` says what is allowed: see `warroom schema`", entry.action.type_name),
     }
 }
 

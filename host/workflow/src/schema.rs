@@ -85,7 +85,7 @@ impl<'node> Walk<'_, 'node> {
                     }
                 }
             }
-            Data::Null | Data::Boolean(_) | Data::Number(_) | Data::Text(_) => {}
+            Data::Hole | Data::Null | Data::Boolean(_) | Data::Number(_) | Data::Text(_) => {}
         }
     }
 }
@@ -128,7 +128,7 @@ mod tests {
     use crate::diagnostic::Findings;
 
     fn found(schema: &Value, text: &str) -> Vec<String> {
-        let node = crate::document::parse(text, &mut Findings::new(text)).unwrap();
+        let node = crate::parser::parse(text, &mut Findings::new(text)).unwrap();
         marked(schema, &node, STEP).into_iter().map(|(text, _)| text.to_owned()).collect()
     }
 

@@ -1,10 +1,13 @@
 //! `warroom check`.
 
 use crate::built_in;
-use std::io::{IsTerminal as _, Write as _};
+use anyhow::Context as _;
+use std::io::{IsTerminal as _, Read, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use warroom_workflow::{Catalog, Severity, check, render_diagnostics};
+use warroom_workflow::{
+    Checked, FILE_BYTES_MAX, Severity, check_all, diagnostics_json, diagnostics_sarif, render_diagnostics,
+};
 
 /// Checks workflow files and prints every mistake, with its line and what to write instead.
 ///
@@ -13,50 +16,106 @@ use warroom_workflow::{Catalog, Severity, check, render_diagnostics};
 #[command(after_help = "\
 Examples:
   warroom check samples/workflows/security_issue.json
-  warroom check workflows/*.json")]
+  warroom check workflows/*.json
+  warroom check --format sarif workflows/*.json > warroom.sarif
+  warroom check - < workflow.json")]
 pub(crate) struct Args {
-    /// Workflow files.
+    /// Workflow files; `-` is standard input.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
+    /// How mistakes are printed.
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    format: Format,
+    /// The configuration whose action components may be used too.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Format {
+    /// With the line of the file, for people.
+    Human,
+    /// A list of objects.
+    Json,
+    /// A SARIF 2.1.0 log.
+    Sarif,
 }
 
 pub(crate) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let catalog = built_in::catalog().await?;
-    let (mut unreadable, mut errors) = (false, false);
+    let catalog = built_in::catalog_with(args.config.as_deref()).await?;
+    let (mut names, mut texts, mut unreadable) = (Vec::new(), Vec::new(), false);
     for path in &args.files {
-        match std::fs::read_to_string(path) {
-            Ok(text) => errors |= check_file(path, &text, &catalog),
+        match read(path) {
+            Ok(text) => {
+                names.push(if path == Path::new("-") {
+                    "stdin".to_owned()
+                } else {
+                    path.display().to_string()
+                });
+                texts.push(text);
+            }
             Err(error) => {
                 unreadable = true;
-                let _ = writeln!(std::io::stderr(), "warroom: cannot read {}: {error}", path.display());
+                let _ = writeln!(std::io::stderr(), "warroom: {error:#}");
             }
         }
     }
-    Ok(match (unreadable, errors) {
+    let files: Vec<_> = names.iter().map(String::as_str).zip(texts.iter().map(String::as_str)).collect();
+    let checked = check_all(&files, &catalog);
+    let found =
+        || names.iter().map(String::as_str).zip(checked.iter().map(|file| file.diagnostics.as_slice()));
+    let mut out = std::io::stdout().lock();
+    match args.format {
+        Format::Human => {
+            for ((name, text), checked) in files.iter().zip(&checked) {
+                print(&mut out, name, text, checked);
+            }
+        }
+        Format::Json => writeln!(out, "{:#}", diagnostics_json(found()))?,
+        Format::Sarif => writeln!(out, "{:#}", diagnostics_sarif(found()))?,
+    }
+    Ok(match (unreadable, checked.iter().any(|file| count(file, Severity::Error) > 0)) {
         (true, _) => ExitCode::from(2),
         (false, true) => ExitCode::FAILURE,
         (false, false) => ExitCode::SUCCESS,
     })
 }
 
-fn check_file(path: &Path, text: &str, catalog: &Catalog) -> bool {
-    let checked = check(text, catalog);
-    let mut out = std::io::stdout().lock();
+/// The text of a file. Of one that is too large no more is read than shows that it is.
+fn read(path: &Path) -> anyhow::Result<String> {
+    let reading = || format!("cannot read {}", path.display());
+    let source: Box<dyn Read> = if path == Path::new("-") {
+        Box::new(std::io::stdin())
+    } else {
+        Box::new(std::fs::File::open(path).with_context(reading)?)
+    };
+    let mut bytes = Vec::new();
+    source.take(FILE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes).with_context(reading)?;
+    if bytes.len() > FILE_BYTES_MAX {
+        anyhow::bail!("{}: it has more than {FILE_BYTES_MAX} bytes; split it into several files", reading());
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let byte = error.utf8_error().valid_up_to();
+        anyhow::anyhow!("{}: it is not UTF-8 at byte {byte}; save it as UTF-8", reading())
+    })
+}
+
+fn count(checked: &Checked, severity: Severity) -> usize {
+    checked.diagnostics.iter().filter(|diagnostic| diagnostic.severity == severity).count()
+}
+
+fn print(out: &mut impl std::io::Write, name: &str, text: &str, checked: &Checked) {
     if !checked.diagnostics.is_empty() {
         let color = std::io::stdout().is_terminal();
-        let rendered = render_diagnostics(&path.display().to_string(), text, &checked.diagnostics, color);
+        let rendered = render_diagnostics(name, text, &checked.diagnostics, color);
         let _ = writeln!(out, "{}", rendered.trim_end());
     }
-    let count =
-        |severity| checked.diagnostics.iter().filter(|diagnostic| diagnostic.severity == severity).count();
-    let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
-    let verdict = match (errors, warnings) {
+    let verdict = match (count(checked, Severity::Error), count(checked, Severity::Warning)) {
         (0, 0) => {
             let names: Vec<_> = checked.workflows.iter().map(|workflow| workflow.name.as_str()).collect();
             format!("ok ({})", names.join(", "))
         }
-        _ => format!("{errors} errors, {warnings} warnings"),
+        (errors, warnings) => format!("{errors} errors, {warnings} warnings"),
     };
-    let _ = writeln!(out, "{}: {verdict}", path.display());
-    errors > 0
+    let _ = writeln!(out, "{name}: {verdict}");
 }

@@ -68,7 +68,7 @@ pub(crate) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::from(2));
         }
     };
-    let catalog = built_in::catalog().await?;
+    let catalog = built_in::catalog_with(None).await?;
     let checked = check(&text, &catalog);
     let errors = checked.diagnostics.iter().filter(|found| found.severity == Severity::Error).count();
     if errors > 0 {

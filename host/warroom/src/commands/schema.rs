@@ -2,23 +2,24 @@
 
 use crate::built_in;
 use std::io::Write as _;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use warroom_workflow::file_schema;
 
-/// Prints a JSON Schema of workflow files, which editors use to complete and check them.
-///
-/// It has the parameters of every built-in action type in it.
+/// Prints a JSON Schema of workflow files, for editors.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
   warroom schema > workflows.schema.json
+  warroom schema --config /etc/warroom/warroom.toml      with the operator's action components")]
+pub(crate) struct Args {
+    /// The configuration whose action components may be used too.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
 
-In VS Code, settings.json then says which files it is for:
-  \"json.schemas\": [{ \"fileMatch\": [\"workflows/*.json\"], \"url\": \"./workflows.schema.json\" }]")]
-pub(crate) struct Args {}
-
-pub(crate) async fn run(_args: &Args) -> anyhow::Result<ExitCode> {
-    let schema = file_schema(&built_in::catalog().await?);
-    writeln!(std::io::stdout().lock(), "{schema:#}")?;
+pub(crate) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let catalog = built_in::catalog_with(args.config.as_deref()).await?;
+    writeln!(std::io::stdout().lock(), "{:#}", file_schema(&catalog))?;
     Ok(ExitCode::SUCCESS)
 }

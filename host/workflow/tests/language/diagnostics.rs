@@ -12,7 +12,7 @@ fn wrong_files_are_explained() {
     let mut files: Vec<_> =
         std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
-    assert!(files.len() >= 30);
+    assert!(files.len() >= 60);
     let catalog = catalog();
     for path in files {
         let text = std::fs::read_to_string(&path).unwrap();
@@ -20,6 +20,9 @@ fn wrong_files_are_explained() {
         let stem = path.file_stem().unwrap().to_str().unwrap();
         let refused = checked.diagnostics.iter().any(|found| found.severity == Severity::Error);
         assert!(!checked.diagnostics.is_empty(), "{stem}");
+        for found in &checked.diagnostics {
+            assert!(found.help.as_ref().is_some_and(|help| !help.is_empty()), "{stem}: {}", found.message);
+        }
         assert!(!refused || checked.workflows.is_empty(), "{stem}");
         let rendered = render_diagnostics(&format!("{stem}.json"), &text, &checked.diagnostics, false);
         insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {

@@ -1,6 +1,9 @@
 //! Every bound of a file, just below and just above it.
 
-use warroom_workflow::{DIAGNOSTICS_MAX, FILE_BYTES_MAX, NESTING_MAX, STEPS_MAX, WORKFLOWS_MAX, check};
+use warroom_workflow::{
+    ACTIONS_MAX, DIAGNOSTICS_MAX, FILE_BYTES_MAX, NESTING_MAX, STEPS_MAX, TEXT_BYTES_MAX, TRIGGERS_MAX,
+    WORKFLOWS_MAX, check,
+};
 
 use super::{SEED, catalog, codes, file};
 
@@ -23,7 +26,7 @@ fn values_nest_64_deep() {
         ))
     };
     assert_eq!(codes(&nested(NESTING_MAX - 6)), ["E006"], "read, and refused for its unknown key");
-    assert_eq!(codes(&nested(NESTING_MAX - 5)), ["E003"]);
+    assert_eq!(codes(&nested(NESTING_MAX - 5)), ["E006", "E003"]);
 }
 
 #[test]
@@ -73,4 +76,56 @@ fn at_most_1_000_problems_are_shown() {
     let last = found.diagnostics.last().unwrap();
     assert_eq!(found.diagnostics.len(), DIAGNOSTICS_MAX + 1);
     assert_eq!((last.code, last.message.as_str()), ("E099", "2 more problems are not shown"));
+}
+
+#[test]
+fn a_step_has_at_most_1_000_actions() {
+    let step = |count: usize| {
+        let all: Vec<String> = (1..=count)
+            .map(|n| format!(r#"{{"name":"A{n}","type":"archive_channel","channel_name":"a"}}"#))
+            .collect();
+        file(&format!(r#"{{"name":"S","start_actions":[{}]}}"#, all.join(",")))
+    };
+    assert!(!codes(&step(ACTIONS_MAX)).contains(&"E009"));
+    assert!(codes(&step(ACTIONS_MAX + 1)).contains(&"E009"));
+}
+
+#[test]
+fn a_workflow_has_at_most_1_000_triggers() {
+    let workflow = |count: usize| {
+        let all: Vec<String> =
+            (1..=count).map(|n| format!(r#"{{"name":"T{n}","type":"text","match":"a"}}"#)).collect();
+        format!(
+            r#"[{{"name":"w","triggers":[{}],"steps":[{{"name":"S","start_actions":[{{"name":"E","type":"finished_workflow"}}]}}]}}]"#,
+            all.join(",")
+        )
+    };
+    assert_eq!(codes(&workflow(TRIGGERS_MAX)), NONE);
+    assert_eq!(codes(&workflow(TRIGGERS_MAX + 1)), ["E009"]);
+}
+
+#[test]
+fn a_string_has_at_most_64_kib() {
+    let described = |length: usize| {
+        SEED.replacen("\"name\"", &format!("\"description\": \"{}\", \"name\"", "x".repeat(length)), 1)
+    };
+    assert_eq!(codes(&described(TEXT_BYTES_MAX)), NONE);
+    assert_eq!(codes(&described(TEXT_BYTES_MAX + 1)), ["E018"]);
+}
+
+#[test]
+fn retry_is_bounded() {
+    let retry = |tries: u32, minutes: u32| {
+        file(&format!(
+            r#"{{"name":"S","start_actions":[{{"name":"A","type":"archive_channel","channel_name":"a","retry":{{"tries":{tries},"minutes":{minutes}}}}}]}}"#
+        ))
+    };
+    for (tries, minutes) in [(1, 1), (1_000, 1_440)] {
+        let checked = check(&retry(tries, minutes), &catalog());
+        let read = checked.workflows[0].action("A").unwrap().retry.unwrap();
+        assert_eq!((read.tries, read.minutes), (tries, minutes));
+    }
+    for (tries, minutes) in [(0, 1), (1_001, 1), (1, 0), (1, 1_441)] {
+        assert!(codes(&retry(tries, minutes)).contains(&"E008"), "{tries} {minutes}");
+    }
 }

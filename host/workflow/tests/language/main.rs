@@ -8,6 +8,7 @@ mod go_patterns;
 mod go_templates;
 mod limits;
 mod properties;
+mod reports;
 mod schema;
 mod triggers;
 
