@@ -9,7 +9,8 @@ use warroom::{Config, Service};
 use warroom_simulator::{Options, Simulator};
 
 /// The user's own workflow.
-pub(crate) const SECURITY_ISSUE: &str = include_str!("../../samples/workflows/security_issue.json");
+pub(crate) const SECURITY_ISSUE: &str =
+    include_str!("../../host/workflow/tests/fixtures/security_issue.json");
 
 const PATIENCE: Duration = Duration::from_secs(30);
 

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use warroom_engine::*;
 use warroom_workflow::{ActionType, Catalog, Workflow, check};
 
-const SECURITY_ISSUE: &str = include_str!("../../../samples/workflows/security_issue.json");
+const SECURITY_ISSUE: &str = include_str!("../../workflow/tests/fixtures/security_issue.json");
 
 fn catalog() -> Catalog {
     let named = |type_name: &str, outputs: &[&str]| ActionType {

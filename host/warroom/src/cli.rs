@@ -1,6 +1,6 @@
 //! The command line: parses the arguments and hands them to the command.
 
-use crate::commands::{check, graph, schema, serve, simulator, try_pattern, try_template};
+use crate::commands::{check, graph, schema, serve, simulate, simulator, try_pattern, try_template};
 use crate::demo;
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
@@ -22,6 +22,7 @@ Examples:
   warroom check workflows/*.json          find every mistake in workflow files
   warroom graph workflow.json             draw the steps and transitions of a workflow
   warroom try template -- '{{len \"abc\"}}'  try a template
+  warroom simulate FILE SCENARIO          play a scenario against a workflow file
   warroom serve --config warroom.toml     run beside your Mattermost server
 
 Every command says more with --help."
@@ -38,6 +39,7 @@ enum Command {
     Check(check::Args),
     Schema(schema::Args),
     Graph(graph::Args),
+    Simulate(simulate::Args),
     Simulator(simulator::Args),
     #[command(subcommand)]
     Try(Try),
@@ -89,6 +91,7 @@ pub fn main() -> ExitCode {
             Command::Check(args) => check::run(&args).await,
             Command::Schema(args) => schema::run(&args).await,
             Command::Graph(args) => graph::run(&args).await,
+            Command::Simulate(args) => simulate::run(&args).await,
             Command::Simulator(args) => simulator::run(&args).await,
             Command::Try(Try::Template(args)) => Ok(try_template::run(&args)),
             Command::Try(Try::Pattern(args)) => Ok(try_pattern::run(&args)),

@@ -4,6 +4,7 @@ pub(crate) mod check;
 pub(crate) mod graph;
 pub(crate) mod schema;
 pub(crate) mod serve;
+pub(crate) mod simulate;
 pub(crate) mod simulator;
 pub(crate) mod try_pattern;
 pub(crate) mod try_template;

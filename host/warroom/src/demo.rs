@@ -2,7 +2,7 @@
 //! through its public API, and checked by what the server holds afterwards.
 #![expect(clippy::indexing_slicing, reason = "a JSON value gives null for a key that is not there")]
 
-mod people;
+pub(crate) mod people;
 mod script;
 mod transcript;
 mod verdict;
@@ -23,8 +23,8 @@ use warroom_engine::Run;
 use warroom_mattermost::Token;
 use warroom_simulator::{Options, Simulator};
 
-/// The workflow that is played.
-const WORKFLOW: &str = include_str!("../../../samples/workflows/security_issue.json");
+/// The workflow that is played: that of the documentation which Warroom follows, unchanged.
+const WORKFLOW: &str = include_str!("../../workflow/tests/fixtures/security_issue.json");
 
 pub(crate) async fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
     let simulator = Simulator::start(Options { listen: args.listen, ..Options::default() }).await?;
@@ -81,7 +81,7 @@ fn person(simulator: &Simulator, chat: &Chatroom, name: &str) -> anyhow::Result<
     Ok(chat.person(name, token))
 }
 
-fn config(simulator: &Simulator, directory: &Path) -> Config {
+pub(crate) fn config(simulator: &Simulator, directory: &Path) -> Config {
     Config {
         mattermost_url: simulator.url().to_owned(),
         token: Token::new(simulator.bot_token()),
@@ -99,10 +99,10 @@ fn config(simulator: &Simulator, directory: &Path) -> Config {
 }
 
 /// A directory of our own, gone with this value.
-struct Directory(std::path::PathBuf);
+pub(crate) struct Directory(pub(crate) std::path::PathBuf);
 
 impl Directory {
-    fn new() -> anyhow::Result<Directory> {
+    pub(crate) fn new() -> anyhow::Result<Directory> {
         let mut random = [0; 8];
         getrandom::fill(&mut random)
             .map_err(|error| anyhow::anyhow!("the system gives no random numbers: {error}"))?;

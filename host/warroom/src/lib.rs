@@ -23,7 +23,9 @@ mod journal;
 mod listener;
 mod meter;
 mod readiness;
+mod seen;
 mod service;
+mod virtual_clock;
 mod watch;
 mod wire;
 

@@ -2,6 +2,7 @@
 
 use crate::meter::Meter;
 use crate::readiness::Readiness;
+use crate::seen::Seen;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,6 +19,8 @@ pub(crate) struct Listener {
     pub(crate) runner: Runner,
     pub(crate) readiness: watch::Sender<Readiness>,
     pub(crate) meter: Arc<Meter>,
+    /// Told of every post that was dealt with.
+    pub(crate) seen: Option<Arc<Seen>>,
     /// Whether the stream stood before.
     pub(crate) was_connected: bool,
     /// Handles of teams by id.
@@ -66,8 +69,15 @@ impl Listener {
         let Some(post) = self.incoming(event).await else { return };
         loop {
             match self.runner.on_post(&post).await {
-                Ok(started) if started.is_empty() => return,
-                Ok(_) => return self.meter.post_received(received),
+                Ok(started) => {
+                    if !started.is_empty() {
+                        self.meter.post_received(received);
+                    }
+                    if let Some(seen) = &self.seen {
+                        seen.offered(&post.post_id, started.into_iter().map(|run| run.run_id));
+                    }
+                    return;
+                }
                 // Waiting here holds the stream back, so nothing is lost; the unique key makes the repetition harmless.
                 Err(error) if error.may_pass() => {
                     tracing::error!(post = %post.post_id, "a post could not be journalled yet: {error}");

@@ -8,6 +8,7 @@ use crate::journal::StoreJournal;
 use crate::listener::Listener;
 use crate::meter::Meter;
 use crate::readiness::Readiness;
+use crate::seen::Seen;
 use crate::watch::WorkflowDirectory;
 use anyhow::{Context as _, bail};
 use std::collections::{BTreeMap, HashMap};
@@ -21,7 +22,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use warroom_engine::Person;
 use warroom_mattermost as mm;
-use warroom_runner::{Components, Journal, Key, Origin, Runner, Source, SystemClock, Workflows};
+use warroom_runner::{Clock, Components, Journal, Key, Origin, Runner, Source, SystemClock, Workflows};
 use warroom_sandbox::{Digest, Sandbox};
 
 /// A running service.
@@ -45,6 +46,15 @@ impl Service {
     /// # Errors
     /// What is wrong, and what to do.
     pub async fn start(config: Config) -> anyhow::Result<Service> {
+        Service::start_with(config, Arc::new(SystemClock), None).await
+    }
+
+    /// The same with another clock, and with somebody who is told of every post that was dealt with.
+    pub(crate) async fn start_with(
+        config: Config,
+        clock: Arc<dyn Clock>,
+        seen: Option<Arc<Seen>>,
+    ) -> anyhow::Result<Service> {
         // First of all, so that `/healthz` answers while the rest is not there yet.
         let listener = TcpListener::bind(config.listen).await.with_context(|| {
             format!(
@@ -106,7 +116,6 @@ impl Service {
             callback_url,
             meter: Arc::clone(&meter),
         });
-        let clock = Arc::new(SystemClock);
         let runner = Runner::new(chat, journal, clock, components, workflows, key, runner_options(&config));
         resume(&runner).await?;
         // Clicks are taken from here on; those that came before were asked to come again.
@@ -118,6 +127,7 @@ impl Service {
             runner: runner.clone(),
             readiness,
             meter: Arc::clone(&meter),
+            seen,
             was_connected: false,
             teams: teams.unwrap_or_default(),
         };

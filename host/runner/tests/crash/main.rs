@@ -32,7 +32,7 @@ use warroom_runner::{
 use warroom_sandbox::{Capability, Limits, Sandbox};
 use warroom_workflow::Author;
 
-const WORKFLOW: &str = include_str!("../../../../samples/workflows/security_issue.json");
+const WORKFLOW: &str = include_str!("../../../workflow/tests/fixtures/security_issue.json");
 
 fn component(name: &str, capabilities: &[Capability]) -> Source {
     let directory = std::env::var("WARROOM_ACTIONS")

@@ -39,6 +39,13 @@ impl Chatroom {
         call(self.http.get(format!("{}{path}", self.url)), &self.admin_token).await
     }
 
+    /// Speaks through an incoming webhook.
+    pub(crate) async fn speak(&self, hook: &str, body: &Value) -> anyhow::Result<()> {
+        let base = self.url.trim_end_matches("/api/v4");
+        self.http.post(format!("{base}/hooks/{hook}")).json(body).send().await?.error_for_status()?;
+        Ok(())
+    }
+
     /// The team's channel with this handle, archived or not, once it exists.
     pub(crate) async fn channel(&self, team: &str, handle: &str) -> anyhow::Result<Value> {
         let path = format!("/teams/name/{team}/channels/name/{handle}?include_deleted=true");
@@ -89,6 +96,11 @@ impl Person {
         call(self.http.post(format!("{}/posts", self.url)).json(&body), &self.token).await
     }
 
+    /// Sends a body to the API, as this person; gives the answer.
+    pub(crate) async fn send(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
+        call(self.http.post(format!("{}{path}", self.url)).json(body), &self.token).await
+    }
+
     /// Presses the button, or chooses from the menu, with this label.
     pub(crate) async fn use_control(
         &self,
@@ -105,7 +117,7 @@ impl Person {
     }
 }
 
-fn control_id<'a>(post: &'a Value, label: &str) -> Option<&'a str> {
+pub(crate) fn control_id<'a>(post: &'a Value, label: &str) -> Option<&'a str> {
     let attachments = post["props"]["attachments"].as_array()?;
     let mut controls = attachments.iter().filter_map(|attachment| attachment["actions"].as_array()).flatten();
     controls.find(|control| control["name"] == label)?["id"].as_str()

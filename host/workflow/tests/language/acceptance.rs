@@ -35,11 +35,6 @@ fn the_seed_is_accepted_as_it_is() {
 }
 
 #[test]
-fn the_sample_is_the_seed() {
-    assert_eq!(include_str!("../../../../samples/workflows/security_issue.json"), SEED);
-}
-
-#[test]
 fn an_action_is_taken_apart() {
     let workflow = only_workflow(SEED);
     let setup = &workflow.step("Setup").unwrap().start_actions;

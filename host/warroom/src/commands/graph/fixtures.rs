@@ -38,7 +38,7 @@ pub(super) fn workflow(steps: Value) -> Workflow {
 
 /// The workflow of the samples.
 pub(super) fn sample() -> Workflow {
-    workflows(include_str!("../../../../../samples/workflows/security_issue.json")).remove(0)
+    workflows(include_str!("../../../../workflow/tests/fixtures/security_issue.json")).remove(0)
 }
 
 /// A post that offers these steps, as pairs of label and step.
