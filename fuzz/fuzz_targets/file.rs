@@ -8,12 +8,16 @@ use serde_json::Value;
 use warroom_workflow::{ActionType, Catalog, Severity, check, render_diagnostics};
 
 static CATALOG: LazyLock<Catalog> = LazyLock::new(|| {
-    let types: Vec<Value> =
-        serde_json::from_str(include_str!("../../host/workflow/tests/fixtures/catalog.json")).unwrap();
-    Catalog::new(types.into_iter().map(|described| ActionType {
-        type_name: described["type_name"].as_str().unwrap().to_owned(),
-        parameters: described["parameters"].clone(),
-        outputs: serde_json::from_value(described["outputs"].clone()).unwrap(),
+    let schemas = [
+        ("create_channel", include_str!("../../guest-actions/create_channel/src/schema.json")),
+        ("add_users_channel", include_str!("../../guest-actions/add_users_channel/src/schema.json")),
+        ("post", include_str!("../../guest-actions/post/src/schema.json")),
+        ("archive_channel", include_str!("../../guest-actions/archive_channel/src/schema.json")),
+    ];
+    Catalog::new(schemas.map(|(name, schema)| ActionType {
+        type_name: name.to_owned(),
+        parameters: serde_json::from_str(schema).unwrap(),
+        outputs: vec!["ChannelName".to_owned(), "ChannelID".to_owned()],
     }))
     .unwrap()
 });

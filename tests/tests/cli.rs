@@ -13,7 +13,7 @@ fn warroom() -> Command {
     command
 }
 
-async fn run(arguments: &[&str]) -> (i32, String, String) {
+pub(crate) async fn run(arguments: &[&str]) -> (i32, String, String) {
     let Output { status, stdout, stderr } = warroom().args(arguments).output().await.unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     (status.code().unwrap(), text(stdout), text(stderr))
@@ -29,17 +29,44 @@ async fn check_tells_right_from_wrong_from_unreadable() {
     let file = directory.path().join("workflow.json");
     std::fs::write(&file, SECURITY_ISSUE).unwrap();
     let (code, out, _) = check(&file).await;
-    assert_eq!((code, out.trim_end().ends_with("workflow.json: ok (security_issue)")), (0, true), "{out}");
+    assert_eq!((code, out.trim_end().ends_with("workflow.json: 0 errors, 1 warnings")), (0, true), "{out}");
 
     std::fs::write(&file, SECURITY_ISSUE.replace("\"to\": \"DevelopFix\"", "\"to\": \"DevelopFx\"")).unwrap();
     let (code, out, _) = check(&file).await;
     assert_eq!(code, 1, "{out}");
-    for part in ["E040", "workflow.json:94:23", "DevelopFix", "1 errors, 0 warnings"] {
+    for part in ["E040", "workflow.json:94:23", "DevelopFix", "1 errors, 1 warnings"] {
         assert!(out.contains(part), "{part} is missing in {out}");
     }
 
     let (code, _, error) = check(&directory.path().join("nothing.json")).await;
     assert_eq!((code, error.contains("nothing.json")), (2, true), "{error}");
+}
+
+#[tokio::test]
+async fn check_speaks_to_programs_too() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("workflow.json");
+    let path = file.to_str().unwrap();
+    std::fs::write(&file, SECURITY_ISSUE.replace("\"to\": \"DevelopFix\"", "\"to\": \"DevelopFx\"")).unwrap();
+    let (code, out, _) = run(&["check", "--format", "json", path]).await;
+    let found: Value = serde_json::from_str(&out).unwrap();
+    let wrong = found.as_array().unwrap().iter().find(|found| found["code"] == "E040").unwrap();
+    assert_eq!(
+        (code, &wrong["severity"], &wrong["line"], &wrong["column"]),
+        (1, &"error".into(), &94.into(), &23.into())
+    );
+    assert!(wrong["help"].as_str().unwrap().contains("DevelopFix"), "{wrong}");
+    let (_, out, _) = run(&["check", "--format", "sarif", path]).await;
+    let sarif: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(sarif["version"], "2.1.0");
+    std::fs::write(&file, [b'[', 0xFF]).unwrap();
+    let (code, _, error) = run(&["check", path]).await;
+    assert!(code == 2 && error.contains("UTF-8"), "{error}");
+
+    let (code, out, _) = run(&["schema"]).await;
+    let schema: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((code, &schema["type"]), (0, &"array".into()));
+    assert!(out.contains("channel_displayname"), "the parameters of components are in it");
 }
 
 #[tokio::test]
@@ -70,7 +97,7 @@ async fn graph_draws_a_file_and_tells_wrong_from_unreadable() {
     std::fs::write(&file, SECURITY_ISSUE.replace("\"to\": \"DevelopFix\"", "\"to\": \"DevelopFx\"")).unwrap();
     let (code, out, error) = run(&["graph", path]).await;
     assert_eq!((code, out.as_str()), (1, ""), "a wrong file gives no picture");
-    assert!(error.contains("E040") && error.contains("1 errors, 0 warnings"), "{error}");
+    assert!(error.contains("E040") && error.contains("1 errors, 1 warnings"), "{error}");
 
     let (code, _, error) = run(&["graph", directory.path().join("nothing.json").to_str().unwrap()]).await;
     assert_eq!((code, error.contains("nothing.json")), (2, true), "{error}");
@@ -88,6 +115,8 @@ async fn help_shows_examples_everywhere() {
         &["try", "--help"],
         &["try", "template", "--help"],
         &["try", "pattern", "--help"],
+        &["schema", "--help"],
+        &["simulate", "--help"],
     ] {
         let (code, out, _) = run(command).await;
         assert_eq!((code, out.contains("Examples:")), (0, true), "{command:?}: {out}");

@@ -17,6 +17,7 @@ mod cli;
 mod custom_action;
 mod faults;
 mod kill;
+mod scenarios;
 mod security_issue;
 mod stage;
 mod triggers;

@@ -94,8 +94,9 @@ pub enum CatalogError {
     },
     /// One of our keywords stands where it means nothing.
     #[error(
-        "the action type `{type_name}` cannot be offered: `x-warroom-step` and `x-warroom-outputs` must be true or false, \
-         and beside \"type\": \"string\"; at `{pointer}` of its schema they are not"
+        "the action type `{type_name}` cannot be offered: at `{pointer}` of its schema one of our keywords is wrong; \
+         `x-warroom-step` and `x-warroom-outputs` must be true or false, and beside \"type\": \"string\"; `x-warroom-role` must be \
+         \"new-channel\", \"people\", \"notify\" or \"message\""
     )]
     Keyword {
         /// The type.

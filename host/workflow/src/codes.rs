@@ -38,6 +38,8 @@ pub(crate) const TEMPLATED_OUTPUT: &str = "E035";
 pub(crate) const UNKNOWN_STEP: &str = "E040";
 pub(crate) const NEVER_RUNS: &str = "E041";
 pub(crate) const TRANSITION_IN_FINISH: &str = "E042";
+pub(crate) const FIXED_CHANNEL: &str = "E044";
+pub(crate) const CHANNELS_COLLIDE: &str = "E045";
 pub(crate) const AUTOMATIC_CYCLE: &str = "E043";
 
 pub(crate) const TEMPLATE: &str = "E050";
@@ -54,6 +56,9 @@ pub(crate) const NEVER_FIRES: &str = "W004";
 pub(crate) const CONSTANT_KEY: &str = "W005";
 pub(crate) const UNREACHABLE_STEP: &str = "W012";
 pub(crate) const WITHOUT_EFFECT: &str = "W013";
+pub(crate) const CHANNEL_MAY_REPEAT: &str = "W015";
+pub(crate) const HOLDS_TRIGGER: &str = "W016";
+pub(crate) const NOBODY_MENTIONED: &str = "W017";
 pub(crate) const NEVER_ENDS: &str = "W014";
 
 pub(crate) const MAY_BE_UNSET: &str = "W020";

@@ -133,6 +133,25 @@ pub(crate) fn triggers_written(workflow: &Node) -> usize {
     }
 }
 
+/// What an action does to people and channels, as its component's schema tells.
+#[derive(Default)]
+pub(crate) struct Roles {
+    /// Names of channels that it creates.
+    pub(crate) new_channels: Vec<DraftRole>,
+    /// Texts that people read in the chat.
+    pub(crate) messages: Vec<DraftRole>,
+    /// Whether it brings people in.
+    pub(crate) brings_people: bool,
+    /// Whether it mentions them.
+    pub(crate) notifies: bool,
+}
+
+/// A string that has a role, and where it stands.
+pub(crate) struct DraftRole {
+    pub(crate) text: String,
+    pub(crate) mark: Range<usize>,
+}
+
 /// A step's name as it is written somewhere.
 pub(crate) struct Target {
     pub(crate) name: String,
@@ -148,6 +167,7 @@ pub(crate) enum DraftKind {
         steps: Vec<Target>,
         fields: Vec<String>,
         outputs: Vec<String>,
+        roles: Roles,
     },
 }
 
@@ -187,7 +207,7 @@ impl DraftAction {
                 ActionKind::TransitionTo { step: Name::new(target.name).ok()? }
             }
             DraftKind::FinishedWorkflow => ActionKind::FinishedWorkflow,
-            DraftKind::Component { type_name, parameters, steps, fields, outputs } => {
+            DraftKind::Component { type_name, parameters, steps, fields, outputs, .. } => {
                 let mut seen = HashSet::new();
                 let names = steps.into_iter().map(|step| step.name);
                 let steps = names.filter(|name| seen.insert(name.clone())).collect();

@@ -161,9 +161,11 @@ pub fn check(text: &str, catalog: &Catalog) -> Checked {
         (drafts, names) = Decoder { catalog, findings: &mut findings }.file(&root);
     }
     // What a mistake of syntax hides may be just what is missed.
-    for draft in drafts.iter().filter(|draft| draft.is_whole) {
+    let whole: Vec<_> = drafts.iter().filter(|draft| draft.is_whole).collect();
+    for draft in &whole {
         machine::check(draft, &mut findings);
     }
+    machine::check_together(&whole, &mut findings);
     let mut workflows = Vec::new();
     if !findings.has_errors() {
         workflows.extend(drafts.into_iter().filter_map(draft::DraftWorkflow::finish));

@@ -1,5 +1,7 @@
 //! The state machine of a workflow: where its transitions lead, and what can never happen.
 
+mod advice;
+mod channels;
 mod flow;
 mod variables;
 
@@ -27,6 +29,12 @@ pub(crate) fn check(workflow: &DraftWorkflow, findings: &mut Findings<'_>) {
     let flow = Flow::new(&workflow.steps, &machine.places);
     check_endless(&flow, workflow, findings);
     variables::check(workflow, &flow, findings);
+    advice::check(workflow, findings);
+}
+
+/// Reports what is wrong between the workflows of a file.
+pub(crate) fn check_together(workflows: &[&DraftWorkflow], findings: &mut Findings<'_>) {
+    channels::check_collisions(workflows, findings);
 }
 
 /// Steps without a way to an end: the incident stays open for ever.

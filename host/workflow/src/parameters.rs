@@ -11,7 +11,7 @@ use crate::catalog::{Entry, LANGUAGE_KEYS};
 use crate::codes;
 use crate::diagnostic::Findings;
 use crate::document::{Data, Node};
-use crate::draft::{DraftKind, DraftText, Target};
+use crate::draft::{DraftKind, DraftRole, DraftText, Roles, Target};
 use crate::schema;
 use crate::spelling;
 use crate::templates::{self, Parsed};
@@ -37,6 +37,32 @@ pub(crate) fn read(entry: &Entry, action: &Node, findings: &mut Findings<'_>) ->
             .collect(),
         fields: fields(entry, action, findings),
         outputs: entry.action.outputs.clone(),
+        roles: roles(schema, action),
+    }
+}
+
+fn roles(schema: &Value, action: &Node) -> Roles {
+    let texts = |role: &str| {
+        let in_role = schema::in_role(schema, action, role).into_iter();
+        let text = |node: &Node| match &node.data {
+            Data::Text(text) => Some(DraftRole { text: text.clone(), mark: node.mark() }),
+            _ => None,
+        };
+        in_role.filter_map(text).collect()
+    };
+    let says_yes = |node: &&Node| match &node.data {
+        Data::Boolean(flag) => *flag,
+        // What a template makes of it may be a yes.
+        Data::Text(text) => {
+            ["yes", "true"].contains(&text.trim().to_lowercase().as_str()) || templates::has_action(text)
+        }
+        _ => false,
+    };
+    Roles {
+        new_channels: texts(schema::NEW_CHANNEL),
+        messages: texts(schema::MESSAGE),
+        brings_people: !schema::in_role(schema, action, schema::PEOPLE).is_empty(),
+        notifies: schema::in_role(schema, action, schema::NOTIFY).iter().any(says_yes),
     }
 }
 

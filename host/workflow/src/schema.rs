@@ -10,6 +10,18 @@ use crate::document::{Data, Node};
 pub(crate) const STEP: &str = "x-warroom-step";
 /// A value at this keyword names an output.
 pub(crate) const OUTPUTS: &str = "x-warroom-outputs";
+/// Says what a value is for, for advice to authors: one of [`ROLES`].
+pub(crate) const ROLE: &str = "x-warroom-role";
+
+/// The value names a channel that the action creates.
+pub(crate) const NEW_CHANNEL: &str = "new-channel";
+/// The value names people whom the action brings in.
+pub(crate) const PEOPLE: &str = "people";
+/// The value says whether they are mentioned.
+pub(crate) const NOTIFY: &str = "notify";
+/// The value is a text that people read in the chat.
+pub(crate) const MESSAGE: &str = "message";
+const ROLES: [&str; 4] = [NEW_CHANNEL, PEOPLE, NOTIFY, MESSAGE];
 
 /// How many schemas may lie on the way to a value: references can form a circle.
 const DEPTH_MAX: usize = 128;
@@ -20,19 +32,35 @@ pub(crate) fn marked<'node>(
     node: &'node Node,
     keyword: &str,
 ) -> Vec<(&'node str, &'node Node)> {
-    let mut walk = Walk { root: schema, keyword, seen: BTreeSet::new(), found: Vec::new() };
+    let texts = found(schema, node, keyword, &Value::Bool(true)).into_iter();
+    texts
+        .filter_map(|node| match &node.data {
+            Data::Text(text) => Some((text.as_str(), node)),
+            _ => None,
+        })
+        .collect()
+}
+
+/// The values of `node` that have the role, in the order of the text, each once.
+pub(crate) fn in_role<'node>(schema: &Value, node: &'node Node, role: &str) -> Vec<&'node Node> {
+    found(schema, node, ROLE, &Value::from(role))
+}
+
+fn found<'node>(schema: &Value, node: &'node Node, keyword: &str, value: &Value) -> Vec<&'node Node> {
+    let mut walk = Walk { root: schema, keyword, value, seen: BTreeSet::new(), found: Vec::new() };
     walk.visit(schema, node, 0);
-    walk.found.sort_by_key(|(_, node)| node.mark().start);
+    walk.found.sort_by_key(|node| node.mark().start);
     walk.found
 }
 
 struct Walk<'schema, 'node> {
     root: &'schema Value,
     keyword: &'schema str,
+    value: &'schema Value,
     /// Values that were found, and pairs of schema and value that were visited, by address: `anyOf` and references lead
     /// to the same place on several ways.
     seen: BTreeSet<(usize, usize)>,
-    found: Vec<(&'node str, &'node Node)>,
+    found: Vec<&'node Node>,
 }
 
 impl<'node> Walk<'_, 'node> {
@@ -41,11 +69,8 @@ impl<'node> Walk<'_, 'node> {
         if depth > DEPTH_MAX || !self.seen.insert((std::ptr::from_ref(schema).addr(), address)) {
             return;
         }
-        if let Data::Text(text) = &node.data
-            && schema.get(self.keyword) == Some(&Value::Bool(true))
-            && self.seen.insert((0, address))
-        {
-            self.found.push((text, node));
+        if schema.get(self.keyword) == Some(self.value) && self.seen.insert((0, address)) {
+            self.found.push(node);
         }
         if let Some(pointer) =
             schema.get("$ref").and_then(Value::as_str).and_then(|target| target.strip_prefix('#'))
@@ -105,7 +130,9 @@ pub(crate) fn misplaced_keyword(schema: &Value, pointer: &str, depth: usize) -> 
                     !value.is_boolean() || members.get("type").and_then(Value::as_str) != Some("string")
                 })
             };
-            if keywords && (wrong(STEP) || wrong(OUTPUTS)) {
+            let is_role = |role: &Value| role.as_str().is_some_and(|role| ROLES.contains(&role));
+            let wrong_role = members.get(ROLE).is_some_and(|role| !is_role(role));
+            if keywords && (wrong(STEP) || wrong(OUTPUTS) || wrong_role) {
                 return Some(pointer.to_owned());
             }
             members
@@ -158,6 +185,9 @@ mod tests {
     fn a_keyword_must_stand_on_a_string() {
         let right = json!({"properties": {"x-warroom-step": {"type": "string", "x-warroom-step": true}}});
         assert_eq!(misplaced_keyword(&right, "", 0), None);
+        let role = |role: &str| json!({"properties": {"users": {"x-warroom-role": role}}});
+        assert_eq!(misplaced_keyword(&role("people"), "", 0), None);
+        assert_eq!(misplaced_keyword(&role("poeple"), "", 0), Some("/properties/users".to_owned()));
         let wrong = json!({"properties": {"to": {"x-warroom-step": true}}});
         assert_eq!(misplaced_keyword(&wrong, "", 0), Some("/properties/to".to_owned()));
     }

@@ -9,7 +9,9 @@ use super::{SEED, catalog, codes, file};
 
 fn only_workflow(text: &str) -> Workflow {
     let checked = check(text, &catalog());
-    assert_eq!(checked.diagnostics, [], "{text}");
+    // The seed brings people in and mentions nobody, which its author is told.
+    let found = checked.diagnostics.iter().filter(|found| found.code != "W017");
+    assert_eq!(found.count(), 0, "{:#?}", checked.diagnostics);
     assert_eq!(checked.workflows.len(), 1);
     checked.workflows.into_iter().next().unwrap()
 }
@@ -82,7 +84,7 @@ fn the_wording_of_a_templated_string_is_not_judged() {
     let step = |private: &str| {
         file(&format!(
             r#"{{"name": "Only", "start_actions": [
-                {{"name": "Room", "type": "create_channel", "channel_name": "x", "private": "{private}"}}]}}"#
+                {{"name": "Room", "type": "create_channel", "channel_name": "x-{{{{.Instance.Number}}}}", "private": "{private}"}}]}}"#
         ))
     };
     assert_eq!(codes(&step("{{.Trigger.Said.UserName}}")), [""; 0]);

@@ -81,5 +81,5 @@ fn colour_is_only_added_on_request() {
 
 #[test]
 fn the_seed_without_a_comma_is_one_error() {
-    assert_eq!(codes(&SEED.replacen("},", "}", 1)), ["E002"]);
+    assert_eq!(codes(&SEED.replacen("},", "}", 1)), ["E002", "W017"]);
 }

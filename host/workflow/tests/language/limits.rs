@@ -1,8 +1,8 @@
 //! Every bound of a file, just below and just above it.
 
 use warroom_workflow::{
-    ACTIONS_MAX, DIAGNOSTICS_MAX, FILE_BYTES_MAX, NESTING_MAX, STEPS_MAX, TEXT_BYTES_MAX, TRIGGERS_MAX,
-    WORKFLOWS_MAX, check,
+    ACTIONS_MAX, DIAGNOSTICS_MAX, FILE_BYTES_MAX, NESTING_MAX, PHRASE_CHARS_MAX, STEPS_MAX, TEXT_BYTES_MAX,
+    TRIGGERS_MAX, WORKFLOWS_MAX, check,
 };
 
 use super::{SEED, catalog, codes, file};
@@ -12,7 +12,7 @@ const NONE: [&str; 0] = [];
 #[test]
 fn a_file_has_at_most_4_mib() {
     let padded = |length: usize| format!("{SEED}{}", " ".repeat(length - SEED.len()));
-    assert_eq!(codes(&padded(FILE_BYTES_MAX)), NONE);
+    assert_eq!(codes(&padded(FILE_BYTES_MAX)), ["W017"]);
     assert_eq!(codes(&padded(FILE_BYTES_MAX + 1)), ["E001"]);
 }
 
@@ -109,7 +109,7 @@ fn a_string_has_at_most_64_kib() {
     let described = |length: usize| {
         SEED.replacen("\"name\"", &format!("\"description\": \"{}\", \"name\"", "x".repeat(length)), 1)
     };
-    assert_eq!(codes(&described(TEXT_BYTES_MAX)), NONE);
+    assert_eq!(codes(&described(TEXT_BYTES_MAX)), ["W017"]);
     assert_eq!(codes(&described(TEXT_BYTES_MAX + 1)), ["E018"]);
 }
 
@@ -128,4 +128,28 @@ fn retry_is_bounded() {
     for (tries, minutes) in [(0, 1), (1_001, 1), (1, 0), (1, 1_441)] {
         assert!(codes(&retry(tries, minutes)).contains(&"E008"), "{tries} {minutes}");
     }
+}
+
+#[test]
+fn a_start_limit_is_bounded() {
+    let limited = |key: &str, value: u32| {
+        let text = file(r#"{"name": "S", "start_actions": [{"name": "A", "type": "finished_workflow"}]}"#);
+        text.replacen("\"triggers\"", &format!("\"start_limit\": {{\"{key}\": {value}}}, \"triggers\""), 1)
+    };
+    for (key, max) in [("starts", 1_000), ("minutes", 1_440)] {
+        assert_eq!(codes(&limited(key, 1)), NONE);
+        assert_eq!(codes(&limited(key, max)), NONE);
+        assert_eq!(codes(&limited(key, max + 1)), ["E008"]);
+        assert_eq!(codes(&limited(key, 0)), ["E008"]);
+    }
+}
+
+#[test]
+fn a_phrase_has_at_most_1_000_characters() {
+    let phrase = |length: usize| {
+        let text = file(r#"{"name": "S", "start_actions": [{"name": "A", "type": "finished_workflow"}]}"#);
+        text.replacen("#sec", &"ü".repeat(length), 1)
+    };
+    assert_eq!(codes(&phrase(PHRASE_CHARS_MAX)), NONE);
+    assert_eq!(codes(&phrase(PHRASE_CHARS_MAX + 1)), ["E008"]);
 }

@@ -17,16 +17,36 @@ use warroom_workflow::{ActionType, Catalog};
 /// The workflow that files in use look like.
 const SEED: &str = include_str!("../fixtures/security_issue.json");
 
-/// Action types like those that come with the service.
+/// The action types that come with the service, by the schemas that they have.
 fn catalog() -> Catalog {
-    let types: Vec<serde_json::Value> =
-        serde_json::from_str(include_str!("../fixtures/catalog.json")).unwrap();
-    let types = types.into_iter().map(|described| ActionType {
-        type_name: described["type_name"].as_str().unwrap().to_owned(),
-        parameters: described["parameters"].clone(),
-        outputs: serde_json::from_value(described["outputs"].clone()).unwrap(),
-    });
-    Catalog::new(types).unwrap()
+    let action = |name: &str, schema: &str, outputs: &[&str]| ActionType {
+        type_name: name.to_owned(),
+        parameters: serde_json::from_str(schema).unwrap(),
+        outputs: outputs.iter().map(|output| (*output).to_owned()).collect(),
+    };
+    Catalog::new([
+        action(
+            "create_channel",
+            include_str!("../../../../guest-actions/create_channel/src/schema.json"),
+            &["ChannelName", "ChannelID"],
+        ),
+        action(
+            "add_users_channel",
+            include_str!("../../../../guest-actions/add_users_channel/src/schema.json"),
+            &["Added", "NotAdded"],
+        ),
+        action(
+            "post",
+            include_str!("../../../../guest-actions/post/src/schema.json"),
+            &["PostID", "ChannelID"],
+        ),
+        action(
+            "archive_channel",
+            include_str!("../../../../guest-actions/archive_channel/src/schema.json"),
+            &[],
+        ),
+    ])
+    .unwrap()
 }
 
 /// A file of one workflow with these steps.
