@@ -12,9 +12,11 @@ use crate::workspace;
 /// How long each target runs, in seconds, unless another time is given.
 const SECONDS: u32 = 60;
 
+/// Gives the seeds of a target.
+type Seeds = fn() -> Result<Vec<String>>;
+
 /// The targets, and what makes their seeds.
-const TARGETS: [(&str, fn() -> Result<Vec<String>>); 3] =
-    [("file", files), ("template", templates), ("pattern", patterns)];
+const TARGETS: [(&str, Seeds); 3] = [("file", files), ("template", templates), ("pattern", patterns)];
 
 /// Runs every target, or the one that is named.
 pub(crate) fn fuzz(arguments: &[String]) -> Result<()> {
@@ -25,7 +27,7 @@ pub(crate) fn fuzz(arguments: &[String]) -> Result<()> {
     for (target, seeds) in TARGETS.into_iter().filter(|(target, _)| only.is_none_or(|only| only == *target)) {
         let corpus = workspace::root().join("fuzz/corpus").join(target);
         write_seeds(&corpus, &seeds()?)?;
-        println!("\n== {target}, {seconds} s");
+        eprintln!("\n== {target}, {seconds} s");
         // Without a sanitizer it runs on the pinned compiler: there is no unsafe code that one could find anything in.
         let mut command = cargo();
         command.args(["fuzz", "run", "--sanitizer", "none", target]).arg(&corpus).arg("--");

@@ -61,7 +61,7 @@ fn message(number: usize) -> String {
 fn file(workflows: usize) -> Value {
     let workflow = |number: usize| {
         let noun = NOUNS[number % NOUNS.len()];
-        let trigger = if number % 10 == 0 {
+        let trigger = if number.is_multiple_of(10) {
             json!({"name": "T", "type": "text", "match_regex": format!(r"(?i)\[FIRING:\d+\] {noun}[-_ ]alert-{number}\b")})
         } else {
             json!({"name": "T", "type": "text", "match": format!("#{noun}-{number}")})

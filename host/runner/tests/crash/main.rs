@@ -262,11 +262,12 @@ async fn repeat(world: &World, runner: &Runner) -> bool {
             started = runner.on_post(&post) => assert_eq!(started.unwrap(), [], "folded, not started"),
         }
     }
+    let id = world.journal.run_ids().remove(0);
     loop {
         tokio::select! {
             biased;
             () = world.fuse.blown() => return false,
-            run = runner.run(&world.journal.run_ids()[0]) => if run.unwrap().repeats.settled == 3 {
+            run = runner.run(&id) => if run.unwrap().repeats.settled == 3 {
                 return true;
             }
         }

@@ -248,7 +248,7 @@ impl<'text> Parser<'text> {
             }
         }
         let (mut flags, mut sign, mut saw_flag) = (self.flags, true, false);
-        while let Some((_, character)) = self.rest.next() {
+        for (_, character) in self.rest.by_ref() {
             match character {
                 'i' => (flags.fold, saw_flag) = (sign, true),
                 'm' => (flags.multi_line, saw_flag) = (sign, true),
