@@ -487,7 +487,7 @@ fn what_a_person_chose_is_not_replaced() {
 
 #[test]
 fn a_template_that_cannot_be_rendered_blocks_with_its_reason() {
-    let start = r#"{"name": "P", "type": "post", "message": "{{.Action.P.PostID}}"}"#;
+    let start = r#"{"name": "P", "type": "post", "message": "{{lt .Trigger.T.Message 1}}"}"#;
     let mut driven = Driven::new(steps(&[("A", start, "")]));
     assert_eq!(driven.settle(), Next::PostNotice);
     let Status::Blocked { failure, .. } = &driven.run.status else { panic!() };

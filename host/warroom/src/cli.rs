@@ -78,8 +78,12 @@ pub(crate) struct DemoArgs {
 #[must_use]
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    let quiet = !matches!(cli.command, Command::Serve(_));
-    log(if quiet { "warn" } else { "info" });
+    log(match cli.command {
+        Command::Serve(_) => "info",
+        // What they play is theirs, and they say themselves how it went.
+        Command::Demo(_) | Command::Simulate(_) => "error",
+        _ => "warn",
+    });
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&anyhow::anyhow!("cannot start the runtime: {error}")),
