@@ -286,12 +286,12 @@ mod tests {
     #[test]
     fn a_templated_step_is_unknown_and_may_be_any() {
         let workflow = workflow(json!([
-            {"name": "A", "start_actions": [post("P", &[("On", "{{.Trigger.T.Message}}")])]},
+            {"name": "A", "start_actions": [post("P", &[("On", "{{.Trigger.Reported.Message}}")])]},
             {"name": "B", "start_actions": [post("Q", &[])]},
         ]));
         let machine = Machine::new(&workflow, &catalog());
         assert!(matches!(machine.states[3], State::Unknown));
-        assert_eq!(machine.arrows[1].labels, ["On: {{.Trigger.T.Message}}"]);
+        assert_eq!(machine.arrows[1].labels, ["On: {{.Trigger.Reported.Message}}"]);
         assert!(matches!(&machine.states[2], State::Step(step) if step.reachable));
     }
 

@@ -97,7 +97,7 @@ mod tests {
     fn several_workflows_with_every_kind_of_state() {
         let first = workflow(json!([
             {"name": "Ask", "start_actions": [
-                {"name": "Branch", "type": "branch", "yes": "Ask", "no": "{{.Trigger.T.Message}}"}
+                {"name": "Branch", "type": "branch", "yes": "Ask", "no": "{{.Trigger.Reported.Message}}"}
             ], "finish_actions": [post("Bye", &[])]},
             {"name": "Done", "start_actions": [{"name": "Finish", "type": "finished_workflow"}]},
         ]));
