@@ -204,6 +204,16 @@ pub fn goes_on_after_failure(action: &Action) -> bool {
     action.on_error == OnError::Continue && !leads_somewhere(action)
 }
 
+/// Whether the run will come to its end by itself, with nobody asked: nothing in its step leads to another one. A failure can
+/// still stop it there.
+#[must_use]
+pub fn ends_by_itself(workflow: &Workflow, run: &Run) -> bool {
+    let step = run.step().and_then(|step| workflow.step(step));
+    let leads_on =
+        |action: &Action| leads_somewhere(action) || matches!(action.kind, ActionKind::TransitionTo { .. });
+    matches!(run.status, Status::Open) && step.is_some_and(|step| !step.actions().any(leads_on))
+}
+
 fn leads_somewhere(action: &Action) -> bool {
     matches!(&action.kind, ActionKind::Component { steps, .. } if !steps.is_empty())
 }

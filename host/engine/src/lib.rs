@@ -43,7 +43,7 @@ mod next;
 mod run;
 
 pub use data::{template_data, trigger_data};
-pub use decide::{Input, Refusal, Whereabouts, decide, goes_on_after_failure};
+pub use decide::{Input, Refusal, Whereabouts, decide, ends_by_itself, goes_on_after_failure};
 pub use event::{
     ActionKey, Channel, Chooser, ControlPost, Controls, Destination, Event, Fact, Failure, FailureKind,
     Field, FieldKind, Person, Phase, Repeat, TransitionControl, Trigger,

@@ -326,6 +326,21 @@ fn repeats_are_told_when_the_run_rests_and_again_when_there_are_more() {
 }
 
 #[test]
+fn a_run_ends_by_itself_once_nothing_leads_on() {
+    let mut driven = Driven::new(workflow(SECURITY_ISSUE));
+    assert!(!ends_by_itself(&driven.workflow, &driven.run), "not yet in a step");
+    driven.run_to_wait();
+    assert!(!ends_by_itself(&driven.workflow, &driven.run));
+    driven.press("Resolved", "jon").unwrap();
+    while driven.run.step() == Some("Triage") {
+        driven.succeed();
+    }
+    assert!(ends_by_itself(&driven.workflow, &driven.run));
+    driven.fail("no");
+    assert!(!ends_by_itself(&driven.workflow, &driven.run), "a failure stops it");
+}
+
+#[test]
 fn a_blocked_run_tells_of_repeats_too() {
     let mut driven = Driven::new(workflow(SECURITY_ISSUE));
     driven.fail("the name is taken");

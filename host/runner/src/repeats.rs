@@ -6,7 +6,11 @@ use crate::core::Core;
 use crate::journal::{Claim, encode};
 use crate::ledger::{Ledger, LedgerError, read};
 use crate::rendering;
-use warroom_engine::{Event, Fact, Repeat, Run};
+use std::time::Duration;
+use warroom_engine::{Event, Fact, Repeat, Run, ends_by_itself};
+
+/// How long a repeat waits for a run that is closing; then it is folded into it all the same, as when the server is away.
+const CLOSING_MAX: Duration = Duration::from_secs(5);
 
 /// Journals the repeat in the run; false when the run has ended meanwhile, so that the key is free again.
 pub(crate) async fn fold(core: &Core, run_id: &str, repeat: Repeat) -> Result<bool, LedgerError> {
@@ -25,6 +29,9 @@ pub(crate) async fn fold(core: &Core, run_id: &str, repeat: Repeat) -> Result<bo
         core.journal.append(run_id, run.seq, vec![record], false, vec![claim]).await?;
         return Ok(true);
     };
+    // What repeats while the room is being closed belongs to no incident that anybody looks at: a new one is due.
+    let over = tokio::time::timeout(CLOSING_MAX, closed(&ledger)).await;
+    over.unwrap_or(Ok(()))?;
     let mut open = ledger.open().await?;
     if open.run().has_ended() {
         return Ok(false);
@@ -32,6 +39,21 @@ pub(crate) async fn fold(core: &Core, run_id: &str, repeat: Repeat) -> Result<bo
     let (fact, claim) = fact(open.run());
     open.append(vec![fact], vec![claim]).await?;
     Ok(true)
+}
+
+/// Returns once the run has ended, or does not end by itself.
+async fn closed(ledger: &Ledger) -> Result<(), LedgerError> {
+    let mut changed = ledger.changed.subscribe();
+    loop {
+        changed.mark_unchanged();
+        let is_closing = {
+            let open = ledger.open().await?;
+            ends_by_itself(&ledger.workflow, open.run())
+        };
+        if !is_closing || changed.changed().await.is_err() {
+            return Ok(());
+        }
+    }
 }
 
 /// Writes or rewrites the post that tells of the repeats. Gives how long to wait before the next try, in milliseconds, when
