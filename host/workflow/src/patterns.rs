@@ -131,7 +131,7 @@ impl Pattern {
         &self.inner.text
     }
 
-    /// The same pattern in the syntax of the `regex` crate.
+    /// The same pattern in the syntax of the `regex` crate, which takes no name of a group that begins with a digit.
     #[must_use]
     pub fn translated(&self) -> String {
         let mut text = String::new();

@@ -70,6 +70,8 @@ fn what_go_is_known_to_do() {
         ("a*?b", "aab", true),
         ("(?U)a+", "a", true),
         ("]}", "]}", true),
+        // Found by fuzzing: such a name is taken here and not by the engine's own syntax.
+        ("(?P<2a>x)", "x", true),
         (r"\x{D800}", "a", false),
     ] {
         let compiled = Pattern::new(pattern).unwrap_or_else(|error| panic!("{pattern}: {error}"));
