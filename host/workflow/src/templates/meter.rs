@@ -94,12 +94,17 @@ fn widths(format: &str) -> usize {
             number = number.saturating_mul(10).saturating_add(usize::from(byte - b'0')).min(WIDTH_MAX);
             continue;
         }
-        sum = sum.saturating_add(std::mem::take(&mut number));
+        sum = sum.saturating_add(price(std::mem::take(&mut number)));
         if byte == b'*' {
             sum = sum.saturating_add(WIDTH_MAX);
         }
     }
-    sum.saturating_add(number)
+    sum.saturating_add(price(number))
+}
+
+/// The largest numbers are never paid for: the standard library cannot make so many digits of a float.
+fn price(number: usize) -> usize {
+    if number >= WIDTH_MAX { WORK_BYTES_MAX + 1 } else { number }
 }
 
 /// About how many bytes a value has when it is printed; counting ends above `most`.
@@ -254,6 +259,16 @@ mod tests {
         };
         assert_eq!(problem(&double(16)), None);
         assert_eq!(problem(&double(17)), Some(TemplateProblem::TooLong));
+    }
+
+    #[test]
+    fn a_precision_beyond_what_can_be_made_is_refused() {
+        // Found by fuzzing.
+        assert_eq!(problem("{{$x := printf \"%.65534e\" 9.5}}"), Some(TemplateProblem::TooLong));
+        for precision in ["65535", "21111111111111111111111111111111105555"] {
+            let template = format!("{{{{$x := printf \"%5.{precision}e\" 9.5}}}}");
+            assert_eq!(problem(&template), Some(TemplateProblem::TooMuchWork), "{precision}");
+        }
     }
 
     #[test]
