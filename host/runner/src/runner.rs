@@ -44,12 +44,15 @@ pub struct IncomingPost {
 }
 
 impl IncomingPost {
-    /// The text, then the texts of the attachments, a line each.
-    fn whole_text(&self) -> String {
-        match (self.text.as_str(), self.attachments.as_str()) {
-            (text, "") => text.to_owned(),
-            ("", attachments) => attachments.to_owned(),
-            (text, attachments) => format!("{text}\n{attachments}"),
+    /// The post as triggers see it.
+    fn message(&self) -> Message<'_> {
+        Message {
+            text: &self.text,
+            attachments: &self.attachments,
+            author: self.author,
+            team_name: &self.team_name,
+            channel_name: &self.channel.name,
+            channel_display_name: &self.channel.display_name,
         }
     }
 }
@@ -209,16 +212,8 @@ impl Runner {
     /// When the journal fails, or too many runs are open. What started before that stays started; offering the post
     /// again starts the rest.
     pub async fn on_post(&self, post: &IncomingPost) -> Result<Vec<Started>, RunnerError> {
-        let message = Message {
-            text: &post.text,
-            attachments: &post.attachments,
-            author: post.author,
-            team_name: &post.team_name,
-            channel_name: &post.channel.name,
-            channel_display_name: &post.channel.display_name,
-        };
         let mut started = Vec::new();
-        let matches = self.core.workflows.matches(&message);
+        let matches = self.core.workflows.matches(&post.message());
         if matches.is_empty() || self.is_room(&post.channel.id) {
             return Ok(started);
         }
@@ -404,7 +399,7 @@ fn trigger(post: &IncomingPost, found: &Match) -> Trigger {
     Trigger {
         name: found.trigger.to_string(),
         post_id: post.post_id.clone(),
-        text: post.whole_text(),
+        text: post.message().whole().into_owned(),
         user: post.user.clone(),
         channel: post.channel.clone(),
         team_name: post.team_name.clone(),

@@ -172,6 +172,11 @@ pub(crate) enum DraftKind {
 }
 
 impl DraftWorkflow {
+    /// All actions, in the order of the steps.
+    pub(crate) fn actions(&self) -> impl Iterator<Item = &DraftAction> {
+        self.steps.iter().flat_map(DraftStep::actions)
+    }
+
     /// The workflow, when nothing is missing.
     pub(crate) fn finish(self) -> Option<Workflow> {
         if self.triggers.is_empty() || self.steps.is_empty() {
@@ -189,6 +194,11 @@ impl DraftWorkflow {
 }
 
 impl DraftStep {
+    /// All actions: those of the start, then those of the finish.
+    pub(crate) fn actions(&self) -> impl Iterator<Item = &DraftAction> {
+        self.start_actions.iter().chain(&self.finish_actions)
+    }
+
     fn finish(self) -> Option<Step> {
         let finish =
             |actions: Vec<DraftAction>| actions.into_iter().map(DraftAction::finish).collect::<Option<_>>();

@@ -18,7 +18,7 @@ use flow::Flow;
 pub(crate) fn check(workflow: &DraftWorkflow, findings: &mut Findings<'_>) {
     let machine = Machine::new(&workflow.steps);
     for step in &workflow.steps {
-        for target in step.start_actions.iter().chain(&step.finish_actions).flat_map(targets) {
+        for target in step.actions().flat_map(targets) {
             machine.check_target(target, findings);
         }
         check_start(&step.start_actions, findings);
@@ -113,8 +113,7 @@ impl<'draft> Machine<'draft> {
     }
 
     fn check_reachable(&self, findings: &mut Findings<'_>) {
-        let mut actions =
-            self.steps.iter().flat_map(|step| step.start_actions.iter().chain(&step.finish_actions));
+        let mut actions = self.steps.iter().flat_map(DraftStep::actions);
         if actions.any(|action| action.kind.is_none()) {
             // Nobody knows where an action leads that could not be read.
             return;
@@ -123,7 +122,7 @@ impl<'draft> Machine<'draft> {
         let mut open = vec![0];
         while let Some(place) = open.pop() {
             let Some(step) = self.steps.get(place).filter(|_| reached.insert(place)) else { continue };
-            for target in step.start_actions.iter().chain(&step.finish_actions).flat_map(targets) {
+            for target in step.actions().flat_map(targets) {
                 match self.places.get(target.name.as_str()) {
                     Some(next) => open.push(*next),
                     // The name is known only at run time, or is wrong, which is reported already.

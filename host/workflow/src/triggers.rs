@@ -28,6 +28,18 @@ pub struct Message<'a> {
     pub channel_display_name: &'a str,
 }
 
+impl<'a> Message<'a> {
+    /// The text, then the texts of the attachments; what is empty has no line.
+    #[must_use]
+    pub fn whole(&self) -> Cow<'a, str> {
+        match (self.text, self.attachments) {
+            (text, "") => Cow::Borrowed(text),
+            ("", attachments) => Cow::Borrowed(attachments),
+            (text, attachments) => Cow::Owned(format!("{text}\n{attachments}")),
+        }
+    }
+}
+
 /// Who posted a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Author {
@@ -111,12 +123,7 @@ struct Texts<'a> {
 
 impl<'a> Texts<'a> {
     fn of(message: &Message<'a>) -> Texts<'a> {
-        let all = match (message.text, message.attachments) {
-            (text, "") => Cow::Borrowed(text),
-            ("", attachments) => Cow::Borrowed(attachments),
-            (text, attachments) => Cow::Owned(format!("{text}\n{attachments}")),
-        };
-        Texts { all, text: message.text, prose: OnceCell::new() }
+        Texts { all: message.whole(), text: message.text, prose: OnceCell::new() }
     }
 
     fn of_trigger(&self, trigger: &Trigger, author: Author) -> &str {

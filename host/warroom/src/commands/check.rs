@@ -1,8 +1,9 @@
 //! `warroom check`.
 
+use super::input;
 use crate::built_in;
 use anyhow::Context as _;
-use std::io::{IsTerminal as _, Read, Write as _};
+use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use warroom_workflow::{
@@ -84,16 +85,9 @@ pub(crate) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
 /// The text of a file. Of one that is too large no more is read than shows that it is.
 fn read(path: &Path) -> anyhow::Result<String> {
     let reading = || format!("cannot read {}", path.display());
-    let source: Box<dyn Read> = if path == Path::new("-") {
-        Box::new(std::io::stdin())
-    } else {
-        Box::new(std::fs::File::open(path).with_context(reading)?)
-    };
-    let mut bytes = Vec::new();
-    source.take(FILE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes).with_context(reading)?;
-    if bytes.len() > FILE_BYTES_MAX {
+    let Some(bytes) = input::read(path, FILE_BYTES_MAX).with_context(reading)? else {
         anyhow::bail!("{}: it has more than {FILE_BYTES_MAX} bytes; split it into several files", reading());
-    }
+    };
     String::from_utf8(bytes).map_err(|error| {
         let byte = error.utf8_error().valid_up_to();
         anyhow::anyhow!("{}: it is not UTF-8 at byte {byte}; save it as UTF-8", reading())

@@ -4,6 +4,7 @@ mod expectation;
 mod scenario;
 mod stage;
 
+use super::input;
 use crate::built_in;
 use scenario::Scenario;
 use stage::Stage;
@@ -11,12 +12,10 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
-use warroom_workflow::{Severity, Workflow, check, render_diagnostics};
+use warroom_workflow::{FILE_BYTES_MAX, Severity, Workflow, check, render_diagnostics};
 
 /// Real time that one scenario may take.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Bytes of a workflow file.
-const WORKFLOW_BYTES_MAX: usize = 4 << 20;
 
 /// Plays scenarios against a workflow file on a simulated server, and says what is not as expected.
 ///
@@ -63,7 +62,7 @@ pub(crate) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
 }
 
 async fn workflows(path: &Path) -> anyhow::Result<Result<(String, Vec<Workflow>), String>> {
-    let text = match read(path, WORKFLOW_BYTES_MAX) {
+    let text = match read(path, FILE_BYTES_MAX) {
         Ok(text) => text,
         Err(reason) => return Ok(Err(reason)),
     };
@@ -77,12 +76,10 @@ async fn workflows(path: &Path) -> anyhow::Result<Result<(String, Vec<Workflow>)
 
 /// Reads a file, but not more of it than is allowed.
 fn read(path: &Path, bytes_max: usize) -> Result<String, String> {
-    let fail = |error: std::io::Error| format!("cannot read {}: {error}", path.display());
-    let bytes = std::fs::metadata(path).map_err(fail)?.len();
-    if bytes > bytes_max as u64 {
-        return Err(format!("{} has {bytes} bytes, and {bytes_max} are allowed", path.display()));
-    }
-    std::fs::read_to_string(path).map_err(fail)
+    let reading = || format!("cannot read {}", path.display());
+    let bytes = input::read(path, bytes_max).map_err(|error| format!("{}: {error}", reading()))?;
+    let bytes = bytes.ok_or_else(|| format!("{} has more than {bytes_max} bytes", path.display()))?;
+    String::from_utf8(bytes).map_err(|error| format!("{}: {error}", reading()))
 }
 
 async fn play(path: &Path, text: &str, workflows: &[Workflow]) -> anyhow::Result<Verdict> {

@@ -1,12 +1,13 @@
 //! `warroom try template`.
 
-use std::io::{Read as _, Write as _};
+use super::input;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use warroom_workflow::render;
 
 /// The largest data, in bytes.
-const DATA_BYTES_MAX: u64 = 4 * 1024 * 1024;
+const DATA_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// Renders a template and prints what comes out.
 ///
@@ -48,15 +49,10 @@ pub(crate) fn run(args: &Args) -> ExitCode {
 fn read(path: &Path) -> Result<serde_json::Value, String> {
     let named =
         || if path == Path::new("-") { "standard input".to_owned() } else { path.display().to_string() };
-    let mut bytes = Vec::new();
-    let read = if path == Path::new("-") {
-        std::io::stdin().lock().take(DATA_BYTES_MAX + 1).read_to_end(&mut bytes)
-    } else {
-        std::fs::File::open(path).and_then(|file| file.take(DATA_BYTES_MAX + 1).read_to_end(&mut bytes))
-    };
-    read.map_err(|error| format!("cannot read the data in {}: {error}", named()))?;
-    if bytes.len() as u64 > DATA_BYTES_MAX {
-        return Err(format!("cannot read the data in {}: it has more than {DATA_BYTES_MAX} bytes", named()));
-    }
+    let bytes = input::read(path, DATA_BYTES_MAX)
+        .map_err(|error| format!("cannot read the data in {}: {error}", named()))?
+        .ok_or_else(|| {
+            format!("cannot read the data in {}: it has more than {DATA_BYTES_MAX} bytes", named())
+        })?;
     serde_json::from_slice(&bytes).map_err(|error| format!("the data in {} is not JSON: {error}", named()))
 }

@@ -21,9 +21,7 @@ pub(super) fn check(workflow: &DraftWorkflow, findings: &mut Findings<'_>) {
 }
 
 pub(super) fn roles(workflow: &DraftWorkflow) -> impl Iterator<Item = &Roles> {
-    let actions =
-        workflow.steps.iter().flat_map(|step| step.start_actions.iter().chain(&step.finish_actions));
-    actions.filter_map(|action| match &action.kind {
+    workflow.actions().filter_map(|action| match &action.kind {
         Some(DraftKind::Component { roles, .. }) => Some(roles),
         _ => None,
     })
@@ -77,10 +75,8 @@ fn check_mentions(workflow: &DraftWorkflow, findings: &mut Findings<'_>) {
     if mentioned {
         return;
     }
-    let actions =
-        workflow.steps.iter().flat_map(|step| step.start_actions.iter().chain(&step.finish_actions));
     let brings = |kind: &Option<DraftKind>| matches!(kind, Some(DraftKind::Component { roles, .. }) if roles.brings_people);
-    if let Some(action) = actions.into_iter().find(|action| brings(&action.kind)) {
+    if let Some(action) = workflow.actions().find(|action| brings(&action.kind)) {
         let message = "people are brought in, but nobody is mentioned: no phone rings";
         let help = "write `\"notify\": true` here, or mention somebody in a message: `@jon`".to_owned();
         findings.warning(codes::NOBODY_MENTIONED, action.mark.clone(), message, help);

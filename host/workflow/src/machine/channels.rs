@@ -74,10 +74,8 @@ pub(super) fn check_collisions(workflows: &[&DraftWorkflow], findings: &mut Find
 }
 
 fn created_by<'draft>(place: usize, workflow: &'draft DraftWorkflow) -> Vec<Created<'draft>> {
-    let actions =
-        workflow.steps.iter().flat_map(|step| step.start_actions.iter().chain(&step.finish_actions));
     let mut created = Vec::new();
-    for action in actions {
+    for action in workflow.actions() {
         let Some(DraftKind::Component { roles, parameters, .. }) = &action.kind else { continue };
         let team = parameters.get("team_name").and_then(serde_json::Value::as_str);
         for role in &roles.new_channels {

@@ -44,7 +44,7 @@ impl<'draft> Flow<'draft> {
                     *whole = false;
                 }
             };
-            for action in step.start_actions.iter().chain(&step.finish_actions) {
+            for action in step.actions() {
                 match &action.kind {
                     Some(DraftKind::TransitionTo(target)) => follow(target, &mut flow.is_whole),
                     Some(DraftKind::Component { steps, .. }) => {

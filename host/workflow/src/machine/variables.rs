@@ -20,7 +20,7 @@ const TRIGGER_VARIABLES: [&str; 7] =
 pub(super) fn check(workflow: &DraftWorkflow, flow: &Flow<'_>, findings: &mut Findings<'_>) {
     let scope = Scope::new(workflow, flow);
     for (step, draft) in workflow.steps.iter().enumerate() {
-        for (position, action) in draft.start_actions.iter().chain(&draft.finish_actions).enumerate() {
+        for (position, action) in draft.actions().enumerate() {
             let mut told = BTreeSet::new();
             for text in &action.texts {
                 for read in text.reads() {
@@ -74,7 +74,7 @@ impl<'draft, 'flow> Scope<'draft, 'flow> {
         let mut actions = BTreeMap::new();
         let mut knows_all_actions = true;
         for (step, draft) in workflow.steps.iter().enumerate() {
-            for (position, action) in draft.start_actions.iter().chain(&draft.finish_actions).enumerate() {
+            for (position, action) in draft.actions().enumerate() {
                 match &action.name {
                     Some(name) => {
                         let name = name.as_str();
