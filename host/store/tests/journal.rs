@@ -250,7 +250,7 @@ async fn a_newer_schema_is_refused() {
     let Err(error) = Store::open(&url(directory.path()), Options::default()).await else {
         panic!("a newer schema was opened");
     };
-    assert_eq!(error, StoreError::NewerSchema { found: 4, known: 2 });
+    assert_eq!(error, StoreError::NewerSchema { found: 4, known: 3 });
 }
 
 #[tokio::test]
