@@ -4,7 +4,8 @@ use reqwest::Method;
 use serde::de::IgnoredAny;
 use serde_json::{Map, Value, json};
 
-use crate::client::{Call, Client};
+use crate::call::Call;
+use crate::client::Client;
 use crate::error::ApiError;
 use crate::post::{NewPost, Post, PostPage, PostRange};
 
@@ -16,7 +17,7 @@ impl Client {
     /// [`ApiError`]; with status 403 when the bot is no member of the channel.
     pub async fn create_post(&self, post: &NewPost) -> Result<Post, ApiError> {
         let doing = format!("post to the channel {}", post.channel_id);
-        self.call(Call::new(Method::POST, &["posts"], doing).body(json!(post))).await
+        self.call(Call::new("create_post", Method::POST, &["posts"], doing).body(json!(post))).await
     }
 
     /// Changes a post's message, its whole `props`, or both; `None` stays as it is.
@@ -38,7 +39,7 @@ impl Client {
         }
         let doing = format!("change the post {post_id}");
         let path = ["posts", post_id, "patch"];
-        let call = Call::new(Method::PUT, &path, doing);
+        let call = Call::new("patch_post", Method::PUT, &path, doing);
         self.call(call.body(Value::Object(patch))).await
     }
 
@@ -48,7 +49,7 @@ impl Client {
     /// [`ApiError`]; with status 404 when there is none or it is deleted.
     pub async fn post_by_id(&self, post_id: &str) -> Result<Post, ApiError> {
         let doing = format!("read the post {post_id}");
-        self.call(Call::new(Method::GET, &["posts", post_id], doing)).await
+        self.call(Call::new("post_by_id", Method::GET, &["posts", post_id], doing)).await
     }
 
     /// A page of a channel's posts, newest first. The first page is 0; `per_page` is cut to `page_posts_max` of the options, and a
@@ -74,7 +75,7 @@ impl Client {
         }
         let path = ["channels", channel_id, "posts"];
         let doing = format!("read the posts of the channel {channel_id}");
-        self.call::<PostPage>(Call::new(Method::GET, &path, doing).query(&query))
+        self.call::<PostPage>(Call::new("posts_of_channel", Method::GET, &path, doing).query(&query))
             .await
             .map(PostPage::into_posts)
     }
@@ -85,7 +86,9 @@ impl Client {
     /// [`ApiError`].
     pub async fn pin_post(&self, post_id: &str) -> Result<(), ApiError> {
         let doing = format!("pin the post {post_id}");
-        self.call::<IgnoredAny>(Call::new(Method::POST, &["posts", post_id, "pin"], doing)).await.map(|_| ())
+        self.call::<IgnoredAny>(Call::new("pin_post", Method::POST, &["posts", post_id, "pin"], doing))
+            .await
+            .map(|_| ())
     }
 
     /// Takes a post's pin away. Doing it again is no error.
@@ -94,7 +97,7 @@ impl Client {
     /// [`ApiError`].
     pub async fn unpin_post(&self, post_id: &str) -> Result<(), ApiError> {
         let doing = format!("unpin the post {post_id}");
-        self.call::<IgnoredAny>(Call::new(Method::POST, &["posts", post_id, "unpin"], doing))
+        self.call::<IgnoredAny>(Call::new("unpin_post", Method::POST, &["posts", post_id, "unpin"], doing))
             .await
             .map(|_| ())
     }

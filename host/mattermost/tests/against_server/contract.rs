@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 use warroom_mattermost::{
-    ActionRequest, ApiError, Attachment, Channel, ChannelKind, ChannelPatch, Client, NewChannel, NewPost,
-    Post, PostRange,
+    ActionRequest, ApiError, Attachment, Channel, ChannelKind, ChannelPatch, Client, ClientOptions,
+    NewChannel, NewPost, Post, PostRange,
 };
 
 use crate::recordings::{Replay, load};
@@ -180,11 +180,11 @@ async fn check(replay: &Replay, client: &Client, exchange: &Value) -> bool {
 #[tokio::test]
 async fn every_recorded_call_of_the_bot_is_made_and_understood() {
     let replay = Replay::start().await;
-    let client = replay.client();
     let files = ["posts", "channels", "teams", "users", "members", "archive", "bots", "system", "actions"];
     let mut checked = Vec::new();
     for exchange in files.into_iter().flat_map(load) {
-        if check(&replay, &client, &exchange).await {
+        // Once a token was refused, a client sends nothing more.
+        if check(&replay, &replay.client(), &exchange).await {
             checked.push(exchange["name"].clone());
         }
     }
@@ -195,7 +195,8 @@ async fn every_recorded_call_of_the_bot_is_made_and_understood() {
 #[tokio::test]
 async fn a_server_that_limits_is_understood() {
     let replay = Replay::start().await;
-    let client = replay.client();
+    let options = ClientOptions { hold_max: Duration::ZERO, ..replay.options() };
+    let client = Client::new(options).unwrap();
     let me = load("bots").into_iter().find(|exchange| exchange["name"] == "who am I").unwrap();
     let mut limited = 0;
     for row in load("ratelimit")[0]["rows"].as_array().unwrap() {

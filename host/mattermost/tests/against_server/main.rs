@@ -8,7 +8,11 @@
 )]
 
 mod contract;
+mod observer;
 mod recordings;
 mod stream;
+mod stream_channels;
 mod stream_server;
+mod throttle;
+mod token;
 mod transport;
