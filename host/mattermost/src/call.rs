@@ -16,6 +16,8 @@ pub(crate) struct Call<'a> {
     pub(crate) body: Option<Value>,
     /// Whether the server answers it whatever the token, so that its answer says nothing of the token.
     pub(crate) is_open: bool,
+    /// Whether the answer holds a secret, so that no error may quote it.
+    pub(crate) is_secret: bool,
 }
 
 impl<'a> Call<'a> {
@@ -26,7 +28,16 @@ impl<'a> Call<'a> {
         path: &'a [&'a str],
         doing: impl Into<String>,
     ) -> Self {
-        Self { name, doing: doing.into(), method, path, query: &[], body: None, is_open: false }
+        Self {
+            name,
+            doing: doing.into(),
+            method,
+            path,
+            query: &[],
+            body: None,
+            is_open: false,
+            is_secret: false,
+        }
     }
 
     /// Adds a query.
@@ -42,5 +53,10 @@ impl<'a> Call<'a> {
     /// Needs no token: it is sent even when the token is refused.
     pub(crate) fn open(self) -> Self {
         Self { is_open: true, ..self }
+    }
+
+    /// Has an answer that nobody but the caller may see.
+    pub(crate) fn secret(self) -> Self {
+        Self { is_secret: true, ..self }
     }
 }

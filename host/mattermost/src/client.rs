@@ -164,6 +164,9 @@ impl Client {
         let (body, headers) = result.map_err(|kind| redacted(kind, &pass.token))?;
         match serde_json::from_slice(&body) {
             Ok(answer) => Ok((answer, headers)),
+            Err(_) if call.is_secret => {
+                Err(ApiErrorKind::Unexpected("it holds a secret, and is not shown".into()))
+            }
             Err(error) => {
                 let kind = ApiErrorKind::Unexpected(format!("{error} in `{}`", excerpt(&body)));
                 Err(redacted(kind, &pass.token))

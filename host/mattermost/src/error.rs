@@ -88,6 +88,11 @@ const REMEDIES: &[(&str, &str)] = &[
     ("model.channel.is_valid.display_name.app_error", "A channel's display name has at most 64 characters"),
     ("model.channel.is_valid.header.app_error", "A channel's header has at most 1,024 characters"),
     ("model.channel.is_valid.purpose.app_error", "A channel's purpose has at most 250 characters"),
+    (
+        "api.post.do_action.action_integration.app_error",
+        "The server did not get a good answer from the control's address: check that it reaches it, and that \
+         ServiceSettings.AllowedUntrustedInternalConnections names it when it is a private one",
+    ),
     ("model.post.is_valid.msg.app_error", "A message has at most 16,383 characters"),
 ];
 

@@ -105,4 +105,25 @@ impl Client {
         ))
         .await
     }
+
+    /// Removes a person from a channel; the bot itself leaves it.
+    ///
+    /// # Errors
+    /// [`ApiError`]; with status 403 when the bot may not, 404 when the person is no member.
+    pub async fn remove_member(&self, channel_id: &str, user_id: &str) -> Result<(), ApiError> {
+        let path = ["channels", channel_id, "members", user_id];
+        let doing = format!("remove the user {user_id} from the channel {channel_id}");
+        let call = Call::new("remove_member", Method::DELETE, &path, doing);
+        self.call::<IgnoredAny>(call).await.map(|_| ())
+    }
+
+    /// The direct channel of two people, one of them the bot; of the bot with itself when both are. It is made if it is not there.
+    ///
+    /// # Errors
+    /// [`ApiError`].
+    pub async fn direct_channel(&self, user_id: &str, other_user_id: &str) -> Result<Channel, ApiError> {
+        let doing = format!("open the direct channel of {user_id} and {other_user_id}");
+        let call = Call::new("direct_channel", Method::POST, &["channels", "direct"], doing);
+        self.call(call.body(json!([user_id, other_user_id]))).await
+    }
 }

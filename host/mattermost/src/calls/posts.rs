@@ -9,6 +9,8 @@ use crate::client::Client;
 use crate::error::ApiError;
 use crate::post::{NewPost, Post, PostPage, PostRange};
 
+use super::page_query;
+
 impl Client {
     /// Writes a post. With a `pending_post_id` that the server has seen lately, gives back the post that came of it: whose it is and
     /// where it stands must be checked.
@@ -64,8 +66,7 @@ impl Client {
         page: u32,
         per_page: u32,
     ) -> Result<Vec<Post>, ApiError> {
-        let per_page = per_page.min(self.options().page_posts_max);
-        let mut query = vec![("page", page.to_string()), ("per_page", per_page.to_string())];
+        let mut query = page_query(self, page, per_page).to_vec();
         match range {
             PostRange::Newest => {}
             PostRange::After(post_id) => query.push(("after", post_id.clone())),
@@ -100,5 +101,35 @@ impl Client {
         self.call::<IgnoredAny>(Call::new("unpin_post", Method::POST, &["posts", post_id, "unpin"], doing))
             .await
             .map(|_| ())
+    }
+
+    /// Deletes a post.
+    ///
+    /// # Errors
+    /// [`ApiError`]; with status 404 when there is none or it is deleted already.
+    pub async fn delete_post(&self, post_id: &str) -> Result<(), ApiError> {
+        let doing = format!("delete the post {post_id}");
+        let path = ["posts", post_id];
+        let call = Call::new("delete_post", Method::DELETE, &path, doing);
+        self.call::<IgnoredAny>(call).await.map(|_| ())
+    }
+
+    /// Presses a post's button, or chooses an option of its menu, as the bot: the server calls the control's address before it answers.
+    /// So a service can find out whether the server reaches it.
+    ///
+    /// # Errors
+    /// [`ApiError`]; with the id `api.post.do_action.action_integration.app_error` when the server did not get a good answer from
+    /// that address, with status 404 when the post has no such control.
+    pub async fn press(
+        &self,
+        post_id: &str,
+        action_id: &str,
+        selected_option: Option<&str>,
+    ) -> Result<(), ApiError> {
+        let path = ["posts", post_id, "actions", action_id];
+        let body = selected_option.map_or(json!({}), |option| json!({ "selected_option": option }));
+        let call =
+            Call::new("press", Method::POST, &path, format!("press {action_id} of the post {post_id}"));
+        self.call::<IgnoredAny>(call.body(body)).await.map(|_| ())
     }
 }

@@ -1,10 +1,9 @@
-//! People, teams, and the server itself.
+//! People.
 
 use reqwest::Method;
 use serde_json::json;
 
 use crate::call::Call;
-use crate::channel::{ClientConfig, Team};
 use crate::client::Client;
 use crate::error::ApiError;
 use crate::user::User;
@@ -25,6 +24,16 @@ impl Client {
     pub async fn user_by_id(&self, user_id: &str) -> Result<User, ApiError> {
         let doing = format!("look up the user {user_id}");
         self.call(Call::new("user_by_id", Method::GET, &["users", user_id], doing)).await
+    }
+
+    /// A person by handle, without `@`.
+    ///
+    /// # Errors
+    /// [`ApiError`]; with status 404 when there is nobody.
+    pub async fn user_by_username(&self, username: &str) -> Result<User, ApiError> {
+        let path = ["users", "username", username];
+        let doing = format!("look up the user {username}");
+        self.call(Call::new("user_by_username", Method::GET, &path, doing)).await
     }
 
     /// People by handle, without `@`, in any order; who does not exist is left out.
@@ -58,43 +67,5 @@ impl Client {
             users.extend(self.call::<Vec<User>>(call).await?);
         }
         Ok(users)
-    }
-
-    /// The teams that the bot is on.
-    ///
-    /// # Errors
-    /// [`ApiError`].
-    pub async fn teams_of_me(&self) -> Result<Vec<Team>, ApiError> {
-        self.call(Call::new("teams_of_me", Method::GET, &["users", "me", "teams"], "list the bot's teams"))
-            .await
-    }
-
-    /// A team by handle.
-    ///
-    /// # Errors
-    /// [`ApiError`]; with status 403 when the bot is not on it, 404 when there is none.
-    pub async fn team_by_name(&self, name: &str) -> Result<Team, ApiError> {
-        let doing = format!("look up the team {name}");
-        self.call(Call::new("team_by_name", Method::GET, &["teams", "name", name], doing)).await
-    }
-
-    /// A team by id.
-    ///
-    /// # Errors
-    /// [`ApiError`]; with status 403 when the bot is not on it, 404 when there is none.
-    pub async fn team_by_id(&self, team_id: &str) -> Result<Team, ApiError> {
-        let doing = format!("look up the team {team_id}");
-        self.call(Call::new("team_by_id", Method::GET, &["teams", team_id], doing)).await
-    }
-
-    /// The server's version and public address. Needs no token.
-    ///
-    /// # Errors
-    /// [`ApiError`].
-    pub async fn client_config(&self) -> Result<ClientConfig, ApiError> {
-        let path = ["config", "client"];
-        let query = [("format", "old".to_owned())];
-        let call = Call::new("client_config", Method::GET, &path, "read the server's configuration");
-        self.call(call.query(&query).open()).await
     }
 }

@@ -7,7 +7,9 @@
     reason = "a failing helper fails its test"
 )]
 
+mod calls;
 mod contract;
+mod contract_calls;
 mod observer;
 mod recordings;
 mod stream;

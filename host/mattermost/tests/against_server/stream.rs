@@ -114,6 +114,20 @@ async fn a_stream_goes_on_where_it_was() {
 }
 
 #[tokio::test]
+async fn recorded_replies_have_no_place_in_the_stream() {
+    let recorded = load("websocket_connect");
+    // A token that is refused in the challenge gets no frame at all.
+    assert!(recorded[0]["frames"][0].get("closed").is_some());
+    let frames = recorded[1]["frames"].as_array().unwrap().clone();
+    assert_eq!(frames.len(), 4);
+    let mut steps: Vec<Step> = frames.into_iter().map(Step::Say).collect();
+    steps.extend([posted(1, "p"), Step::Stay]);
+    let server = StreamServer::start(vec![Script::Play(vec![]), Script::Play(steps)]).await;
+    let mut stream = EventStream::connect(&server.client, fast());
+    expect(&mut stream, &["lost", "fresh", "p"]).await;
+}
+
+#[tokio::test]
 async fn too_many_missed_events_begin_the_stream_anew() {
     let scripts = vec![Script::Play(recorded(0)), Script::Play(recorded(4)), Script::Play(vec![Step::Stay])];
     let server = StreamServer::start(scripts).await;
