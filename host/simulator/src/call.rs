@@ -9,7 +9,7 @@ use crate::ids::is_id;
 /// A REST call after routing and authentication.
 #[derive(Debug)]
 pub(crate) struct Call {
-    /// Id of the user who calls; empty on routes that need no session.
+    /// Id of the user who calls; empty for a stranger, on routes that need no session.
     pub(crate) caller: String,
     /// The variable parts of the path, in order.
     pub(crate) params: Vec<String>,

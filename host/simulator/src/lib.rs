@@ -31,9 +31,11 @@
 
 mod actions;
 mod attachments;
+mod bots;
 mod call;
 mod callbacks;
 mod channels;
+mod config;
 mod directory;
 mod errors;
 mod faults;
@@ -50,8 +52,10 @@ mod seed;
 mod server;
 mod simulator;
 mod system;
+mod team_members;
 mod teams;
 mod timeline;
+mod tokens;
 mod users;
 mod webhooks;
 mod websocket;

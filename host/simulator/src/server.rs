@@ -149,7 +149,10 @@ async fn answer(shared: &Shared, request: Request) -> Result<Answer, ApiError> {
     let path = head.uri.path();
     let found = router::find(head.method.as_str(), path.trim_start_matches("/api/v4/"))
         .ok_or_else(|| ApiError::route(head.method.as_str(), path))?;
-    let caller = if found.session { session(shared, &head.headers)? } else { String::new() };
+    let caller = match session(shared, &head.headers) {
+        Err(error) if found.session => return Err(error),
+        caller => caller.unwrap_or_default(),
+    };
     let query =
         Query::<Vec<(String, String)>>::try_from_uri(&head.uri).map_err(|_| ApiError::url("query"))?.0;
     let body = to_bytes(body, shared.body_bytes_max).await.map_err(|_| too_large(shared))?;

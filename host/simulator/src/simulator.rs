@@ -83,6 +83,8 @@ impl Simulator {
         let failed = |source| StartError::Listen { address: options.listen, source };
         let listener = TcpListener::bind(options.listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
+        let url = format!("http://{address}");
+        world.set_site_url(&url);
         let (stop, stopped) = watch::channel(false);
         let shared = Arc::new(Shared::new(world, callbacks, team_id, stopped));
         let service = routes(Arc::clone(&shared)).into_make_service_with_connect_info::<Scissors>();
@@ -90,15 +92,7 @@ impl Simulator {
         let until = Arc::clone(&shared);
         let server = axum::serve(door, service).with_graceful_shutdown(async move { until.stopping().await });
         let server = tokio::spawn(server.into_future());
-        Ok(Simulator {
-            url: format!("http://{address}"),
-            address,
-            bot: options.bot,
-            tokens,
-            shared,
-            stop,
-            server,
-        })
+        Ok(Simulator { url, address, bot: options.bot, tokens, shared, stop, server })
     }
 
     /// Where it answers, such as `http://127.0.0.1:8065`, without a slash at the end.
