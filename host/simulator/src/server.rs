@@ -24,6 +24,8 @@ use crate::world::World;
 use crate::{actions, page, webhooks, websocket};
 
 const JSON: &str = "application/json";
+/// Version, build, hash of the configuration, and whether there is a licence.
+const VERSION_ID: &str = "5.37.0.5.37.0.simulator.false";
 const TEXT: &str = "text/plain; charset=utf-8";
 
 /// What all requests share.
@@ -166,8 +168,8 @@ async fn api(State(shared): State<Arc<Shared>>, request: Request) -> Response {
     match answer(&shared, request).await {
         Ok(answer) => {
             let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
-            let mut response =
-                (status, [(CONTENT_TYPE, JSON)], Body::from(answer.body.to_string())).into_response();
+            let headers = [(CONTENT_TYPE.as_str(), JSON), ("x-version-id", VERSION_ID)];
+            let mut response = (status, headers, Body::from(answer.body.to_string())).into_response();
             if let Some(token) = answer.token.and_then(|token| token.parse().ok()) {
                 response.headers_mut().insert("token", token);
             }

@@ -84,14 +84,14 @@ async fn run(mut socket: WebSocket, shared: Arc<Shared>, client: Option<Client>,
     let (attached, user_id) = match client {
         Some(client) => (attach(&shared, &client, Some(&resume)), client.user_id),
         None => {
-            let challenge = timeout(AUTHENTICATION_TIMEOUT, challenge(&mut socket, &shared));
-            let client = tokio::select! {
-                client = challenge => client.ok().flatten(),
+            let admission = timeout(AUTHENTICATION_TIMEOUT, admit(&mut socket, &shared));
+            let admitted = tokio::select! {
+                admitted = admission => admitted.ok().flatten(),
                 () = shared.stopping() => None,
             };
             // The real server closes without a word, too.
-            let Some(client) = client else { return };
-            (attach(&shared, &client, None), client.user_id)
+            let Some((attached, user_id)) = admitted else { return };
+            (Some(attached), user_id)
         }
     };
     let Some(attached) = attached else { return };
@@ -124,15 +124,28 @@ fn set_status(shared: &Shared, user_id: &str, status: &str) {
     });
 }
 
-/// Waits for a token. `None` if a wrong one comes, or none.
-async fn challenge(socket: &mut WebSocket, shared: &Shared) -> Option<Client> {
+/// Waits for a token, and greets whoever has one. `None` if a wrong one comes, or none.
+async fn admit(socket: &mut WebSocket, shared: &Shared) -> Option<(Attached, String)> {
+    let (client, seq) = challenge(socket, shared).await?;
+    let mut attached = attach(shared, &client, None)?;
+    // The recorded server said hello before it answered; both orders were seen.
+    let hello = attached.frames.recv().await?;
+    let greeted =
+        send_text(socket, hello).await && send(socket, json!({"status": "OK", "seq_reply": seq})).await;
+    if !greeted {
+        shared.world().hub.detach(&attached.connection_id, attached.socket_number);
+    }
+    greeted.then_some((attached, client.user_id))
+}
+
+/// Who has the token that comes, and the number of the request that brought it.
+async fn challenge(socket: &mut WebSocket, shared: &Shared) -> Option<(Client, i64)> {
     while let Some(Ok(message)) = socket.recv().await {
         let Message::Text(text) = message else { continue };
         let request: Request = serde_json::from_str(&text).ok()?;
         if request.action == "authentication_challenge" {
             let token = request.data.get("token").and_then(Value::as_str)?;
-            let client = client_of(shared, token)?;
-            return send(socket, json!({"status": "OK", "seq_reply": request.seq})).await.then_some(client);
+            return Some((client_of(shared, token)?, request.seq));
         }
         let error =
             ApiError::new(401, "api.web_socket_router.not_authenticated.app_error", "Not authenticated.");

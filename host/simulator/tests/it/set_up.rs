@@ -248,3 +248,14 @@ async fn a_new_account_is_announced_to_everybody() {
     setup.post(jon, &square, "the end").await;
     listener.until(|frame| says(frame, "the end")).await;
 }
+
+#[tokio::test]
+async fn a_key_whose_value_is_null_counts_as_left_out() {
+    let setup = Setup::start().await;
+    let bot = setup.simulator.bot_token();
+    let square = setup.channel_id("town-square").await;
+    let post = json!({"channel_id": square, "message": "m", "root_id": null, "props": null, "pending_post_id": null});
+    assert_eq!(setup.must("POST", "/posts", bot, post).await["root_id"], "");
+    let nobody = json!({"channel_id": null, "message": "m"});
+    assert_eq!(setup.call("POST", "/api/v4/posts", bot, &nobody).await.status, 403);
+}
