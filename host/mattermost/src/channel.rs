@@ -16,6 +16,20 @@ pub struct Team {
     pub delete_at: i64,
 }
 
+/// Somebody's membership in a team.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct TeamMember {
+    /// The team's id.
+    pub team_id: String,
+    /// The member's id.
+    pub user_id: String,
+    /// The roles, separated by spaces.
+    pub roles: String,
+    /// When the member left, in ms since 1970; 0: they are still there. Servers remember who was a member.
+    pub delete_at: i64,
+}
+
 /// Who may see a channel.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ChannelKind {
@@ -116,16 +130,4 @@ pub struct ChannelMember {
     pub user_id: String,
     /// The roles, separated by spaces.
     pub roles: String,
-}
-
-/// What the server says about itself.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
-pub struct ClientConfig {
-    /// The server's version, such as `5.37.0`.
-    #[serde(rename = "Version")]
-    pub version: String,
-    /// Where browsers find the server; empty when its administrator did not say.
-    #[serde(rename = "SiteURL")]
-    pub site_url: String,
 }

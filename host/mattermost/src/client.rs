@@ -4,23 +4,29 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, RETRY_AFTER};
-use reqwest::{Method, StatusCode, Url};
-use serde::Deserialize;
+use reqwest::header::{AUTHORIZATION, HeaderMap};
+use reqwest::{StatusCode, Url};
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use tokio::sync::watch;
+use tokio::time::Instant;
 
+use crate::answers::{chain, excerpt, read, retry_after, sending_failed, server_error, unexpected_status};
+use crate::call::Call;
+use crate::credentials::{Credentials, Pass};
 use crate::error::{ApiError, ApiErrorKind, InvalidOptions};
+use crate::observer::{CallOutcome, Observer};
 use crate::options::ClientOptions;
+use crate::throttle::Throttle;
 use crate::tls;
+use crate::token::Token;
 
-/// How much of an answer that is no error of the server's is told to people, in characters.
-const EXCERPT_CHARS_MAX: usize = 200;
+/// Longer times than this are cut, so that no clock overflows.
+const TIME_MAX: Duration = Duration::from_secs(24 * 3600);
 
-/// A longer wait than this is not believed.
-const RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
+/// How long a server is left alone that says that there are too many calls, and not how long to wait.
+const HOLD_UNTOLD: Duration = Duration::from_secs(1);
 
-/// A client of one server, as one bot. Clones share the connections.
+/// A client of one server, as one bot. Clones share the connections, the token and the throttle.
 ///
 /// The client sends each call once; it is the caller who tries again. Calls may run at the same time.
 #[derive(Clone)]
@@ -32,6 +38,8 @@ struct Shared {
     http: reqwest::Client,
     base: Url,
     options: ClientOptions,
+    credentials: Credentials,
+    throttle: Throttle,
 }
 
 impl fmt::Debug for Client {
@@ -40,66 +48,57 @@ impl fmt::Debug for Client {
     }
 }
 
-/// A call that is to be sent.
-pub(crate) struct Call<'a> {
-    /// For errors: "create the channel security-issue-1".
-    pub(crate) doing: String,
-    pub(crate) method: Method,
-    /// The path below `/api/v4/`, unencoded.
-    pub(crate) path: &'a [&'a str],
-    pub(crate) query: &'a [(&'a str, String)],
-    pub(crate) body: Option<Value>,
-}
-
-impl<'a> Call<'a> {
-    /// A call without query and body.
-    pub(crate) fn new(method: Method, path: &'a [&'a str], doing: impl Into<String>) -> Self {
-        Self { doing: doing.into(), method, path, query: &[], body: None }
-    }
-
-    /// Adds a query.
-    pub(crate) fn query(self, query: &'a [(&'a str, String)]) -> Self {
-        Self { query, ..self }
-    }
-
-    /// Adds a body.
-    pub(crate) fn body(self, body: Value) -> Self {
-        Self { body: Some(body), ..self }
-    }
-}
-
 impl Client {
     /// Makes a client. Nothing is sent yet.
     ///
     /// # Errors
     /// When the address is not one of a server, or the token cannot stand in a header.
-    pub fn new(options: ClientOptions) -> Result<Self, InvalidOptions> {
+    pub fn new(mut options: ClientOptions) -> Result<Self, InvalidOptions> {
         tls::install_provider();
+        options.timeout = options.timeout.min(TIME_MAX);
         let invalid = |reason: String| InvalidOptions { url: options.url.clone(), reason };
         let base = base_url(&options.url).map_err(invalid)?;
-        let mut headers = HeaderMap::new();
-        headers.insert(AUTHORIZATION, bearer(&options).map_err(invalid)?);
+        let probe_every = options.refused_probe_every.min(TIME_MAX);
+        let credentials = Credentials::new(options.token.clone(), probe_every).map_err(invalid)?;
+        let throttle = Throttle::new(options.calls_per_second, options.calls_burst);
         let http = reqwest::Client::builder()
-            .default_headers(headers)
             .user_agent(concat!("warroom/", env!("CARGO_PKG_VERSION")))
-            .timeout(options.timeout)
             .connect_timeout(options.connect_timeout)
             // A redirected POST would become a GET, and the token would go to another host.
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
             .build()
             .map_err(|error| invalid(chain(&error)))?;
-        Ok(Self { shared: Arc::new(Shared { http, base, options }) })
+        Ok(Self { shared: Arc::new(Shared { http, base, options, credentials, throttle }) })
     }
 
-    /// The options that the client was made with.
+    /// Uses another token from now on, in all clones: for later calls, and when the event stream connects again. Calls fail no
+    /// more because the last one was refused. The same token again changes nothing.
+    ///
+    /// # Errors
+    /// When the token cannot stand in a header; then the one before stays in use.
+    pub fn replace_token(&self, token: Token) -> Result<(), InvalidOptions> {
+        let invalid = |reason| InvalidOptions { url: self.shared.options.url.clone(), reason };
+        self.shared.credentials.replace(token).map_err(invalid)
+    }
+
+    /// Whether the server refuses the token. The receiver is told of every change.
+    #[must_use]
+    pub fn token_refused(&self) -> watch::Receiver<bool> {
+        self.shared.credentials.watch()
+    }
+
+    /// The options that the client was made with. The token may be another one by now.
     pub(crate) fn options(&self) -> &ClientOptions {
         &self.shared.options
     }
 
-    /// The header that the event stream authenticates with.
-    pub(crate) fn authorization(&self) -> Result<HeaderValue, String> {
-        bearer(&self.shared.options)
+    pub(crate) fn credentials(&self) -> &Credentials {
+        &self.shared.credentials
+    }
+
+    pub(crate) fn observer(&self) -> Option<&dyn Observer> {
+        self.shared.options.observer.as_deref()
     }
 
     /// An address below `/api/v4/`.
@@ -119,17 +118,72 @@ impl Client {
 
     /// Sends a call and reads its answer.
     pub(crate) async fn call<T: DeserializeOwned>(&self, call: Call<'_>) -> Result<T, ApiError> {
-        let doing = call.doing.clone();
-        let body = self.send(call).await.map_err(|kind| ApiError::new(&doing, self.redacted(kind)))?;
-        serde_json::from_slice(&body).map_err(|error| {
-            let kind = ApiErrorKind::Unexpected(format!("{error} in `{}`", excerpt(&body)));
-            ApiError::new(&doing, self.redacted(kind))
-        })
+        self.call_with_headers(call).await.map(|(answer, _)| answer)
     }
 
-    async fn send(&self, call: Call<'_>) -> Result<Vec<u8>, ApiErrorKind> {
+    /// Sends a call and reads its answer, which came with these headers.
+    pub(crate) async fn call_with_headers<T: DeserializeOwned>(
+        &self,
+        call: Call<'_>,
+    ) -> Result<(T, HeaderMap), ApiError> {
+        let began = Instant::now();
+        let result = self.attempt(&call, began + self.shared.options.timeout).await;
+        if let Some(observer) = self.observer() {
+            let outcome = result.as_ref().map_or_else(CallOutcome::of, |_| CallOutcome::Ok);
+            observer.called(call.name, outcome, began.elapsed());
+        }
+        result.map_err(|kind| ApiError::new(&call.doing, kind))
+    }
+
+    /// Waits for the call's turn, and sends it if the token is worth sending.
+    async fn attempt<T: DeserializeOwned>(
+        &self,
+        call: &Call<'_>,
+        deadline: Instant,
+    ) -> Result<(T, HeaderMap), ApiErrorKind> {
+        let Shared { credentials, throttle, options, .. } = &*self.shared;
         let url = self.address(call.path, call.query)?;
-        let mut request = self.shared.http.request(call.method, url);
+        // A refused token makes calls fail at once, not when their turn comes.
+        if !call.is_open && credentials.is_barred() {
+            return Err(ApiErrorKind::TokenRefused);
+        }
+        let turn = throttle.turn(deadline).await;
+        turn.map_err(|wait| ApiErrorKind::RateLimited { retry_after: Some(wait) })?;
+        let pass = if call.is_open { Ok(credentials.open_pass()) } else { credentials.pass() };
+        let pass = pass.map_err(|_| ApiErrorKind::TokenRefused)?;
+
+        let result = self.exchange(call, url, &pass, deadline).await;
+        match &result {
+            Err(ApiErrorKind::RateLimited { retry_after }) => {
+                throttle.hold(retry_after.unwrap_or(HOLD_UNTOLD).min(options.hold_max));
+            }
+            Ok(_) if !call.is_open => credentials.mark_accepted(&pass),
+            Err(ApiErrorKind::Server { status: 401, .. }) if !call.is_open => credentials.mark_refused(&pass),
+            _ => {}
+        }
+        let (body, headers) = result.map_err(|kind| redacted(kind, &pass.token))?;
+        match serde_json::from_slice(&body) {
+            Ok(answer) => Ok((answer, headers)),
+            Err(_) if call.is_secret => {
+                Err(ApiErrorKind::Unexpected("it holds a secret, and is not shown".into()))
+            }
+            Err(error) => {
+                let kind = ApiErrorKind::Unexpected(format!("{error} in `{}`", excerpt(&body)));
+                Err(redacted(kind, &pass.token))
+            }
+        }
+    }
+
+    async fn exchange(
+        &self,
+        call: &Call<'_>,
+        url: Url,
+        pass: &Pass,
+        deadline: Instant,
+    ) -> Result<(Vec<u8>, HeaderMap), ApiErrorKind> {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let mut request = self.shared.http.request(call.method.clone(), url).timeout(left);
+        request = request.header(AUTHORIZATION, pass.header.clone());
         if let Some(body) = &call.body {
             request = request.json(body);
         }
@@ -139,9 +193,9 @@ impl Client {
         if status == StatusCode::TOO_MANY_REQUESTS {
             return Err(ApiErrorKind::RateLimited { retry_after: retry_after(&headers) });
         }
-        let body = self.read(response).await;
+        let body = read(response, self.shared.options.answer_bytes_max).await;
         match (status, body) {
-            (status, body) if status.is_success() => body,
+            (status, body) if status.is_success() => body.map(|body| (body, headers)),
             // What the server decided is known even when its words are lost.
             (status, body) if status.is_client_error() || status.is_server_error() => {
                 Err(server_error(status, &body.unwrap_or_default()))
@@ -149,35 +203,20 @@ impl Client {
             (status, _) => Err(unexpected_status(status, &headers)),
         }
     }
+}
 
-    /// Reads an answer up to its bound.
-    async fn read(&self, mut response: reqwest::Response) -> Result<Vec<u8>, ApiErrorKind> {
-        let bytes_max = self.shared.options.answer_bytes_max;
-        let mut body = Vec::new();
-        while let Some(chunk) =
-            response.chunk().await.map_err(|error| ApiErrorKind::Interrupted(chain(&error)))?
-        {
-            if body.len().saturating_add(chunk.len()) > bytes_max {
-                return Err(ApiErrorKind::Unexpected(format!("it is longer than {bytes_max} bytes")));
-            }
-            body.extend_from_slice(&chunk);
+/// No library and no server is trusted to leave the token out of its words.
+fn redacted(kind: ApiErrorKind, token: &Token) -> ApiErrorKind {
+    let redact = |text: &str| token.redact(text);
+    match kind {
+        ApiErrorKind::Unreachable(text) => ApiErrorKind::Unreachable(redact(&text)),
+        ApiErrorKind::Interrupted(text) => ApiErrorKind::Interrupted(redact(&text)),
+        ApiErrorKind::Unexpected(text) => ApiErrorKind::Unexpected(redact(&text)),
+        ApiErrorKind::Invalid(text) => ApiErrorKind::Invalid(redact(&text)),
+        ApiErrorKind::Server { status, id, message } => {
+            ApiErrorKind::Server { status, id: redact(&id), message: redact(&message) }
         }
-        Ok(body)
-    }
-
-    /// No library and no server is trusted to leave the token out of its words.
-    fn redacted(&self, kind: ApiErrorKind) -> ApiErrorKind {
-        let redact = |text: &str| self.shared.options.token.redact(text);
-        match kind {
-            ApiErrorKind::Unreachable(text) => ApiErrorKind::Unreachable(redact(&text)),
-            ApiErrorKind::Interrupted(text) => ApiErrorKind::Interrupted(redact(&text)),
-            ApiErrorKind::Unexpected(text) => ApiErrorKind::Unexpected(redact(&text)),
-            ApiErrorKind::Invalid(text) => ApiErrorKind::Invalid(redact(&text)),
-            ApiErrorKind::Server { status, id, message } => {
-                ApiErrorKind::Server { status, id: redact(&id), message: redact(&message) }
-            }
-            limited @ ApiErrorKind::RateLimited { .. } => limited,
-        }
+        wordless @ (ApiErrorKind::RateLimited { .. } | ApiErrorKind::TokenRefused) => wordless,
     }
 }
 
@@ -193,83 +232,6 @@ fn base_url(text: &str) -> Result<Url, String> {
         return Err("it has a user or a password; the bot's token is given by itself".into());
     }
     Ok(url)
-}
-
-fn bearer(options: &ClientOptions) -> Result<HeaderValue, String> {
-    let token = options.token.expose();
-    if token.is_empty() {
-        return Err("the token is empty; give the access token of the bot".into());
-    }
-    let mut header = HeaderValue::from_str(&format!("Bearer {token}"))
-        .map_err(|_| "the token has characters that no token has; copy it again".to_owned())?;
-    header.set_sensitive(true);
-    Ok(header)
-}
-
-fn sending_failed(error: &reqwest::Error) -> ApiErrorKind {
-    if error.is_connect() {
-        ApiErrorKind::Unreachable(chain(error))
-    } else if error.is_builder() {
-        ApiErrorKind::Invalid(chain(error))
-    } else {
-        ApiErrorKind::Interrupted(chain(error))
-    }
-}
-
-/// The seconds of the header. Behind a second limiter the header can hold two values, and then the longer wait counts.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    headers
-        .get_all(RETRY_AFTER)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .filter_map(|value| value.trim().parse().ok())
-        .max()
-        .map(|seconds| Duration::from_secs(seconds).min(RETRY_AFTER_MAX))
-}
-
-/// What servers say about an error.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct ErrorBody {
-    id: String,
-    message: String,
-}
-
-fn server_error(status: StatusCode, body: &[u8]) -> ApiErrorKind {
-    let status = status.as_u16();
-    match serde_json::from_slice::<ErrorBody>(body) {
-        Ok(ErrorBody { id, message }) if !id.is_empty() => ApiErrorKind::Server { status, id, message },
-        // A proxy in front of the server speaks HTML.
-        _ => ApiErrorKind::Server { status, id: String::new(), message: excerpt(body) },
-    }
-}
-
-fn unexpected_status(status: StatusCode, headers: &HeaderMap) -> ApiErrorKind {
-    let location = headers.get(reqwest::header::LOCATION).and_then(|value| value.to_str().ok());
-    ApiErrorKind::Unexpected(match location {
-        Some(location) => format!("it is {status}, to {location}: configure the address that this leads to"),
-        None => format!("it is {status}"),
-    })
-}
-
-fn excerpt(body: &[u8]) -> String {
-    String::from_utf8_lossy(body).trim().chars().take(EXCERPT_CHARS_MAX).collect()
-}
-
-/// An error with all that caused it; the library's own text holds only the outermost.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let inner = error.to_string();
-        if !text.contains(&inner) {
-            text.push_str(": ");
-            text.push_str(&inner);
-        }
-        cause = error.source();
-    }
-    text
 }
 
 #[cfg(test)]
@@ -302,15 +264,18 @@ mod tests {
         assert!(!format!("{:?}", client("https://h").unwrap()).contains("t0ken"));
     }
 
-    #[test]
-    fn retry_after_takes_odd_headers() {
-        let mut headers = HeaderMap::new();
-        assert_eq!(retry_after(&headers), None);
-        for (value, seconds) in
-            [("1", Some(1)), ("1, 3", Some(3)), ("999999", Some(3600)), ("soon", None), ("-1", None)]
-        {
-            headers.insert(RETRY_AFTER, HeaderValue::from_static(value));
-            assert_eq!(retry_after(&headers), seconds.map(Duration::from_secs), "{value}");
+    #[tokio::test(start_paused = true)]
+    async fn calls_take_their_turns_as_the_options_say() {
+        let options = ClientOptions {
+            calls_per_second: 4,
+            calls_burst: 3,
+            ..ClientOptions::new("https://h", Token::new("t"))
+        };
+        let client = Client::new(options).unwrap();
+        let clone = client.clone();
+        for _ in 0..3 {
+            assert_eq!(client.shared.throttle.turn(Instant::now()).await, Ok(()));
         }
+        assert_eq!(clone.shared.throttle.turn(Instant::now()).await, Err(Duration::from_millis(250)));
     }
 }

@@ -49,6 +49,9 @@ pub enum ApiErrorKind {
     Unexpected(String),
     /// The request makes no sense and was not sent: not executed.
     Invalid(String),
+    /// The server refused the token before, so that nothing was sent: not executed. The call that found it out fails with the
+    /// server's own error, of status 401.
+    TokenRefused,
 }
 
 /// Errors with a 5xx status that come again however often one tries: a channel's name of 65 characters is the first.
@@ -85,6 +88,11 @@ const REMEDIES: &[(&str, &str)] = &[
     ("model.channel.is_valid.display_name.app_error", "A channel's display name has at most 64 characters"),
     ("model.channel.is_valid.header.app_error", "A channel's header has at most 1,024 characters"),
     ("model.channel.is_valid.purpose.app_error", "A channel's purpose has at most 250 characters"),
+    (
+        "api.post.do_action.action_integration.app_error",
+        "The server did not get a good answer from the control's address: check that it reaches it, and that \
+         ServiceSettings.AllowedUntrustedInternalConnections names it when it is a private one",
+    ),
     ("model.post.is_valid.msg.app_error", "A message has at most 16,383 characters"),
 ];
 
@@ -105,7 +113,7 @@ impl ApiError {
             ApiErrorKind::Server { status, id, .. } => {
                 (*status >= 500 && *status != 501 || *status == 408) && !PERMANENT_IDS.contains(&id.as_str())
             }
-            ApiErrorKind::Unexpected(_) | ApiErrorKind::Invalid(_) => false,
+            ApiErrorKind::Unexpected(_) | ApiErrorKind::Invalid(_) | ApiErrorKind::TokenRefused => false,
         }
     }
 
@@ -115,9 +123,10 @@ impl ApiError {
         match &self.kind {
             ApiErrorKind::Interrupted(_) | ApiErrorKind::Unexpected(_) => true,
             ApiErrorKind::Server { status, .. } => *status >= 500 || *status == 408,
-            ApiErrorKind::Unreachable(_) | ApiErrorKind::RateLimited { .. } | ApiErrorKind::Invalid(_) => {
-                false
-            }
+            ApiErrorKind::Unreachable(_)
+            | ApiErrorKind::RateLimited { .. }
+            | ApiErrorKind::Invalid(_)
+            | ApiErrorKind::TokenRefused => false,
         }
     }
 
@@ -139,12 +148,13 @@ impl ApiError {
         }
     }
 
-    /// The status of an error that the server answered with.
+    /// The status of an error that the server answered with, or would.
     #[must_use]
     pub fn status(&self) -> Option<u16> {
         match self.kind {
             ApiErrorKind::Server { status, .. } => Some(status),
             ApiErrorKind::RateLimited { .. } => Some(429),
+            ApiErrorKind::TokenRefused => Some(401),
             _ => None,
         }
     }
@@ -152,7 +162,9 @@ impl ApiError {
     fn remedy(&self) -> String {
         let known = REMEDIES.iter().find(|(id, _)| *id == self.id()).map(|(_, remedy)| *remedy);
         let by_status = match self.status() {
-            Some(401) => Some("The token is refused: make a new one for the bot, and configure it"),
+            Some(401) => Some(
+                "The token is refused: make a new one for the bot, and configure it; or enable the bot again, if it was disabled",
+            ),
             Some(403) => {
                 Some("The bot lacks the permission: add it to the team, and invite it to the channel")
             }
@@ -172,7 +184,11 @@ impl fmt::Display for ApiErrorKind {
             Self::Unreachable(reason) => write!(f, "the server cannot be reached ({reason})"),
             Self::Interrupted(reason) => write!(f, "the server's answer was lost ({reason})"),
             Self::RateLimited { retry_after: Some(wait) } => {
-                write!(f, "the server wants fewer calls, and to be asked again in {} s", wait.as_secs())
+                write!(
+                    f,
+                    "the server wants fewer calls, and to be asked again in {:.0} s",
+                    wait.as_secs_f64().ceil()
+                )
             }
             Self::RateLimited { retry_after: None } => f.write_str("the server wants fewer calls"),
             Self::Server { status, id, message } if id.is_empty() => {
@@ -183,6 +199,9 @@ impl fmt::Display for ApiErrorKind {
             }
             Self::Unexpected(reason) => write!(f, "the server's answer makes no sense ({reason})"),
             Self::Invalid(reason) => write!(f, "{reason}"),
+            Self::TokenRefused => {
+                f.write_str("the server refused the bot's token before, so nothing was sent")
+            }
         }
     }
 }
@@ -223,6 +242,7 @@ mod tests {
             server(404, "x"),
             ApiError::new("x", ApiErrorKind::Unexpected("garbage".into())),
             ApiError::new("x", ApiErrorKind::Invalid("empty".into())),
+            ApiError::new("x", ApiErrorKind::TokenRefused),
         ];
         assert!(!permanent.iter().any(ApiError::is_temporary));
     }

@@ -3,8 +3,71 @@
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use crate::channel_events::channel_event;
 use crate::lenient::null_is_default;
 use crate::post::Post;
+
+/// What a stream yields.
+#[derive(Debug, Clone, PartialEq)]
+pub enum StreamEvent {
+    /// The stream stands. When it was not resumed, what happened before this must be read over REST; so it is at the very beginning.
+    Connected {
+        /// Whether nothing was missed since [`StreamEvent::Lost`].
+        resumed: bool,
+    },
+    /// Somebody wrote a post. Each comes once, as far back as the stream remembers.
+    Posted(Box<PostedEvent>),
+    /// A channel was archived.
+    ChannelClosed {
+        /// Which.
+        channel_id: String,
+    },
+    /// A channel is archived no more.
+    ChannelReopened {
+        /// Which.
+        channel_id: String,
+    },
+    /// Somebody made a channel that the bot may see.
+    ChannelCreated {
+        /// Which.
+        channel_id: String,
+        /// On which team; empty when the server does not say.
+        team_id: String,
+    },
+    /// A channel's name, display name, header, purpose or kind was changed; the server does not say which of them.
+    ChannelRenamed {
+        /// Which.
+        channel_id: String,
+    },
+    /// The bot became a member of a channel.
+    BotAdded {
+        /// Which.
+        channel_id: String,
+        /// On which team; empty when the server does not say.
+        team_id: String,
+    },
+    /// The bot is no member of a channel any more. Servers may say it twice: to the channel, and to the bot.
+    BotRemoved {
+        /// Which.
+        channel_id: String,
+    },
+    /// The bot is not on a team any more.
+    TeamLeft {
+        /// Which.
+        team_id: String,
+    },
+    /// The connection was lost, or could not be made. The stream tries again by itself.
+    Lost {
+        /// Why, for people.
+        reason: String,
+    },
+    /// The server refuses the token; this comes once for each token. The stream tries again by itself: as soon as the token was
+    /// replaced, and now and then in case the same one is taken again.
+    Refused {
+        /// Why, for people, and what to do.
+        reason: String,
+    },
+}
 
 /// Somebody wrote a post in a channel that the bot is a member of.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -42,6 +105,8 @@ pub(crate) enum Event {
         connection_id: String,
     },
     Posted(Box<PostedEvent>),
+    /// Something happened to a channel, or to the bot in it.
+    Channel(StreamEvent),
     /// A post that cannot be read, and why.
     Unreadable(String),
     Other,
@@ -59,15 +124,21 @@ struct RawFrame {
     broadcast: Broadcast,
 }
 
+/// Who the server tells, and so what the event is about.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Broadcast {
-    channel_id: String,
+pub(crate) struct Broadcast {
+    #[serde(deserialize_with = "null_is_default")]
+    pub(crate) channel_id: String,
+    #[serde(deserialize_with = "null_is_default")]
+    pub(crate) team_id: String,
+    #[serde(deserialize_with = "null_is_default")]
+    pub(crate) user_id: String,
 }
 
 impl Frame {
-    /// Reads a frame; the error says why it cannot be one.
-    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+    /// Reads a frame to the bot with this id; the error says why it cannot be one.
+    pub(crate) fn parse(text: &str, bot_id: Option<&str>) -> Result<Self, String> {
         let raw: RawFrame = serde_json::from_str(text).map_err(|error| error.to_string())?;
         if raw.seq_reply.is_some() {
             return Ok(Self::Reply);
@@ -76,7 +147,9 @@ impl Frame {
         let event = match raw.event.as_str() {
             "hello" => Event::Hello { connection_id: text_of(&raw.data, "connection_id") },
             "posted" => posted(&raw.data, raw.broadcast.channel_id),
-            _ => Event::Other,
+            kind => {
+                channel_event(kind, &raw.data, &raw.broadcast, bot_id).map_or(Event::Other, Event::Channel)
+            }
         };
         Ok(Self::Event { seq, event })
     }
@@ -105,7 +178,8 @@ fn posted(data: &Map<String, Value>, channel_id: String) -> Event {
     }))
 }
 
-fn text_of(data: &Map<String, Value>, name: &str) -> String {
+/// A text of an event's data; empty when there is none.
+pub(crate) fn text_of(data: &Map<String, Value>, name: &str) -> String {
     data.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 
@@ -118,7 +192,7 @@ mod tests {
         for text in
             ["", "{", "7", "[]", "{}", r#"{"event": "posted", "seq": -1}"#, r#"{"event": 5, "seq": 1}"#]
         {
-            assert!(Frame::parse(text).is_err(), "{text}");
+            assert!(Frame::parse(text, None).is_err(), "{text}");
         }
     }
 
@@ -126,7 +200,7 @@ mod tests {
     fn a_broken_post_keeps_its_place() {
         for data in ["{}", r#"{"post": 5}"#, r#"{"post": "{"}"#, r#"{"post": "{}"}"#, "null"] {
             let text = format!(r#"{{"event": "posted", "seq": 4, "data": {data}, "broadcast": null}}"#);
-            let frame = Frame::parse(&text).unwrap();
+            let frame = Frame::parse(&text, None).unwrap();
             assert!(
                 matches!(frame, Frame::Event { seq: 4, event: Event::Unreadable(_) }),
                 "{data}: {frame:?}"
@@ -136,6 +210,6 @@ mod tests {
 
     #[test]
     fn replies_have_no_place() {
-        assert_eq!(Frame::parse(r#"{"status": "OK", "seq_reply": 1}"#), Ok(Frame::Reply));
+        assert_eq!(Frame::parse(r#"{"status": "OK", "seq_reply": 1}"#, None), Ok(Frame::Reply));
     }
 }

@@ -12,35 +12,19 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
 use crate::backoff::Backoff;
 use crate::client::Client;
-use crate::events::{Event, Frame, PostedEvent};
+use crate::credentials::Pass;
+use crate::events::{Event, Frame, StreamEvent};
 use crate::options::EventOptions;
 use crate::recent::Recent;
+use crate::token::Token;
+
+/// What its reader is told, without the words of a server that gave none.
+const TOKEN_REFUSED: &str = "the token is refused (401): make a new one for the bot, and configure it; or enable the bot \
+                             again, if it was disabled";
 
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
-/// What a stream yields.
-#[derive(Debug, Clone, PartialEq)]
-pub enum StreamEvent {
-    /// The stream stands. When it was not resumed, what happened before this must be read over REST; so it is at the very beginning.
-    Connected {
-        /// Whether nothing was missed since [`StreamEvent::Lost`].
-        resumed: bool,
-    },
-    /// Somebody wrote a post. Each comes once, as far back as the stream remembers.
-    Posted(Box<PostedEvent>),
-    /// The connection was lost, or could not be made. The stream tries again by itself.
-    Lost {
-        /// Why, for people.
-        reason: String,
-    },
-    /// The server refuses the token. The stream has ended.
-    Refused {
-        /// Why, for people, and what to do.
-        reason: String,
-    },
-}
-
-/// The events of a server, in order. It stays connected until it is dropped, or the token is refused.
+/// The events of a server, in order. It stays connected until it is dropped. While the token is refused, it waits.
 ///
 /// When its reader is slow, the stream reads no further: the server keeps what comes as long as it can, and then ends the connection.
 #[derive(Debug)]
@@ -59,13 +43,14 @@ impl EventStream {
             backoff: Backoff::new(options.backoff_min, options.backoff_max),
             recent: Recent::new(options.recent_posts_max),
             resume: None,
+            told_refused: None,
             sender,
             options,
         };
         Self { events, task: tokio::spawn(keeper.keep()) }
     }
 
-    /// The next event; `None` once the stream has ended. May be dropped while it waits; nothing is lost by it.
+    /// The next event; `None` once the stream has ended, which only the end of its runtime can do. May be dropped while it waits; nothing is lost by it.
     pub async fn next(&mut self) -> Option<StreamEvent> {
         self.events.recv().await
     }
@@ -91,7 +76,7 @@ enum End {
     /// Nobody reads the events any more.
     Unread,
     /// The token is refused.
-    Refused(String),
+    Refused { token: Token, reason: String },
 }
 
 /// The task that keeps the stream.
@@ -101,12 +86,16 @@ struct Keeper {
     backoff: Backoff,
     recent: Recent,
     resume: Option<Resume>,
+    /// The token whose refusal the reader knows of.
+    told_refused: Option<Token>,
     sender: mpsc::Sender<StreamEvent>,
 }
 
 /// One connection.
 struct Connection {
     socket: Socket,
+    /// What it was made with.
+    pass: Pass,
     heard: Instant,
     next_ping: Instant,
     /// Until when the server may greet; `None` once the stream stands.
@@ -116,41 +105,76 @@ struct Connection {
 impl Keeper {
     async fn keep(mut self) {
         loop {
-            let reason = match self.run().await {
-                End::Lost(reason) => self.client.options().token.redact(&reason),
+            let again = match self.run().await {
+                End::Lost(reason) => self.lost(reason).await,
+                End::Refused { token, reason } => self.refused(token, reason).await,
                 End::Unread => return,
-                End::Refused(reason) => {
-                    tracing::error!(%reason, "the server refuses the token; the event stream has ended");
-                    let _unread = self.sender.send(StreamEvent::Refused { reason }).await;
-                    return;
-                }
             };
-            let wait = self.backoff.next_wait();
-            tracing::warn!(%reason, wait_ms = wait.as_millis(), "the event stream is not connected");
-            if self.sender.send(StreamEvent::Lost { reason }).await.is_err() {
+            if again.is_err() {
                 return;
             }
-            tokio::time::sleep(wait).await;
+        }
+    }
+
+    /// Says that the connection is lost, and waits before the next one.
+    async fn lost(&mut self, reason: String) -> Result<(), End> {
+        let wait = self.backoff.next_wait();
+        tracing::warn!(%reason, wait_ms = wait.as_millis(), "the event stream is not connected");
+        if let Some(observer) = self.client.observer() {
+            observer.stream_lost();
+        }
+        self.yield_event(StreamEvent::Lost { reason }).await?;
+        self.unless_unread(tokio::time::sleep(wait)).await
+    }
+
+    /// Says that the token is refused, once for each token, and waits until it is worth trying again.
+    async fn refused(&mut self, token: Token, reason: String) -> Result<(), End> {
+        if self.told_refused.as_ref() != Some(&token) {
+            self.told_refused = Some(token);
+            tracing::error!(%reason, "the event stream is not connected, since the token is refused");
+            self.yield_event(StreamEvent::Refused { reason }).await?;
+        }
+        self.unless_unread(self.client.credentials().worth_trying()).await
+    }
+
+    async fn unless_unread(&self, wait: impl Future<Output = ()>) -> Result<(), End> {
+        tokio::select! {
+            () = self.sender.closed() => Err(End::Unread),
+            () = wait => Ok(()),
         }
     }
 
     /// Connects, and yields events until the connection ends.
     async fn run(&mut self) -> End {
-        let mut connection = match self.open().await {
-            Ok(connection) => connection,
-            Err(end) => return end,
+        let pass = match self.client.credentials().pass() {
+            Ok(pass) => pass,
+            Err(token) => return End::Refused { token, reason: TOKEN_REFUSED.into() },
         };
+        let token = pass.token.clone();
+        let end = match self.open(pass).await {
+            Ok(mut connection) => self.follow(&mut connection).await,
+            Err(end) => end,
+        };
+        match end {
+            End::Lost(reason) => End::Lost(token.redact(&reason)),
+            end => end,
+        }
+    }
+
+    async fn follow(&mut self, connection: &mut Connection) -> End {
         loop {
-            match self.step(&mut connection).await {
+            match self.step(connection).await {
                 Ok(()) => {}
                 // Servers close the stream of a wrong token without a word; only a call tells why.
-                Err(End::Lost(reason)) if connection.greeting.is_some() => return self.ask_why(reason).await,
+                Err(End::Lost(reason)) if connection.greeting.is_some() => {
+                    return self.ask_why(&connection.pass, reason).await;
+                }
                 Err(end) => return end,
             }
         }
     }
 
-    async fn open(&mut self) -> Result<Connection, End> {
+    async fn open(&mut self, pass: Pass) -> Result<Connection, End> {
         let lost = |reason: String| End::Lost(format!("cannot connect to the event stream: {reason}"));
         let query = match &self.resume {
             Some(resume) => vec![
@@ -163,7 +187,7 @@ impl Keeper {
         let scheme = if url.scheme() == "https" { "wss" } else { "ws" };
         url.set_scheme(scheme).map_err(|()| lost("the server's address has no host".into()))?;
         let mut request = url.as_str().into_client_request().map_err(|error| lost(error.to_string()))?;
-        request.headers_mut().insert("authorization", self.client.authorization().map_err(lost)?);
+        request.headers_mut().insert("authorization", pass.header.clone());
 
         let bytes_max = Some(self.options.frame_bytes_max);
         let config = WebSocketConfig::default().max_message_size(bytes_max).max_frame_size(bytes_max);
@@ -172,14 +196,16 @@ impl Keeper {
         let (socket, _) = connected
             .map_err(|_| lost(format!("no answer within {:?}", self.options.greeting_max)))?
             .map_err(|error| match &error {
-                SocketError::Http(response) if response.status().as_u16() == 401 => End::Refused(
-                    "the token is refused (401): make a new one for the bot, and configure it".into(),
-                ),
+                SocketError::Http(response) if response.status().as_u16() == 401 => {
+                    self.client.credentials().mark_refused(&pass);
+                    End::Refused { token: pass.token.clone(), reason: TOKEN_REFUSED.into() }
+                }
                 _ => lost(error.to_string()),
             })?;
         let now = Instant::now();
         Ok(Connection {
             socket,
+            pass,
             heard: now,
             next_ping: now + self.options.ping_every,
             greeting: Some(now + self.options.greeting_max),
@@ -242,13 +268,13 @@ impl Keeper {
     }
 
     async fn frame(&mut self, connection: &mut Connection, text: &str) -> Result<(), End> {
-        let (seq, event) = match Frame::parse(text) {
+        let (seq, event) = match Frame::parse(text, self.options.bot_id.as_deref()) {
             Ok(Frame::Event { seq, event }) => (seq, event),
             Ok(Frame::Reply) => return Ok(()),
             Err(error) => {
                 tracing::warn!(%error, bytes = text.len(), "a frame of the event stream is unreadable and skipped");
                 // It took the place of the next event.
-                return self.expect_after(None);
+                return self.expect_after(None).map(|_| ());
             }
         };
         if let Event::Hello { connection_id } = event {
@@ -256,10 +282,13 @@ impl Keeper {
             if !resumed {
                 self.resume = Some(Resume { connection_id, seq: seq.saturating_add(1) });
             }
+            // Only who is known is greeted.
+            self.client.credentials().mark_accepted(&connection.pass);
             return self.stands(connection, resumed).await;
         }
-        self.expect_after(Some(seq))?;
+        let is_new = self.expect_after(Some(seq))?;
         if connection.greeting.is_some() {
+            self.client.credentials().mark_accepted(&connection.pass);
             self.stands(connection, true).await?;
         }
         match event {
@@ -270,13 +299,14 @@ impl Keeper {
                 tracing::warn!(seq, %error, "a post of the event stream is unreadable and skipped");
                 Ok(())
             }
-            Event::Posted(_) | Event::Hello { .. } | Event::Other => Ok(()),
+            Event::Channel(event) if is_new => self.yield_event(event).await,
+            Event::Posted(_) | Event::Channel(_) | Event::Hello { .. } | Event::Other => Ok(()),
         }
     }
 
     /// Moves on to the event after this one. When events are missing in between, the server has dropped them: the stream begins anew,
-    /// and its reader is told so.
-    fn expect_after(&mut self, seq: Option<u64>) -> Result<(), End> {
+    /// and its reader is told so. Otherwise says whether the event is new: a resumed stream repeats some.
+    fn expect_after(&mut self, seq: Option<u64>) -> Result<bool, End> {
         let Some(resume) = &mut self.resume else {
             return Err(End::Lost("the server sent events before its greeting".into()));
         };
@@ -286,11 +316,10 @@ impl Keeper {
                 self.resume = None;
                 Err(End::Lost(reason))
             }
-            // A resumed stream repeats some.
-            Some(seq) if seq < resume.seq => Ok(()),
+            Some(seq) if seq < resume.seq => Ok(false),
             _ => {
                 resume.seq = resume.seq.saturating_add(1);
-                Ok(())
+                Ok(true)
             }
         }
     }
@@ -298,7 +327,11 @@ impl Keeper {
     async fn stands(&mut self, connection: &mut Connection, resumed: bool) -> Result<(), End> {
         connection.greeting = None;
         self.backoff.reset();
+        self.told_refused = None;
         tracing::info!(resumed, "the event stream is connected");
+        if let Some(observer) = self.client.observer() {
+            observer.stream_connected(resumed);
+        }
         self.yield_event(StreamEvent::Connected { resumed }).await
     }
 
@@ -306,9 +339,11 @@ impl Keeper {
         self.sender.send(event).await.map_err(|_| End::Unread)
     }
 
-    async fn ask_why(&mut self, reason: String) -> End {
+    async fn ask_why(&mut self, pass: &Pass, reason: String) -> End {
         match self.client.me().await {
-            Err(error) if error.status() == Some(401) => End::Refused(error.to_string()),
+            Err(error) if error.status() == Some(401) => {
+                End::Refused { token: pass.token.clone(), reason: error.to_string() }
+            }
             _ => End::Lost(reason),
         }
     }

@@ -2,8 +2,11 @@
 
 use std::fmt;
 
+use serde::Deserialize;
+
 /// An access token. Its text forms do not hold it.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(from = "String")]
 pub struct Token(String);
 
 impl Token {
@@ -13,14 +16,21 @@ impl Token {
         Self(text.trim().to_owned())
     }
 
-    /// The token itself, for the header that carries it.
-    pub(crate) fn expose(&self) -> &str {
+    /// The token itself, for the header or the file that carries it. Nothing else should hold it.
+    #[must_use]
+    pub fn expose(&self) -> &str {
         &self.0
     }
 
     /// The text without the token, should a server or a library have put it there.
     pub(crate) fn redact(&self, text: &str) -> String {
         if self.0.is_empty() { text.to_owned() } else { text.replace(&self.0, "[token]") }
+    }
+}
+
+impl From<String> for Token {
+    fn from(text: String) -> Self {
+        Self::new(&text)
     }
 }
 

@@ -50,7 +50,7 @@ fn chat_error(error: mm::ApiError) -> ChatError {
         Kind::Unreachable(_) => ChatErrorKind::Unreachable,
         Kind::RateLimited { .. } => ChatErrorKind::RateLimited,
         // Whoever answers so is no Mattermost server, or not for us: nothing that a workflow could mend.
-        Kind::Server { status: 401, .. } => ChatErrorKind::Away,
+        Kind::Server { status: 401, .. } | Kind::TokenRefused => ChatErrorKind::Away,
         Kind::Server { status: 502..=504, id, .. } if id.is_empty() => ChatErrorKind::Away,
         _ if error.is_temporary() => ChatErrorKind::Unavailable,
         // An answer that makes no sense does not mean that nothing was done; a documented error does.

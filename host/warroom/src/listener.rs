@@ -57,6 +57,8 @@ impl Listener {
                         .send_replace(Readiness::Not("Mattermost refuses the bot's token".to_owned()));
                 }
                 StreamEvent::Posted(event) => self.posted(*event).await,
+                // No run depends on what happens to channels.
+                _ => {}
             }
         }
     }

@@ -7,8 +7,14 @@
     reason = "a failing helper fails its test"
 )]
 
+mod calls;
 mod contract;
+mod contract_calls;
+mod observer;
 mod recordings;
 mod stream;
+mod stream_channels;
 mod stream_server;
+mod throttle;
+mod token;
 mod transport;

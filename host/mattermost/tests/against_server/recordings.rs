@@ -49,7 +49,11 @@ impl Replay {
     }
 
     pub(crate) fn client(&self) -> Client {
-        Client::new(ClientOptions::new(&self.url, Token::new("BOT_TOKEN"))).unwrap()
+        Client::new(self.options()).unwrap()
+    }
+
+    pub(crate) fn options(&self) -> ClientOptions {
+        ClientOptions::new(&self.url, Token::new("BOT_TOKEN"))
     }
 
     /// Chooses the answer: `{status, headers, body}`.
@@ -58,8 +62,14 @@ impl Replay {
         *self.state.lock().unwrap() = Exchange { response, asked: None };
     }
 
+    /// What came last since the answer was chosen.
     pub(crate) fn asked(&self) -> Asked {
         self.state.lock().unwrap().asked.clone().unwrap()
+    }
+
+    /// Whether anything came since the answer was chosen.
+    pub(crate) fn was_asked(&self) -> bool {
+        self.state.lock().unwrap().asked.is_some()
     }
 }
 

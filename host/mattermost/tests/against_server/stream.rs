@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use serde_json::{Value, json};
-use warroom_mattermost::{EventOptions, EventStream, StreamEvent};
+use tokio::sync::oneshot;
+use warroom_mattermost::{ClientOptions, EventOptions, EventStream, StreamEvent, Token};
 
 use crate::recordings::load;
 use crate::stream_server::{Script, Step, StreamServer, fast, hello, other, posted};
@@ -18,6 +19,7 @@ async fn next(stream: &mut EventStream) -> String {
         Some(StreamEvent::Posted(posted)) => posted.post.id,
         Some(StreamEvent::Lost { .. }) => "lost".into(),
         Some(StreamEvent::Refused { reason }) => format!("refused: {reason}"),
+        Some(other) => format!("{other:?}"),
         None => "end".into(),
     }
 }
@@ -51,7 +53,13 @@ async fn recorded_events_come_as_posts() {
     let mut stream = EventStream::connect(&server.client, fast());
     expect(&mut stream, &["fresh"]).await;
     for expected in &posts {
-        let Some(StreamEvent::Posted(event)) = stream.next().await else { panic!("no post") };
+        let event = loop {
+            match stream.next().await {
+                Some(StreamEvent::Posted(event)) => break event,
+                Some(StreamEvent::Lost { .. } | StreamEvent::Refused { .. }) | None => panic!("no post"),
+                Some(_) => {}
+            }
+        };
         assert_eq!(event.post.id, expected["id"]);
         assert_eq!(event.post.message, expected["message"]);
         assert_eq!(event.channel_id, expected["channel_id"]);
@@ -103,6 +111,20 @@ async fn a_stream_goes_on_where_it_was() {
         let (query, authorization) = server.handshakes.recv().await.unwrap();
         assert_eq!((query.as_str(), authorization.as_str()), (expected, "Bearer BOT_TOKEN"));
     }
+}
+
+#[tokio::test]
+async fn recorded_replies_have_no_place_in_the_stream() {
+    let recorded = load("websocket_connect");
+    // A token that is refused in the challenge gets no frame at all.
+    assert!(recorded[0]["frames"][0].get("closed").is_some());
+    let frames = recorded[1]["frames"].as_array().unwrap().clone();
+    assert_eq!(frames.len(), 4);
+    let mut steps: Vec<Step> = frames.into_iter().map(Step::Say).collect();
+    steps.extend([posted(1, "p"), Step::Stay]);
+    let server = StreamServer::start(vec![Script::Play(vec![]), Script::Play(steps)]).await;
+    let mut stream = EventStream::connect(&server.client, fast());
+    expect(&mut stream, &["lost", "fresh", "p"]).await;
 }
 
 #[tokio::test]
@@ -231,20 +253,77 @@ async fn a_failing_server_is_tried_again() {
 }
 
 #[tokio::test]
-async fn a_refused_token_ends_the_stream() {
-    let server = StreamServer::start(vec![Script::Reject(StatusCode::UNAUTHORIZED)]).await;
+async fn a_refused_token_is_told_once_and_another_one_tried() {
+    let scripts = vec![
+        Script::Reject(StatusCode::UNAUTHORIZED),
+        Script::Reject(StatusCode::UNAUTHORIZED),
+        Script::Play(vec![hello("a"), Step::Stay]),
+    ];
+    let mut server = StreamServer::start(scripts).await;
+    let refused = server.client.token_refused();
     let mut stream = EventStream::connect(&server.client, fast());
     assert!(next(&mut stream).await.contains("refused: the token is refused (401)"));
-    expect(&mut stream, &["end"]).await;
+    assert!(*refused.borrow());
+    assert_eq!(server.client.me().await.unwrap_err().status(), Some(401));
+    server.client.replace_token(Token::new("SECOND")).unwrap();
+    assert!(next(&mut stream).await.contains("refused: the token is refused (401)"));
+    server.client.replace_token(Token::new("THIRD")).unwrap();
+    expect(&mut stream, &["fresh"]).await;
+    assert!(!*refused.borrow());
+    for expected in ["Bearer BOT_TOKEN", "Bearer SECOND", "Bearer THIRD"] {
+        assert_eq!(server.handshakes.recv().await.unwrap().1, expected);
+    }
+}
+
+#[tokio::test]
+async fn a_refused_token_is_tried_again_now_and_then() {
+    let refusals = 5;
+    let mut scripts: Vec<_> = (0..refusals).map(|_| Script::Reject(StatusCode::UNAUTHORIZED)).collect();
+    scripts.push(Script::Play(vec![hello("a"), Step::Stay]));
+    let options = |url: &str| ClientOptions {
+        refused_probe_every: Duration::from_millis(1),
+        ..ClientOptions::new(url, Token::new("BOT_TOKEN"))
+    };
+    let server = StreamServer::start_with(scripts, StatusCode::UNAUTHORIZED, options).await;
+    let mut stream = EventStream::connect(&server.client, fast());
+    // The refusal is told once, however often it was tried.
+    assert!(next(&mut stream).await.starts_with("refused: "));
+    expect(&mut stream, &["fresh"]).await;
+    assert!(!*server.client.token_refused().borrow());
 }
 
 #[tokio::test]
 async fn a_token_that_is_refused_without_a_word_is_found_out() {
-    let scripts = vec![Script::Play(vec![])];
-    let server = StreamServer::start_with(scripts, StatusCode::UNAUTHORIZED).await;
+    let scripts = vec![Script::Play(vec![]), Script::Play(vec![hello("a"), Step::Stay])];
+    let options = |url: &str| ClientOptions::new(url, Token::new("BOT_TOKEN"));
+    let server = StreamServer::start_with(scripts, StatusCode::UNAUTHORIZED, options).await;
     let mut stream = EventStream::connect(&server.client, fast());
     assert!(next(&mut stream).await.starts_with("refused: cannot look up the bot"));
-    expect(&mut stream, &["end"]).await;
+    server.client.replace_token(Token::new("SECOND")).unwrap();
+    expect(&mut stream, &["fresh"]).await;
+}
+
+#[tokio::test]
+async fn a_refused_token_is_not_sent_by_the_stream_either() {
+    let (cut, until_cut) = oneshot::channel();
+    let scripts = vec![
+        Script::Play(vec![hello("a"), Step::AwaitTest(until_cut)]),
+        Script::Play(vec![hello("b"), Step::Stay]),
+    ];
+    let options = |url: &str| ClientOptions::new(url, Token::new("BOT_TOKEN"));
+    let mut server = StreamServer::start_with(scripts, StatusCode::UNAUTHORIZED, options).await;
+    let mut stream = EventStream::connect(&server.client, fast());
+    expect(&mut stream, &["fresh"]).await;
+    // A call finds it out; the connection stands until it is lost.
+    server.client.me().await.unwrap_err();
+    cut.send(()).unwrap();
+    expect(&mut stream, &["lost"]).await;
+    assert!(next(&mut stream).await.starts_with("refused: "));
+    server.client.replace_token(Token::new("SECOND")).unwrap();
+    expect(&mut stream, &["fresh"]).await;
+    for expected in ["Bearer BOT_TOKEN", "Bearer SECOND"] {
+        assert_eq!(server.handshakes.recv().await.unwrap().1, expected);
+    }
 }
 
 #[tokio::test]

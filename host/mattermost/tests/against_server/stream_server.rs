@@ -12,7 +12,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use warroom_mattermost::{Client, ClientOptions, EventOptions, Token};
 
 /// What the server does in a connection.
@@ -22,6 +22,8 @@ pub(crate) enum Step {
     SayBytes(Vec<u8>),
     /// Waits until the client has pinged.
     AwaitPing,
+    /// Waits for the test.
+    AwaitTest(oneshot::Receiver<()>),
     /// Keeps the connection and answers pings.
     Stay,
     /// Keeps the connection and neither reads nor writes.
@@ -50,11 +52,16 @@ struct Shared {
 
 impl StreamServer {
     pub(crate) async fn start(scripts: Vec<Script>) -> Self {
-        Self::start_with(scripts, StatusCode::OK).await
+        let options = |url: &str| ClientOptions::new(url, Token::new("BOT_TOKEN"));
+        Self::start_with(scripts, StatusCode::OK, options).await
     }
 
-    /// With the status that a call of the bot gets.
-    pub(crate) async fn start_with(scripts: Vec<Script>, me_status: StatusCode) -> Self {
+    /// With the status that a call of the bot gets, and the options of the client for the server's address.
+    pub(crate) async fn start_with(
+        scripts: Vec<Script>,
+        me_status: StatusCode,
+        options: impl FnOnce(&str) -> ClientOptions,
+    ) -> Self {
         let (sender, handshakes) = mpsc::unbounded_channel();
         let shared = Arc::new(Shared { scripts: Mutex::new(scripts.into()), handshakes: sender, me_status });
         let router = Router::new()
@@ -64,7 +71,7 @@ impl StreamServer {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(async move { axum::serve(listener, router).await });
-        let client = Client::new(ClientOptions::new(&url, Token::new("BOT_TOKEN"))).unwrap();
+        let client = Client::new(options(&url)).unwrap();
         Self { client, handshakes }
     }
 }
@@ -110,6 +117,10 @@ async fn play(mut socket: WebSocket, steps: Vec<Step>) {
                         break;
                     }
                 }
+                Ok(())
+            }
+            Step::AwaitTest(done) => {
+                done.await.unwrap();
                 Ok(())
             }
             Step::Stay => {
