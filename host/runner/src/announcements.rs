@@ -107,3 +107,18 @@ pub(crate) async fn tell_stuck(core: &Core, id: &str, reason: &str) {
         }
     }
 }
+
+/// How far back operators were told of the same, in milliseconds.
+const TOLD_BEFORE_MS: u64 = 24 * 3_600 * 1_000;
+
+/// See [`crate::Runner::tell_operators`].
+pub(crate) async fn tell_operators(core: &Core, about: &str, text: &str) {
+    let Some(channel) = &core.options.operators_channel_id else { return };
+    let stamp = core.key.stamp(&format!("operators/{about}"));
+    let post = RenderedPost { message: format!(":warning: {}", mentions::quiet(text)), sections: Vec::new() };
+    let since_ms = core.clock.now_ms().saturating_sub(TOLD_BEFORE_MS);
+    let told = find_or_create_post(core.chat.as_ref(), channel, &stamp, since_ms, &post).await;
+    if let Err(error) = told {
+        tracing::error!(%channel, "operators cannot be told: {error}");
+    }
+}

@@ -129,6 +129,14 @@ pub(crate) async fn hold(
     Ok(())
 }
 
+/// Whether the post is among those that were held back last for the workflow.
+pub(crate) async fn has(core: &Core, workflow: &str, post_id: &str) -> Result<bool, JournalError> {
+    let newest = core.floods.newest.lock().await;
+    let Some(id) = newest.get(workflow) else { return Ok(false) };
+    let flood = read(core, id).await?;
+    Ok(flood.is_some_and(|(_, flood)| flood.posts.iter().any(|post| post.post_id == post_id)))
+}
+
 /// Changes a flood as it is in the journal, and has its notice rewritten.
 pub(crate) async fn change(
     core: &Arc<Core>,

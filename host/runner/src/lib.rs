@@ -35,6 +35,7 @@
 //! - A call that was intended and never answered is reconciled, not repeated blindly (see `host_calls`).
 
 mod announcements;
+mod archive;
 mod bounds;
 mod canvas;
 mod chat;
@@ -61,6 +62,7 @@ mod rooms;
 mod runner;
 mod workflows;
 
+pub use archive::Archive;
 pub use chat::{
     Chat, ChatError, ChatErrorKind, ControlKind, FoundChannel, NewChannel, RenderedControl, RenderedPost,
     Section,

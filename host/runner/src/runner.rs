@@ -1,6 +1,7 @@
 //! The runner: starts runs from posts, takes people's clicks, resumes what was open.
 
 use crate::announcements;
+use crate::archive::Archive;
 use crate::canvas;
 use crate::chat::Chat;
 use crate::clock::Clock;
@@ -11,7 +12,7 @@ use crate::drive::drive;
 use crate::held::{self, Floods, Reason};
 use crate::incoming::IncomingPost;
 use crate::journal::{Journal, JournalError, Limit, NewRun, StartOutcome, encode};
-use crate::ledger::{Ledger, LedgerError, events, read};
+use crate::ledger::{Ledger, LedgerError, read};
 use crate::options::Options;
 use crate::repeats;
 use crate::workflows::{InForce, Workflows, pinned};
@@ -235,8 +236,9 @@ impl Runner {
         }
         for (in_force, _) in self.core.workflows.matches(&post.message()) {
             let name = in_force.workflow.name.as_str();
-            let is_new = !self.core.journal.has_taken(name, &post.post_id).await?;
-            if is_new && !self.is_room(&post.channel.id) {
+            let is_known = self.core.journal.has_taken(name, &post.post_id).await?
+                || held::has(&self.core, name, &post.post_id).await?;
+            if !is_known && !self.is_room(&post.channel.id) {
                 self.hold(post, &in_force.workflow, Reason::TooOld { minutes: age_max_ms / 60_000 }).await?;
             }
         }
@@ -352,12 +354,16 @@ impl Runner {
         })
     }
 
-    /// All that happened to a run, open or ended.
-    ///
-    /// # Errors
-    /// When its journal cannot be read.
-    pub async fn events(&self, id: &str) -> Result<Vec<Event>, RunnerError> {
-        Ok(events(self.core.journal.as_ref(), id).await?)
+    /// All runs, open and ended, as the journal has them.
+    #[must_use]
+    pub fn archive(&self) -> Archive {
+        Archive::new(Arc::clone(&self.core.journal))
+    }
+
+    /// Tells operators what concerns no single run, where they want to be told; `about` names the matter, which is told once
+    /// as far as the server lets us find the post again. A failure is logged.
+    pub async fn tell_operators(&self, about: &str, text: &str) {
+        announcements::tell_operators(&self.core, about, text).await;
     }
 
     /// The workflow files changed: what people can do about a blocked run may have changed with them.

@@ -2,7 +2,7 @@
 
 use crate::components::Components;
 use crate::core::Core;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock};
 use warroom_engine::Run;
 use warroom_sandbox::Digest;
@@ -75,6 +75,17 @@ impl Workflows {
     #[must_use]
     pub fn names(&self) -> Vec<String> {
         self.state.read().unwrap_or_else(PoisonError::into_inner).by_name.keys().cloned().collect()
+    }
+
+    /// The channels that triggers name for a team, each once: handles, display names or ids.
+    #[must_use]
+    pub fn channels_named_in(&self, team: &str) -> BTreeSet<String> {
+        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        let triggers = state.by_name.values().flat_map(|known| &known.workflow.triggers);
+        let of_team = triggers.filter(|trigger| {
+            trigger.team_names.is_empty() || trigger.team_names.iter().any(|name| name == team)
+        });
+        of_team.flat_map(|trigger| trigger.channel_names.iter().cloned()).collect()
     }
 
     /// The workflow of this name, as it is in force.

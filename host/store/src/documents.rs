@@ -9,26 +9,17 @@ use crate::sqlite::{Sqlite, integer, natural};
 use crate::store::bounded;
 
 impl Sqlite {
-    /// See [`crate::Store::documents`].
-    pub(crate) async fn documents(
-        &mut self,
-        kind: &str,
-        limit: u32,
-    ) -> Result<Vec<(String, Document)>, StoreError> {
+    /// See [`crate::Store::document_ids`].
+    pub(crate) async fn document_ids(&mut self, kind: &str, limit: u32) -> Result<Vec<String>, StoreError> {
         let doing = format!("list the documents of kind {kind}");
         let failed = |error: sqlx::Error| StoreError::database(doing.as_str(), &error);
-        let rows = sqlx::query("SELECT id, revision, body FROM documents WHERE kind = ? ORDER BY id LIMIT ?")
+        let rows = sqlx::query("SELECT id FROM documents WHERE kind = ? ORDER BY id LIMIT ?")
             .bind(kind)
             .bind(i64::from(limit))
             .fetch_all(&mut self.connection)
             .await
             .map_err(failed)?;
-        let document = |row: &SqliteRow| {
-            let revision = natural("a document's revision", row.try_get(1).map_err(failed)?)?;
-            let body = row.try_get(2).map_err(failed)?;
-            Ok((row.try_get(0).map_err(failed)?, Document { revision, body }))
-        };
-        rows.iter().map(document).collect()
+        rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>().map_err(failed)
     }
 
     /// See [`crate::Store::document`].

@@ -224,6 +224,12 @@ impl Sqlite {
         Ok(StartOutcome::Started { number })
     }
 
+    /// See [`crate::Store::has_taken`].
+    pub(crate) async fn has_taken(&mut self, workflow: &str, post_id: &str) -> Result<bool, StoreError> {
+        let found = self.run_of_post(workflow, post_id).await;
+        found.map(|run| run.is_some()).map_err(|error| StoreError::database("look up a post", &error))
+    }
+
     /// The run that the post started, or that took it in and claimed it.
     async fn run_of_post(&mut self, workflow: &str, post_id: &str) -> Result<Option<String>, sqlx::Error> {
         sqlx::query(

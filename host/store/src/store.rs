@@ -133,13 +133,24 @@ impl Store {
         self.call("read a document", move |db| Box::pin(async move { db.document(&kind, &id).await })).await
     }
 
-    /// At most `limit` documents of a kind, with their ids, in the order of these.
+    /// The ids of at most `limit` documents of a kind, in order.
     ///
     /// # Errors
     /// [`StoreError::Database`], [`StoreError::Stopped`].
-    pub async fn documents(&self, kind: &str, limit: u32) -> Result<Vec<(String, Document)>, StoreError> {
+    pub async fn document_ids(&self, kind: &str, limit: u32) -> Result<Vec<String>, StoreError> {
         let kind = kind.to_owned();
-        self.call("list documents", move |db| Box::pin(async move { db.documents(&kind, limit).await })).await
+        self.call("list documents", move |db| Box::pin(async move { db.document_ids(&kind, limit).await }))
+            .await
+    }
+
+    /// Whether the post started a run of the workflow, or was claimed by one with [`crate::POST_CLAIM`].
+    ///
+    /// # Errors
+    /// [`StoreError::Database`], [`StoreError::Stopped`].
+    pub async fn has_taken(&self, workflow: &str, post_id: &str) -> Result<bool, StoreError> {
+        let (workflow, post_id) = (workflow.to_owned(), post_id.to_owned());
+        self.call("look up a post", move |db| Box::pin(async move { db.has_taken(&workflow, &post_id).await }))
+            .await
     }
 
     /// Writes a document as a whole. `expected_revision` is that of the document which it replaces, 0 for a new one.

@@ -46,9 +46,9 @@ async fn a_document_is_written_only_by_who_read_the_last_one() {
     store.close().await;
 
     let store = open(&directory).await;
-    let listed = store.documents("held", 10).await.unwrap();
-    assert_eq!(listed.len(), 1);
-    assert_eq!((listed[0].0.as_str(), listed[0].1.revision, &listed[0].1.body[..]), ("sec", 2, &b"two"[..]));
+    assert_eq!(store.document_ids("held", 10).await.unwrap(), ["sec"]);
+    let document = store.document("held", "sec").await.unwrap().unwrap();
+    assert_eq!((document.revision, &document.body[..]), (2, &b"two"[..]));
     store.delete_document("held", "sec").await.unwrap();
     store.delete_document("held", "sec").await.unwrap();
     assert_eq!(store.document("held", "sec").await.unwrap(), None);
@@ -88,5 +88,7 @@ async fn a_run_takes_the_next_number_and_its_old_one_is_given_to_nobody() {
     assert_eq!(store.run("r1").await.unwrap().unwrap().status, RunStatus::Open);
     let stale = store.renumber("r1", 1, 5, Box::new(|_| vec![record("x")])).await.unwrap_err();
     assert!(matches!(stale, StoreError::Conflict { .. }), "{stale}");
+    assert!(!store.has_taken("sec", "r2").await.unwrap());
     assert_eq!(store.start_run(new_run("r2")).await.unwrap(), StartOutcome::Started { number: 7 });
+    assert!(store.has_taken("sec", "r2").await.unwrap());
 }

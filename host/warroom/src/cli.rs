@@ -1,6 +1,6 @@
 //! The command line: parses the arguments and hands them to the command.
 
-use crate::commands::{check, graph, schema, serve, simulate, simulator, try_pattern, try_template};
+use crate::commands::{check, graph, runs, schema, serve, simulate, simulator, try_pattern, try_template};
 use crate::demo;
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
@@ -24,6 +24,7 @@ Examples:
   warroom try template -- '{{len \"abc\"}}'  try a template
   warroom simulate FILE SCENARIO          play a scenario against a workflow file
   warroom serve --config warroom.toml     run beside your Mattermost server
+  warroom runs list                       what is open, blocked or waiting
 
 Every command says more with --help."
 )]
@@ -36,6 +37,7 @@ struct Cli {
 enum Command {
     Demo(DemoArgs),
     Serve(serve::Args),
+    Runs(runs::Args),
     Check(check::Args),
     Schema(schema::Args),
     Graph(graph::Args),
@@ -92,6 +94,7 @@ pub fn main() -> ExitCode {
         match cli.command {
             Command::Demo(args) => demo::run(&args).await,
             Command::Serve(args) => serve::run(&args).await,
+            Command::Runs(args) => runs::run(&args).await,
             Command::Check(args) => check::run(&args).await,
             Command::Schema(args) => schema::run(&args).await,
             Command::Graph(args) => graph::run(&args).await,

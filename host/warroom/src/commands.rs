@@ -3,6 +3,7 @@
 pub(crate) mod check;
 pub(crate) mod graph;
 mod input;
+pub(crate) mod runs;
 pub(crate) mod schema;
 pub(crate) mod serve;
 pub(crate) mod simulate;
