@@ -47,6 +47,7 @@ mod notices;
 mod options;
 mod orders;
 mod page;
+mod pending;
 mod posts;
 mod rates;
 mod revisions;
