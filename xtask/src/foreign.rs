@@ -16,7 +16,7 @@ const PERSON: &str = "jon";
 
 /// Runs the official JavaScript client and a Python client. Both are installed into `target/foreign`.
 pub(crate) fn foreign(_arguments: &[String]) -> Result<()> {
-    let missing = missing_programs(|program| starts(program));
+    let missing = missing_programs(starts);
     if !missing.is_empty() {
         bail!("cannot run the foreign clients: {}", missing.join("; "));
     }
