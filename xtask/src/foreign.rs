@@ -37,7 +37,7 @@ fn missing_programs(there: impl Fn(&str) -> bool) -> Vec<String> {
     let needed = [
         ("node", "Node.js 20 or later (Debian: apt-get install nodejs)"),
         ("npm", "npm, which comes with Node.js (Debian: apt-get install npm)"),
-        ("python3", "Python 3.10 or later with venv (Debian: apt-get install python3-venv)"),
+        ("python3", "Python 3.11 or later with venv (Debian: apt-get install python3-venv)"),
     ];
     let missing = needed.into_iter().filter(|(program, _)| !there(program));
     missing.map(|(program, how)| format!("`{program}` is not installed: get {how}")).collect()
