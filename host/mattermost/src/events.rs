@@ -27,7 +27,8 @@ pub enum StreamEvent {
         /// Which.
         channel_id: String,
     },
-    /// Somebody made a channel that the bot may see.
+    /// A channel was made. As far as recorded, servers tell it only to who made it: those of other people are found by
+    /// [`crate::Client::public_channels`].
     ChannelCreated {
         /// Which.
         channel_id: String,
