@@ -71,7 +71,7 @@ pub use callbacks::{ActionRequest, ActionResponse, Update};
 pub use channel::{Channel, ChannelKind, ChannelMember, ChannelPatch, NewChannel, Team, TeamMember};
 pub use client::Client;
 pub use error::{ApiError, ApiErrorKind, InvalidOptions};
-pub use events::{PostedEvent, StreamEvent};
+pub use events::{PostedEvent, StreamEvent, read_frame};
 pub use group::Group;
 pub use observer::{CallOutcome, Observer};
 pub use options::{ClientOptions, EventOptions};
