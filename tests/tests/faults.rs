@@ -22,17 +22,17 @@ async fn comes_through(arm: impl FnOnce(&Stage)) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_error_is_tried_again() {
-    comes_through(|stage| stage.simulator.fail_next("POST", "/api/v4/channels", 503, 1)).await;
+    comes_through(|stage| stage.proxy.fail_next("POST", "/api/v4/channels", 503, 1)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rate_limit_is_waited_out() {
-    comes_through(|stage| stage.simulator.fail_next("GET", "/api/v4/teams", 429, 1)).await;
+    comes_through(|stage| stage.proxy.fail_next("GET", "/api/v4/teams", 429, 1)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_room_whose_creation_was_not_answered_is_found_again() {
-    comes_through(|stage| stage.simulator.lose_answer_of_next("POST", "/api/v4/channels", 1)).await;
+    comes_through(|stage| stage.proxy.lose_answer_of_next("POST", "/api/v4/channels", 1)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -41,7 +41,7 @@ async fn a_post_whose_answer_was_lost_is_found_again() {
     let service = stage.service().await;
     stage.say("jon", "town-square", "#sec x").await;
     // The host's first post is the announcement; it comes only after the room was made and filled.
-    stage.simulator.lose_answer_of_next("POST", "/api/v4/posts", 1);
+    stage.proxy.lose_answer_of_next("POST", "/api/v4/posts", 1);
     let room = stage.channel_id("security-issue-1").await;
     stage.post(&room, TRIAGE, 1).await;
     let town = stage.channel_id("town-square").await;
@@ -54,7 +54,7 @@ async fn a_post_whose_answer_was_lost_is_found_again() {
 async fn a_lost_event_stream_is_resumed_without_losing_a_post() {
     let stage = Stage::new().await;
     let service = stage.service().await;
-    stage.simulator.drop_websockets();
+    stage.proxy.cut_streams();
     stage.say("jon", "town-square", "#sec while nobody listened").await;
     let room = stage.channel_id("security-issue-1").await;
     stage.post(&room, TRIAGE, 1).await;

@@ -52,7 +52,11 @@ impl Listener {
                     Some(event) => self.event(event).await,
                     None => return,
                 },
-                _ = check.tick() => self.check_rooms().await,
+                _ = check.tick() => {
+                    self.check_rooms().await;
+                    // Servers tell of new channels only those who made them.
+                    self.watch_more().await;
+                }
                 Ok(()) = workflows_changed.changed() => {
                     self.runner.workflows_changed();
                     self.watch_more().await;
