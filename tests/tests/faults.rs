@@ -61,3 +61,28 @@ async fn a_lost_event_stream_is_resumed_without_losing_a_post() {
     assert_eq!(stage.rooms().await, ["security-issue-1"]);
     service.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_answer_doubles_nothing() {
+    comes_through(|stage| {
+        stage.proxy.delay_next("POST", "/api/v4/posts", std::time::Duration::from_millis(700), 1);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_press_before_the_answer_to_its_post_tells_that_the_post_is_there() {
+    let stage = Stage::new().await;
+    let service = stage.service().await;
+    stage.say("jon", "town-square", "#sec x").await;
+    let town = stage.channel_id("town-square").await;
+    stage.post(&town, "Security issue reported", 1).await;
+    // The answer to the triage post is lost, and so is every further way to find out but the press.
+    stage.proxy.lose_answer_of_next("POST", "/api/v4/posts", 1);
+    let room = stage.channel_id("security-issue-1").await;
+    let triage = stage.post(&room, TRIAGE, 1).await;
+    assert_eq!(stage.press("jon", &triage, "Triaged", None).await, 200);
+    stage.post(&room, "Developing a fix", 1).await;
+    assert_eq!(stage.messages(&room).await.iter().filter(|text| text.starts_with(TRIAGE)).count(), 1);
+    service.stop().await;
+}

@@ -78,5 +78,6 @@ pub use options::{ClientOptions, EventOptions};
 pub use post::{NewPost, Post, PostRange};
 pub use server::{ClientConfig, ServerPing};
 pub use stream::EventStream;
+pub use tls::install_provider;
 pub use token::Token;
 pub use user::User;

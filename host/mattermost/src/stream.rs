@@ -266,11 +266,17 @@ impl Keeper {
         }
     }
 
-    /// A server that resumes a stream in which nothing happened says nothing at all.
+    /// A server that resumes a stream in which nothing happened says nothing at all; nor does one that waits for a better token. A call
+    /// tells them apart.
     async fn patience_ended(&mut self, connection: &mut Connection, silence_end: Instant) -> Result<(), End> {
         let is_greeting = connection.greeting.is_some_and(|greeting| greeting < silence_end);
         if is_greeting && self.resume.is_some() {
-            return self.stands(connection, true).await;
+            let silent = "the server neither greets nor resumes".to_owned();
+            return match self.client.me().await {
+                Ok(_) => self.stands(connection, true).await,
+                Err(error) if error.status() == Some(401) => Err(self.ask_why(&connection.pass, silent).await),
+                Err(_) => Err(End::Lost(silent)),
+            };
         }
         let silence = if is_greeting { self.options.greeting_max } else { self.options.silence_max };
         Err(End::Lost(format!("the server has said nothing for {silence:?}")))
