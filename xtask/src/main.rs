@@ -1,10 +1,11 @@
 //! Builds the guests, sets up what they need, and runs the demo, the tests and the checks: what the README's commands are.
 //!
 //! A program of the workspace instead of shell scripts, so that the same commands work wherever Rust does. It installs nothing
-//! but Rust's own wasm target.
+//! but Rust's own wasm target, and the foreign clients into `target/foreign`.
 
 mod actions;
 mod component;
+mod foreign;
 mod fuzz;
 mod process;
 mod tasks;
@@ -43,6 +44,11 @@ const SUBCOMMANDS: &[Subcommand] = &[
         name: "bench",
         summary: "run the benchmarks; takes `cargo bench`'s arguments",
         run: tasks::bench,
+    },
+    Subcommand {
+        name: "foreign",
+        summary: "run clients that others wrote against the simulator; needs Node.js and Python",
+        run: foreign::foreign,
     },
     Subcommand {
         name: "fuzz",

@@ -1,7 +1,7 @@
 //! One REST call, and its answer.
 
 use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::errors::ApiError;
 use crate::ids::is_id;
@@ -9,7 +9,7 @@ use crate::ids::is_id;
 /// A REST call after routing and authentication.
 #[derive(Debug)]
 pub(crate) struct Call {
-    /// Id of the user who calls; empty on routes that need no session.
+    /// Id of the user who calls; empty for a stranger, on routes that need no session.
     pub(crate) caller: String,
     /// The variable parts of the path, in order.
     pub(crate) params: Vec<String>,
@@ -55,9 +55,17 @@ impl Call {
         (number("page").unwrap_or(0).saturating_mul(size), size)
     }
 
-    /// The body as JSON of this form; `name` is what the error calls it.
+    /// The body as JSON of this form; `name` is what the error calls it. A key whose value is null counts as left out, as
+    /// on the real server: there are clients that send every key they know.
     pub(crate) fn json<T: DeserializeOwned>(&self, name: &str) -> Result<T, ApiError> {
-        serde_json::from_slice(&self.body).map_err(|_| ApiError::body(name))
+        serde_json::from_slice(&self.body).or_else(|_| self.without_nulls(name))
+    }
+
+    fn without_nulls<T: DeserializeOwned>(&self, name: &str) -> Result<T, ApiError> {
+        let mut body: Map<String, Value> =
+            serde_json::from_slice(&self.body).map_err(|_| ApiError::body(name))?;
+        body.retain(|_, value| !value.is_null());
+        serde_json::from_value(Value::Object(body)).map_err(|_| ApiError::body(name))
     }
 }
 

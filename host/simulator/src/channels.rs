@@ -153,7 +153,7 @@ fn is_channel_name(name: &str) -> bool {
 }
 
 /// What a caller says about a channel to make.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 pub(crate) struct NewChannel {
     #[serde(default)]
     pub(crate) team_id: String,

@@ -1,6 +1,9 @@
 //! Faults on order, for tests, and a log of what was asked.
 
 use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use crate::rates::{RateLimit, Verdict};
 
 /// Orders kept at once; the oldest makes room.
 const ORDERS_MAX: usize = 1_000;
@@ -12,6 +15,8 @@ pub(crate) enum Fault {
     Fail(u16),
     /// Do what is asked, then drop the connection without an answer.
     LoseAnswer,
+    /// Do what is asked, and answer after this time.
+    Delay(Duration),
 }
 
 #[derive(Debug)]
@@ -28,12 +33,13 @@ pub(crate) struct Faults {
     orders: VecDeque<Order>,
     log: VecDeque<(String, String)>,
     log_max: usize,
+    rates: Option<RateLimit>,
 }
 
 impl Faults {
     /// No faults; remembers the last `log_max` requests.
     pub(crate) fn new(log_max: usize) -> Self {
-        Faults { orders: VecDeque::new(), log: VecDeque::new(), log_max }
+        Faults { orders: VecDeque::new(), log: VecDeque::new(), log_max, rates: None }
     }
 
     /// Orders a fault for the next `count` requests with this method and a path that starts so.
@@ -70,6 +76,21 @@ impl Faults {
             self.orders.remove(at);
         }
         Some(fault)
+    }
+
+    /// Limits the rate of calls from now on, or lifts the limit.
+    pub(crate) fn limit_rate(&mut self, rates: Option<RateLimit>) {
+        self.rates = rates;
+    }
+
+    /// Whether the rate of calls is limited.
+    pub(crate) fn limits_rate(&self) -> bool {
+        self.rates.is_some()
+    }
+
+    /// Counts a call; `None` while there is no limit.
+    pub(crate) fn count(&mut self, caller: &str) -> Option<Verdict> {
+        self.rates.as_mut().map(|rates| rates.admit(caller, Instant::now()))
     }
 
     /// The requests seen, oldest first.

@@ -1,80 +1,63 @@
 //! Connections that can be cut: how an answer is lost on the way without the client being told.
 
 use std::io;
-use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
 
 use axum::extract::connect_info::Connected;
-use axum::serve::{IncomingStream, Listener};
+use axum::serve::IncomingStream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::net::TcpStream;
+use tokio::sync::OwnedSemaphorePermit;
 
-/// How long to wait before accepting again after the system refused (usually: out of file descriptors).
-const ACCEPT_RETRY: Duration = Duration::from_millis(100);
+use crate::door::Door;
 
-/// Accepts connections, a bounded number at once.
-#[derive(Debug)]
-pub(crate) struct Door {
-    listener: TcpListener,
-    places: Arc<Semaphore>,
+#[derive(Debug, Default)]
+struct Cut {
+    done: AtomicBool,
+    /// Who waits for the peer to say something, and would never learn of the cut.
+    reading: Mutex<Option<Waker>>,
 }
 
-impl Door {
-    /// Accepts from `listener`, at most `connections_max` at once.
-    pub(crate) fn new(listener: TcpListener, connections_max: usize) -> Door {
-        let places = connections_max.clamp(1, Semaphore::MAX_PERMITS);
-        Door { listener, places: Arc::new(Semaphore::new(places)) }
-    }
-}
-
-impl Listener for Door {
-    type Io = Link;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Link, SocketAddr) {
-        // Nobody closes the semaphore; were it closed, connections would go uncounted rather than unanswered.
-        let place = Arc::clone(&self.places).acquire_owned().await.ok();
-        loop {
-            match self.listener.accept().await {
-                Ok((stream, peer)) => {
-                    if let Err(error) = stream.set_nodelay(true) {
-                        tracing::debug!(%error, "the connection stays without TCP_NODELAY");
-                    }
-                    return (Link { stream, scissors: Scissors::default(), _place: place }, peer);
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "accepting a connection failed; trying again");
-                    tokio::time::sleep(ACCEPT_RETRY).await;
-                }
-            }
-        }
-    }
-
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.listener.local_addr()
-    }
-}
-
-/// Cuts one connection: from then on every write fails, so that the server closes it with nothing sent.
+/// Cuts one connection: from then on every read and write fails, so that the server closes it with nothing sent.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Scissors(Arc<AtomicBool>);
+pub(crate) struct Scissors(Arc<Cut>);
 
 impl Scissors {
     /// Cuts the connection.
     pub(crate) fn cut(&self) {
-        self.0.store(true, Ordering::SeqCst);
+        self.0.done.store(true, Ordering::SeqCst);
+        if let Some(reading) = self.reading().take() {
+            reading.wake();
+        }
+    }
+
+    /// Whether the connection, or a request on it, is still there.
+    pub(crate) fn in_use(&self) -> bool {
+        Arc::strong_count(&self.0) > 1
+    }
+
+    fn reading(&self) -> MutexGuard<'_, Option<Waker>> {
+        self.0.reading.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn check(&self) -> io::Result<()> {
-        if self.0.load(Ordering::SeqCst) {
+        if self.0.done.load(Ordering::SeqCst) {
             return Err(io::Error::new(io::ErrorKind::ConnectionReset, "cut on order"));
         }
         Ok(())
+    }
+
+    /// The same for a read. Whoever waits then is woken by the cut: it is written down before the flag is read.
+    fn check_reading(&self, context: &Context<'_>) -> io::Result<()> {
+        let mut reading = self.reading();
+        if !reading.as_ref().is_some_and(|waker| waker.will_wake(context.waker())) {
+            *reading = Some(context.waker().clone());
+        }
+        drop(reading);
+        self.check()
     }
 }
 
@@ -92,12 +75,22 @@ pub(crate) struct Link {
     _place: Option<OwnedSemaphorePermit>,
 }
 
+impl Link {
+    /// A connection that `scissors` cut, and that has `place` until it ends.
+    pub(crate) fn new(stream: TcpStream, scissors: Scissors, place: Option<OwnedSemaphorePermit>) -> Link {
+        Link { stream, scissors, _place: place }
+    }
+}
+
 impl AsyncRead for Link {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if let Err(error) = self.scissors.check_reading(context) {
+            return Poll::Ready(Err(error));
+        }
         Pin::new(&mut self.stream).poll_read(context, buffer)
     }
 }

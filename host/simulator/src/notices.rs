@@ -26,6 +26,34 @@ impl World {
         self.notice(caller, channel_id, "system_add_to_channel", message, props);
     }
 
+    /// "jon joined the team."
+    pub(crate) fn say_joined_team(&mut self, user_id: &str, channel_id: &str) {
+        self.say(user_id, channel_id, "system_join_team", "joined the team.", json!({}));
+    }
+
+    /// "jon added to the team by chris."
+    pub(crate) fn say_added_to_team(&mut self, caller: &str, user_id: &str, channel_id: &str) {
+        let (adder, added) = (self.username(caller).to_owned(), self.username(user_id).to_owned());
+        let props = json!({
+            "addedUserId": user_id,
+            "addedUsername": added,
+            "userId": caller,
+            "username": adder,
+        });
+        let message = format!("{added} added to the team by {adder}.");
+        self.notice(caller, channel_id, "system_add_to_team", message, props);
+    }
+
+    /// "jon left the team." or "jon was removed from the team."
+    pub(crate) fn say_left_team(&mut self, caller: &str, user_id: &str, channel_id: &str) {
+        let (kind, what) = if caller == user_id {
+            ("system_leave_team", "left the team.")
+        } else {
+            ("system_remove_from_team", "was removed from the team.")
+        };
+        self.say(user_id, channel_id, kind, what, json!({}));
+    }
+
     /// "jon left the channel." or "jon removed from the channel."
     pub(crate) fn say_removed(&mut self, caller: &str, user_id: &str, channel_id: &str) {
         if caller == user_id {

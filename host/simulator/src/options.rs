@@ -44,6 +44,8 @@ pub struct Limits {
     pub users_max: usize,
     /// Access tokens. Default 2,000.
     pub tokens_max: usize,
+    /// Teams. Default 100.
+    pub teams_max: usize,
     /// Channels, archived and direct ones included. Default 1,000.
     pub channels_max: usize,
     /// Posts kept per channel, deleted ones and old revisions included; the oldest makes room. Default 5,000.
@@ -54,6 +56,8 @@ pub struct Limits {
     pub ephemeral_posts_max: usize,
     /// Bytes of one request's body. Default 4 MiB.
     pub body_bytes_max: usize,
+    /// Bytes of the server's configuration as JSON. Default 1 MiB.
+    pub config_bytes_max: usize,
     /// Connections at once; further ones wait to be accepted. Default 1,024.
     pub connections_max: usize,
     /// Event streams, those waiting to be resumed included. Default 256.
@@ -75,11 +79,13 @@ impl Default for Limits {
         Limits {
             users_max: 1_000,
             tokens_max: 2_000,
+            teams_max: 100,
             channels_max: 1_000,
             posts_per_channel_max: 5_000,
             webhooks_max: 100,
             ephemeral_posts_max: 200,
             body_bytes_max: 4 << 20,
+            config_bytes_max: 1 << 20,
             connections_max: 1_024,
             websockets_max: 256,
             websocket_queue_max: 1_024,

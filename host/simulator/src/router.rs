@@ -2,7 +2,10 @@
 
 use crate::call::{Call, Outcome};
 use crate::world::World;
-use crate::{channels, directory, members, posts, revisions, system, teams, timeline, users, webhooks};
+use crate::{
+    bots, channels, config, directory, members, posts, revisions, system, team_members, teams, timeline,
+    tokens, users, webhooks,
+};
 
 /// What answers a route.
 #[derive(Clone, Copy)]
@@ -50,22 +53,36 @@ const fn route(
 
 const ROUTES: &[Route] = &[
     open("GET", "system/ping", system::ping),
-    open("GET", "config/client", system::client_config),
+    open("GET", "config/client", config::client),
+    route("GET", "config", config::get),
+    route("PUT", "config/patch", config::patch),
     route("GET", "groups", system::groups),
-    open("POST", "users/login", users::login),
+    open("POST", "users/login", tokens::login),
+    route("POST", "users", users::create),
     route("GET", "users/me", users::me),
     route("POST", "users/usernames", users::list_by_usernames),
     route("POST", "users/ids", users::list_by_ids),
     route("GET", "users/username/{user}", users::get_by_username),
     route("GET", "users/{id}", users::get),
-    route("POST", "users/{id}/tokens", users::create_token),
+    route("PUT", "users/{id}/roles", users::set_roles),
+    route("POST", "users/{id}/tokens", tokens::create),
+    route("POST", "users/tokens/revoke", tokens::revoke),
     route("GET", "users/{id}/teams", teams::list_of_user),
     route("GET", "users/{id}/teams/{id}/channels", directory::list_of_user),
-    route("POST", "bots", users::create_bot),
+    route("POST", "bots", bots::create),
+    route("GET", "bots", bots::list),
+    route("GET", "bots/{id}", bots::get),
+    route("POST", "bots/{id}/enable", bots::enable),
+    route("POST", "bots/{id}/disable", bots::disable),
+    route("POST", "teams", teams::create),
+    route("GET", "teams", teams::list),
     route("GET", "teams/name/{name}", teams::get_by_name),
     route("GET", "teams/name/{name}/channels/name/{name}", directory::get_by_team_name),
     route("GET", "teams/{id}", teams::get),
-    route("POST", "teams/{id}/members", teams::add_member),
+    route("POST", "teams/{id}/members", team_members::add),
+    route("GET", "teams/{id}/members", team_members::list),
+    route("GET", "teams/{id}/members/{id}", team_members::get),
+    route("DELETE", "teams/{id}/members/{id}", team_members::remove),
     route("GET", "teams/{id}/channels", directory::list_public),
     route("POST", "teams/{id}/channels/search", directory::search),
     route("GET", "teams/{id}/channels/name/{name}", directory::get_by_name),

@@ -2,11 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::channels::{DEFAULT_CHANNELS, NewChannel};
 use crate::errors::ApiError;
 use crate::options::Options;
-use crate::teams::Team;
-use crate::users::Bot;
+use crate::users::{Bot, Profile};
 use crate::world::World;
 
 /// The system administrator's user name.
@@ -23,46 +21,21 @@ pub(crate) struct Seed {
 
 /// Makes the administrator, the people, the bot, and the team with its default channels and everybody on it.
 pub(crate) fn plant(world: &mut World, options: &Options) -> Result<Seed, ApiError> {
-    let admin = world.create_user(ADMIN, "", None)?;
-    if let Some(user) = world.users.get_mut(&admin) {
-        user.admin = true;
-    }
-    let team_id = create_team(world, options);
-    for (name, display_name) in DEFAULT_CHANNELS {
-        let new = NewChannel {
-            team_id: team_id.clone(),
-            name: name.to_owned(),
-            display_name: display_name.to_owned(),
-            kind: "O".to_owned(),
-            header: String::new(),
-            purpose: String::new(),
-        };
-        world.create_channel("", new)?;
-    }
+    let named = |username: &str| Profile { username: username.to_owned(), ..Profile::default() };
+    let admin = world.create_user(named(ADMIN))?;
+    world.set_roles(&admin, "system_user system_admin")?;
+    let team_id = world.create_team(&options.team, &options.team_display_name, "O")?;
     let mut everybody = vec![admin.clone()];
     for person in &options.people {
-        everybody.push(world.create_user(person, "", None)?);
+        everybody.push(world.create_user(named(person))?);
     }
     let bot = Bot { description: "runs workflows".to_owned(), owner_id: admin };
-    everybody.push(world.create_user(&options.bot, "Warroom", Some(bot))?);
+    let bot = Profile { first_name: "Warroom".to_owned(), bot: Some(bot), ..named(&options.bot) };
+    everybody.push(world.create_user(bot)?);
     let mut tokens = BTreeMap::new();
     for user_id in everybody {
-        tokens.insert(world.username(&user_id).to_owned(), world.create_token(&user_id)?);
+        tokens.insert(world.username(&user_id).to_owned(), world.create_token(&user_id)?.1);
         world.join_team(&user_id, &team_id);
     }
     Ok(Seed { team_id, tokens })
-}
-
-fn create_team(world: &mut World, options: &Options) -> String {
-    let team = Team {
-        id: world.ids.next(),
-        create_at: world.now_ms(),
-        name: options.team.clone(),
-        display_name: options.team_display_name.clone(),
-        invite_id: world.ids.next(),
-        members: BTreeMap::new(),
-    };
-    let id = team.id.clone();
-    world.teams.insert(id.clone(), team);
-    id
 }

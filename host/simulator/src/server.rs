@@ -18,11 +18,14 @@ use crate::callbacks::Callbacks;
 use crate::errors::ApiError;
 use crate::faults::{Fault, Faults};
 use crate::link::Scissors;
+use crate::rates::Verdict;
 use crate::router::{self, Handler};
 use crate::world::World;
 use crate::{actions, page, webhooks, websocket};
 
 const JSON: &str = "application/json";
+/// Version, build, hash of the configuration, and whether there is a licence.
+const VERSION_ID: &str = "5.37.0.5.37.0.simulator.false";
 const TEXT: &str = "text/plain; charset=utf-8";
 
 /// What all requests share.
@@ -88,7 +91,7 @@ pub(crate) fn routes(shared: Arc<Shared>) -> Router {
     api.merge(page).fallback(not_found).with_state(shared)
 }
 
-/// Logs a request and does the fault ordered for it.
+/// Logs a request, counts it where the rate is limited, and does the fault ordered for it.
 async fn faulty(
     State(shared): State<Arc<Shared>>,
     ConnectInfo(scissors): ConnectInfo<Scissors>,
@@ -96,29 +99,67 @@ async fn faulty(
     next: Next,
 ) -> Response {
     let fault = shared.faults().meet(request.method().as_str(), request.uri().path());
-    match fault {
+    let (verdict, session) = counted(&shared, request.headers());
+    if let Some(verdict) = verdict.filter(|verdict| !verdict.admitted) {
+        return limit_exceeded(&verdict);
+    }
+    let mut answer = match fault {
         None => next.run(request).await,
         Some(Fault::LoseAnswer) => {
             let answer = next.run(request).await;
             scissors.cut();
             answer
         }
-        Some(Fault::Fail(429)) => (
-            StatusCode::TOO_MANY_REQUESTS,
-            [
-                (CONTENT_TYPE.as_str(), TEXT),
-                (RETRY_AFTER.as_str(), "1"),
-                ("x-ratelimit-limit", "6"),
-                ("x-ratelimit-remaining", "0"),
-                ("x-ratelimit-reset", "1"),
-            ],
-            "limit exceeded\n",
-        )
-            .into_response(),
+        Some(Fault::Delay(delay)) => {
+            let answer = next.run(request).await;
+            tokio::select! {
+                () = tokio::time::sleep(delay) => {}
+                () = shared.stopping() => {}
+            }
+            answer
+        }
+        Some(Fault::Fail(429)) => {
+            limit_exceeded(&Verdict { admitted: false, limit: 6, remaining: 0, reset_s: 1, retry_after_s: 1 })
+        }
         Some(Fault::Fail(status)) => {
             let error =
                 ApiError::new(status, "simulator.fault.app_error", "This failure was ordered by a test.");
             error_response(&shared, &error)
+        }
+    };
+    if let Some(verdict) = verdict {
+        // Calls with a session are counted at two places of the real server, and both write their headers.
+        name_limit(answer.headers_mut(), &verdict, session);
+    }
+    answer
+}
+
+/// What the rate limit says to a call, if there is a limit; and whether the call has a session.
+fn counted(shared: &Shared, headers: &HeaderMap) -> (Option<Verdict>, bool) {
+    if !shared.faults().limits_rate() {
+        return (None, false);
+    }
+    let caller = bearer(headers).and_then(|token| shared.world().user_of_token(token).map(str::to_owned));
+    (shared.faults().count(caller.as_deref().unwrap_or_default()), caller.is_some())
+}
+
+fn limit_exceeded(verdict: &Verdict) -> Response {
+    let mut answer =
+        (StatusCode::TOO_MANY_REQUESTS, [(CONTENT_TYPE, TEXT)], "limit exceeded\n").into_response();
+    answer.headers_mut().insert(RETRY_AFTER, verdict.retry_after_s.into());
+    name_limit(answer.headers_mut(), verdict, false);
+    answer
+}
+
+fn name_limit(headers: &mut HeaderMap, verdict: &Verdict, twice: bool) {
+    for (name, number) in [
+        ("x-ratelimit-limit", u64::from(verdict.limit)),
+        ("x-ratelimit-remaining", u64::from(verdict.remaining)),
+        ("x-ratelimit-reset", verdict.reset_s),
+    ] {
+        let text = if twice { format!("{number}, {number}") } else { number.to_string() };
+        if let Ok(value) = text.parse() {
+            headers.insert(name, value);
         }
     }
 }
@@ -127,8 +168,8 @@ async fn api(State(shared): State<Arc<Shared>>, request: Request) -> Response {
     match answer(&shared, request).await {
         Ok(answer) => {
             let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
-            let mut response =
-                (status, [(CONTENT_TYPE, JSON)], Body::from(answer.body.to_string())).into_response();
+            let headers = [(CONTENT_TYPE.as_str(), JSON), ("x-version-id", VERSION_ID)];
+            let mut response = (status, headers, Body::from(answer.body.to_string())).into_response();
             if let Some(token) = answer.token.and_then(|token| token.parse().ok()) {
                 response.headers_mut().insert("token", token);
             }
@@ -149,7 +190,10 @@ async fn answer(shared: &Shared, request: Request) -> Result<Answer, ApiError> {
     let path = head.uri.path();
     let found = router::find(head.method.as_str(), path.trim_start_matches("/api/v4/"))
         .ok_or_else(|| ApiError::route(head.method.as_str(), path))?;
-    let caller = if found.session { session(shared, &head.headers)? } else { String::new() };
+    let caller = match session(shared, &head.headers) {
+        Err(error) if found.session => return Err(error),
+        caller => caller.unwrap_or_default(),
+    };
     let query =
         Query::<Vec<(String, String)>>::try_from_uri(&head.uri).map_err(|_| ApiError::url("query"))?.0;
     let body = to_bytes(body, shared.body_bytes_max).await.map_err(|_| too_large(shared))?;

@@ -11,9 +11,9 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::callbacks::Callbacks;
-use crate::faults::Fault;
+use crate::door::{Door, DoorKey};
 use crate::ids::Ids;
-use crate::link::{Door, Scissors};
+use crate::link::Scissors;
 use crate::options::Options;
 use crate::seed::{self, Seed};
 use crate::server::{Shared, routes};
@@ -58,10 +58,11 @@ pub enum StartError {
 #[derive(Debug)]
 pub struct Simulator {
     url: String,
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
     bot: String,
     tokens: BTreeMap<String, String>,
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) door: DoorKey,
     stop: watch::Sender<bool>,
     server: JoinHandle<io::Result<()>>,
 }
@@ -83,22 +84,17 @@ impl Simulator {
         let failed = |source| StartError::Listen { address: options.listen, source };
         let listener = TcpListener::bind(options.listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
+        let url = format!("http://{address}");
+        world.set_site_url(&url);
         let (stop, stopped) = watch::channel(false);
         let shared = Arc::new(Shared::new(world, callbacks, team_id, stopped));
         let service = routes(Arc::clone(&shared)).into_make_service_with_connect_info::<Scissors>();
-        let door = Door::new(listener, options.limits.connections_max);
+        let door = Door::new(listener, address, options.limits.connections_max);
+        let key = door.key();
         let until = Arc::clone(&shared);
         let server = axum::serve(door, service).with_graceful_shutdown(async move { until.stopping().await });
         let server = tokio::spawn(server.into_future());
-        Ok(Simulator {
-            url: format!("http://{address}"),
-            address,
-            bot: options.bot,
-            tokens,
-            shared,
-            stop,
-            server,
-        })
+        Ok(Simulator { url, address, bot: options.bot, tokens, shared, door: key, stop, server })
     }
 
     /// Where it answers, such as `http://127.0.0.1:8065`, without a slash at the end.
@@ -129,23 +125,6 @@ impl Simulator {
     /// Id of the team.
     pub fn team_id(&self) -> &str {
         &self.shared.team_id
-    }
-
-    /// The next `count` requests with this method (`*` for any) whose path (`/api/v4/…`, without the query) starts with
-    /// `path_prefix` are answered with `status`, and nothing is done. 429 comes as the real server sends it, with
-    /// `Retry-After: 1`. Orders are met oldest first; the page's own requests are exempt.
-    pub fn fail_next(&self, method: &str, path_prefix: &str, status: u16, count: u32) {
-        self.shared.faults().order(method, path_prefix, Fault::Fail(status), count);
-    }
-
-    /// The next `count` such requests are done, but the connection is dropped without an answer.
-    pub fn lose_answer_of_next(&self, method: &str, path_prefix: &str, count: u32) {
-        self.shared.faults().order(method, path_prefix, Fault::LoseAnswer, count);
-    }
-
-    /// Drops every event stream without a close frame, as a failing network does. They can be resumed.
-    pub fn drop_websockets(&self) {
-        self.shared.world().hub.break_all();
     }
 
     /// Event streams that are connected now.

@@ -22,23 +22,6 @@ pub(crate) fn ping(_world: &mut World, _call: &Call) -> Outcome {
     })))
 }
 
-/// `GET /config/client?format=old`
-pub(crate) fn client_config(_world: &mut World, call: &Call) -> Outcome {
-    match call.query("format") {
-        Some("old") => Ok(Answer::ok(json!({
-            "BuildNumber": "",
-            "EnableBotAccountCreation": "true",
-            "Version": VERSION,
-        }))),
-        Some(_) => Err(ApiError::url("format")),
-        None => Err(ApiError::new(
-            501,
-            "api.config.client.old_format.app_error",
-            "New format for the client configuration is not supported. Ask with format=old.",
-        )),
-    }
-}
-
 /// `GET /groups`: groups want a licence, and the simulator has none.
 pub(crate) fn groups(_world: &mut World, _call: &Call) -> Outcome {
     Err(ApiError::new(501, "api.ldap_groups.license_error", "Your licence does not support groups."))

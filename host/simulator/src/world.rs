@@ -3,14 +3,17 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use serde_json::Value;
 use tokio::sync::watch;
 
 use crate::channels::Channel;
+use crate::config;
 use crate::errors::ApiError;
 use crate::ids::Ids;
 use crate::options::Limits;
 use crate::posts::{Pending, Post};
 use crate::teams::Team;
+use crate::tokens::Token;
 use crate::users::User;
 use crate::webhooks::Webhook;
 use crate::websocket::{Audience, Event, Hub};
@@ -31,8 +34,10 @@ pub(crate) struct World {
     pub(crate) limits: Limits,
     pub(crate) ids: Ids,
     pub(crate) users: BTreeMap<String, User>,
-    /// User id by token.
-    pub(crate) tokens: BTreeMap<String, String>,
+    /// By the token's text.
+    pub(crate) tokens: BTreeMap<String, Token>,
+    /// The server's configuration.
+    pub(crate) config: Value,
     pub(crate) teams: BTreeMap<String, Team>,
     pub(crate) channels: BTreeMap<String, Channel>,
     pub(crate) posts: HashMap<String, Post>,
@@ -44,6 +49,10 @@ pub(crate) struct World {
     last_ms: i64,
 }
 
+fn missing_user() -> ApiError {
+    ApiError::new(404, "app.user.missing_account.const", "Unable to find the user.")
+}
+
 impl World {
     /// An empty world.
     pub(crate) fn new(limits: Limits, ids: Ids) -> World {
@@ -53,6 +62,7 @@ impl World {
             ids,
             users: BTreeMap::new(),
             tokens: BTreeMap::new(),
+            config: config::initial(),
             teams: BTreeMap::new(),
             channels: BTreeMap::new(),
             posts: HashMap::new(),
@@ -76,6 +86,7 @@ impl World {
     pub(crate) fn emit(&mut self, event: &Event) {
         let World { hub, channels, teams, .. } = self;
         match &event.audience {
+            Audience::Everybody => hub.publish(event, |_| true),
             Audience::User(id) => hub.publish(event, |user| user == id),
             Audience::Channel(id) => {
                 if let Some(channel) = channels.get(id) {
@@ -94,11 +105,6 @@ impl World {
     /// A number that grows with every change, to wait on.
     pub(crate) fn version(&self) -> watch::Receiver<u64> {
         self.version.subscribe()
-    }
-
-    /// The user whose token this is.
-    pub(crate) fn user_of_token(&self, token: &str) -> Option<&str> {
-        self.tokens.get(token).map(String::as_str)
     }
 
     /// Whether this user administers the system.
@@ -132,9 +138,12 @@ impl World {
 
     /// The user with this id, or 404.
     pub(crate) fn user(&self, id: &str) -> Result<&User, ApiError> {
-        self.users
-            .get(id)
-            .ok_or_else(|| ApiError::new(404, "app.user.missing_account.const", "Unable to find the user."))
+        self.users.get(id).ok_or_else(missing_user)
+    }
+
+    /// The same, to change it.
+    pub(crate) fn user_mut(&mut self, id: &str) -> Result<&mut User, ApiError> {
+        self.users.get_mut(id).ok_or_else(missing_user)
     }
 
     /// The user with this name, if there is one.

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 
 use super::event::{Audience, Event};
-use super::hub::Attached;
+use super::hub::{Attached, Client};
 use crate::errors::ApiError;
 use crate::server::{Shared, bearer, error_response};
 use crate::system::VERSION;
@@ -68,25 +68,30 @@ pub(crate) async fn upgrade(
     };
     // What cannot be read cannot be resumed: the stream begins anew.
     let resume = resume.map(|Query(resume)| resume).unwrap_or_default();
-    let user_id = bearer(&headers).and_then(|token| shared.world().user_of_token(token).map(str::to_owned));
+    let client = bearer(&headers).and_then(|token| client_of(&shared, token));
     upgrade
         .max_message_size(MESSAGE_BYTES_MAX)
-        .on_upgrade(move |socket| run(socket, shared, user_id, resume))
+        .on_upgrade(move |socket| run(socket, shared, client, resume))
         .into_response()
 }
 
-async fn run(mut socket: WebSocket, shared: Arc<Shared>, user_id: Option<String>, resume: Resume) {
-    let (attached, user_id) = match user_id {
-        Some(user_id) => (attach(&shared, &user_id, Some(&resume)), user_id),
+fn client_of(shared: &Shared, token: &str) -> Option<Client> {
+    let user_id = shared.world().user_of_token(token)?.to_owned();
+    Some(Client { user_id, token: token.to_owned() })
+}
+
+async fn run(mut socket: WebSocket, shared: Arc<Shared>, client: Option<Client>, resume: Resume) {
+    let (attached, user_id) = match client {
+        Some(client) => (attach(&shared, &client, Some(&resume)), client.user_id),
         None => {
-            let challenge = timeout(AUTHENTICATION_TIMEOUT, challenge(&mut socket, &shared));
-            let user_id = tokio::select! {
-                user_id = challenge => user_id.ok().flatten(),
+            let admission = timeout(AUTHENTICATION_TIMEOUT, admit(&mut socket, &shared));
+            let admitted = tokio::select! {
+                admitted = admission => admitted.ok().flatten(),
                 () = shared.stopping() => None,
             };
             // The real server closes without a word, too.
-            let Some(user_id) = user_id else { return };
-            (attach(&shared, &user_id, None), user_id)
+            let Some((attached, user_id)) = admitted else { return };
+            (Some(attached), user_id)
         }
     };
     let Some(attached) = attached else { return };
@@ -97,17 +102,18 @@ async fn run(mut socket: WebSocket, shared: Arc<Shared>, user_id: Option<String>
     set_status(&shared, &user_id, "offline");
 }
 
-/// A stream for this user: the old one if it can be resumed, else a new one. Those who authenticate by challenge cannot
-/// resume.
-fn attach(shared: &Shared, user_id: &str, resume: Option<&Resume>) -> Option<Attached> {
+/// A stream for this client: the old one if it can be resumed, else a new one. Those who authenticate by challenge cannot
+/// resume. `None` if there are too many, or the token was refused since.
+fn attach(shared: &Shared, client: &Client, resume: Option<&Resume>) -> Option<Attached> {
     let mut world = shared.world();
+    world.user_of_token(&client.token)?;
     if let Some(resume) = resume.filter(|resume| !resume.connection_id.is_empty())
-        && let Some(attached) = world.hub.resume(user_id, &resume.connection_id, resume.sequence_number)
+        && let Some(attached) = world.hub.resume(client, &resume.connection_id, resume.sequence_number)
     {
         return Some(attached);
     }
     let connection_id = world.ids.next();
-    world.hub.open(user_id, connection_id, resume.is_some())
+    world.hub.open(client, connection_id, resume.is_some())
 }
 
 fn set_status(shared: &Shared, user_id: &str, status: &str) {
@@ -118,15 +124,28 @@ fn set_status(shared: &Shared, user_id: &str, status: &str) {
     });
 }
 
-/// Waits for a token. `None` if a wrong one comes, or none.
-async fn challenge(socket: &mut WebSocket, shared: &Shared) -> Option<String> {
+/// Waits for a token, and greets whoever has one. `None` if a wrong one comes, or none.
+async fn admit(socket: &mut WebSocket, shared: &Shared) -> Option<(Attached, String)> {
+    let (client, seq) = challenge(socket, shared).await?;
+    let mut attached = attach(shared, &client, None)?;
+    // The recorded server said hello before it answered; both orders were seen.
+    let hello = attached.frames.recv().await?;
+    let greeted =
+        send_text(socket, hello).await && send(socket, json!({"status": "OK", "seq_reply": seq})).await;
+    if !greeted {
+        shared.world().hub.detach(&attached.connection_id, attached.socket_number);
+    }
+    greeted.then_some((attached, client.user_id))
+}
+
+/// Who has the token that comes, and the number of the request that brought it.
+async fn challenge(socket: &mut WebSocket, shared: &Shared) -> Option<(Client, i64)> {
     while let Some(Ok(message)) = socket.recv().await {
         let Message::Text(text) = message else { continue };
         let request: Request = serde_json::from_str(&text).ok()?;
         if request.action == "authentication_challenge" {
             let token = request.data.get("token").and_then(Value::as_str)?;
-            let user_id = shared.world().user_of_token(token)?.to_owned();
-            return send(socket, json!({"status": "OK", "seq_reply": request.seq})).await.then_some(user_id);
+            return Some((client_of(shared, token)?, request.seq));
         }
         let error =
             ApiError::new(401, "api.web_socket_router.not_authenticated.app_error", "Not authenticated.");

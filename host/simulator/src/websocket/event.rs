@@ -5,6 +5,8 @@ use serde_json::{Value, json};
 /// Who hears of an event.
 #[derive(Debug, Clone)]
 pub(crate) enum Audience {
+    /// Every stream.
+    Everybody,
     /// The streams of this user.
     User(String),
     /// The members of this channel.
@@ -28,6 +30,7 @@ impl Event {
     /// The frame with this sequence number.
     pub(crate) fn frame(&self, seq: u64) -> String {
         let (user_id, channel_id, team_id) = match &self.audience {
+            Audience::Everybody => ("", "", ""),
             Audience::User(id) => (id.as_str(), "", ""),
             Audience::Channel(id) => ("", id.as_str(), ""),
             Audience::Team(id) => ("", "", id.as_str()),

@@ -15,8 +15,10 @@ const HISTORY_MAX: usize = 128;
 
 /// One stream. It outlives its socket for a while, so that a client can come back for what it missed.
 #[derive(Debug)]
-struct Stream {
-    user_id: String,
+pub(crate) struct Stream {
+    pub(crate) user_id: String,
+    /// The token it was opened with, or last resumed with.
+    pub(crate) token: String,
     next_seq: u64,
     /// The last events, whether sent or missed.
     history: VecDeque<(u64, String)>,
@@ -53,6 +55,13 @@ impl Stream {
         }
         Some(self.history.iter().filter(|(at, _)| *at >= seq).map(|(_, frame)| frame.clone()).collect())
     }
+}
+
+/// Who opens or resumes a stream.
+#[derive(Debug, Clone)]
+pub(crate) struct Client {
+    pub(crate) user_id: String,
+    pub(crate) token: String,
 }
 
 /// A socket's end of a stream.
@@ -97,15 +106,16 @@ impl Hub {
     }
 
     /// Goes on with a stream: `seq` is the next event that the client expects. `None` if that cannot be done.
-    pub(crate) fn resume(&mut self, user_id: &str, connection_id: &str, seq: u64) -> Option<Attached> {
+    pub(crate) fn resume(&mut self, client: &Client, connection_id: &str, seq: u64) -> Option<Attached> {
         self.forget_old();
-        let stream = self.streams.get_mut(connection_id).filter(|stream| stream.user_id == user_id)?;
+        let stream = self.streams.get_mut(connection_id).filter(|stream| stream.user_id == client.user_id)?;
         if !stream.resumable {
             return None;
         }
         let first = stream.since(seq)?;
         let (sender, frames) = mpsc::channel(self.queue_max);
         stream.socket = Some(sender);
+        stream.token.clone_from(&client.token);
         stream.socket_number += 1;
         stream.broken_since = None;
         let socket_number = stream.socket_number;
@@ -113,7 +123,12 @@ impl Hub {
     }
 
     /// A new stream, which begins with `hello`. `None` if there are too many: then the longest broken one makes room.
-    pub(crate) fn open(&mut self, user_id: &str, connection_id: String, resumable: bool) -> Option<Attached> {
+    pub(crate) fn open(
+        &mut self,
+        client: &Client,
+        connection_id: String,
+        resumable: bool,
+    ) -> Option<Attached> {
         self.forget_old();
         if self.streams.len() >= self.streams_max {
             let broken = self.streams.iter().filter(|(_, stream)| stream.broken_since.is_some());
@@ -122,7 +137,8 @@ impl Hub {
         }
         let (sender, frames) = mpsc::channel(self.queue_max);
         let mut stream = Stream {
-            user_id: user_id.to_owned(),
+            user_id: client.user_id.clone(),
+            token: client.token.clone(),
             next_seq: 0,
             history: VecDeque::new(),
             socket: Some(sender),
@@ -136,7 +152,7 @@ impl Hub {
                 "connection_id": connection_id,
                 "server_version": format!("{VERSION}..simulator.false"),
             }),
-            audience: Audience::User(user_id.to_owned()),
+            audience: Audience::User(client.user_id.clone()),
         });
         self.streams.insert(connection_id.clone(), stream);
         Some(Attached { connection_id, socket_number: 0, first: Vec::new(), frames })
@@ -158,6 +174,11 @@ impl Hub {
     /// Breaks every socket off, as a failing network does.
     pub(crate) fn break_all(&mut self) {
         self.streams.values_mut().for_each(Stream::break_off);
+    }
+
+    /// Ends the streams that `ends` names. They cannot be resumed.
+    pub(crate) fn close_those(&mut self, ends: impl Fn(&Stream) -> bool) {
+        self.streams.retain(|_, stream| !ends(stream));
     }
 
     /// Streams with a socket.
@@ -183,31 +204,35 @@ mod tests {
         Hub::new(&limits)
     }
 
+    fn client(name: &str) -> Client {
+        Client { user_id: name.to_owned(), token: format!("token of {name}") }
+    }
+
     #[test]
     fn up_to_128_missed_events_come_back_and_no_more() {
         let mut hub = hub(Limits::default());
-        let attached = hub.open("jon", "c1".to_owned(), true).unwrap();
+        let attached = hub.open(&client("jon"), "c1".to_owned(), true).unwrap();
         hub.detach(&attached.connection_id, attached.socket_number);
         for _ in 0..128 {
             hub.publish(&event(), |_| true);
         }
-        assert_eq!(hub.resume("jon", "c1", 1).unwrap().first.len(), 128);
-        assert!(hub.resume("chris", "c1", 1).is_none(), "a stream belongs to its user");
+        assert_eq!(hub.resume(&client("jon"), "c1", 1).unwrap().first.len(), 128);
+        assert!(hub.resume(&client("chris"), "c1", 1).is_none(), "a stream belongs to its user");
         hub.publish(&event(), |_| true);
-        assert!(hub.resume("jon", "c1", 1).is_none(), "129 were missed");
-        assert!(hub.resume("jon", "c1", 200).is_none(), "that is in the future");
-        assert_eq!(hub.resume("jon", "c1", 130).unwrap().first.len(), 0);
+        assert!(hub.resume(&client("jon"), "c1", 1).is_none(), "129 were missed");
+        assert!(hub.resume(&client("jon"), "c1", 200).is_none(), "that is in the future");
+        assert_eq!(hub.resume(&client("jon"), "c1", 130).unwrap().first.len(), 0);
     }
 
     #[test]
     fn a_slow_socket_is_cut_off_and_an_old_one_does_not_end_the_new_one() {
         let mut hub = hub(Limits { websocket_queue_max: 2, ..Limits::default() });
-        let slow = hub.open("jon", "c1".to_owned(), true).unwrap();
+        let slow = hub.open(&client("jon"), "c1".to_owned(), true).unwrap();
         hub.publish(&event(), |_| true);
         assert_eq!(hub.open_count(), 1);
         hub.publish(&event(), |_| true);
         assert_eq!(hub.open_count(), 0, "the third frame did not fit");
-        let new = hub.resume("jon", "c1", 0).unwrap();
+        let new = hub.resume(&client("jon"), "c1", 0).unwrap();
         hub.detach("c1", slow.socket_number);
         assert_eq!(hub.open_count(), 1);
         hub.detach("c1", new.socket_number);
@@ -217,18 +242,30 @@ mod tests {
     #[test]
     fn streams_are_bounded_and_broken_ones_make_room() {
         let mut hub = hub(Limits { websockets_max: 1, ..Limits::default() });
-        let one = hub.open("jon", "c1".to_owned(), true).unwrap();
-        assert!(hub.open("jon", "c2".to_owned(), true).is_none());
+        let one = hub.open(&client("jon"), "c1".to_owned(), true).unwrap();
+        assert!(hub.open(&client("jon"), "c2".to_owned(), true).is_none());
         hub.detach("c1", one.socket_number);
-        assert!(hub.open("jon", "c2".to_owned(), true).is_some());
-        assert!(hub.resume("jon", "c1", 1).is_none());
+        assert!(hub.open(&client("jon"), "c2".to_owned(), true).is_some());
+        assert!(hub.resume(&client("jon"), "c1", 1).is_none());
+    }
+
+    #[test]
+    fn a_closed_stream_ends_and_cannot_be_resumed() {
+        let mut hub = hub(Limits::default());
+        let mut jon = hub.open(&client("jon"), "c1".to_owned(), true).unwrap();
+        hub.open(&client("chris"), "c2".to_owned(), true).unwrap();
+        hub.close_those(|stream| stream.token == "token of jon");
+        assert!(jon.frames.try_recv().is_ok(), "the hello was sent already");
+        assert_eq!(jon.frames.try_recv(), Err(mpsc::error::TryRecvError::Disconnected));
+        assert!(hub.resume(&client("jon"), "c1", 1).is_none());
+        assert!(hub.resume(&client("chris"), "c2", 1).is_some());
     }
 
     #[test]
     fn a_stream_is_forgotten_after_its_time() {
         let mut hub = hub(Limits { websocket_resume: Duration::ZERO, ..Limits::default() });
-        let one = hub.open("jon", "c1".to_owned(), true).unwrap();
+        let one = hub.open(&client("jon"), "c1".to_owned(), true).unwrap();
         hub.detach("c1", one.socket_number);
-        assert!(hub.resume("jon", "c1", 1).is_none());
+        assert!(hub.resume(&client("jon"), "c1", 1).is_none());
     }
 }

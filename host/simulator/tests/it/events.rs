@@ -64,9 +64,11 @@ async fn a_stream_opened_by_challenge_cannot_be_resumed() {
     listener.say(json!({"seq": 1, "action": "ping"})).await;
     assert_eq!(listener.frame().await.unwrap()["status"], "FAIL");
     listener.say(json!({"seq": 2, "action": "authentication_challenge", "data": {"token": bot}})).await;
-    let frames = listener.until(|frame| frame["event"] == "hello").await;
-    assert!(frames.iter().any(|frame| frame["status"] == "OK" && frame["seq_reply"] == 2));
-    let id = connection_id(frames.last().unwrap());
+    let frames = listener.until(|frame| frame["event"] == "status_change").await;
+    assert_eq!(frames.len(), 3);
+    assert_eq!(frames[0]["event"], "hello");
+    assert_eq!((&frames[1]["status"], &frames[1]["seq_reply"]), (&json!("OK"), &json!(2)));
+    let id = connection_id(&frames[0]);
     setup.simulator.drop_websockets();
     listener.ends().await;
     let query = format!("?connection_id={id}&sequence_number=1");

@@ -7,6 +7,10 @@ mod events;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod outages;
+#[cfg(test)]
 mod page;
+#[cfg(test)]
+mod set_up;
 #[cfg(test)]
 mod support;
