@@ -21,7 +21,9 @@ mod demo;
 mod http;
 mod journal;
 mod listener;
+mod logging;
 mod meter;
+pub mod metrics;
 mod readiness;
 mod seen;
 mod service;
@@ -30,5 +32,6 @@ mod watch;
 mod wire;
 
 pub use config::{Config, ConfigError, GrantConfig, LimitsConfig};
+pub use metrics::Metrics;
 pub use readiness::Readiness;
 pub use service::Service;
