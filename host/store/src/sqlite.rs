@@ -264,16 +264,23 @@ impl Sqlite {
         Ok(lately >= i64::from(limit.starts))
     }
 
-    async fn take_number(&mut self, workflow: &str, start: u64) -> Result<u64, StoreError> {
-        let doing = format!("number a run of {workflow}");
-        let failed = |error: sqlx::Error| StoreError::database(doing.as_str(), &error);
+    /// See [`crate::Store::next_number`].
+    pub(crate) async fn next_number(&mut self, workflow: &str) -> Result<Option<u64>, StoreError> {
+        let failed =
+            |error: sqlx::Error| StoreError::database(format!("read the next number of {workflow}"), &error);
         let next: Option<i64> = sqlx::query("SELECT next FROM numbers WHERE workflow = ?")
             .bind(workflow)
             .fetch_optional(&mut self.connection)
             .await
             .and_then(|row| row.map(|row| row.try_get(0)).transpose())
             .map_err(failed)?;
-        let number = start.max(next.map(|next| natural("the next number", next)).transpose()?.unwrap_or(0));
+        next.map(|next| natural("the next number", next)).transpose()
+    }
+
+    async fn take_number(&mut self, workflow: &str, start: u64) -> Result<u64, StoreError> {
+        let doing = format!("number a run of {workflow}");
+        let failed = |error: sqlx::Error| StoreError::database(doing.as_str(), &error);
+        let number = start.max(self.next_number(workflow).await?.unwrap_or(0));
         sqlx::query(
             "INSERT INTO numbers (workflow, next) VALUES (?, ?) ON CONFLICT (workflow) DO UPDATE SET next = excluded.next",
         )

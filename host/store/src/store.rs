@@ -80,6 +80,16 @@ impl Store {
         self.call(&doing, move |db| Box::pin(db.start_run(new))).await
     }
 
+    /// The number that the workflow's next run gets, unless its `number_start` is higher; none while it had no run.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`], [`StoreError::Stopped`].
+    pub async fn next_number(&self, workflow: &str) -> Result<Option<u64>, StoreError> {
+        let doing = format!("read the next number of {workflow}");
+        let workflow = workflow.to_owned();
+        self.call(&doing, move |db| Box::pin(async move { db.next_number(&workflow).await })).await
+    }
+
     /// Appends records to a run, all or nothing, with its new status and the names it takes.
     ///
     /// `expected_seq` is how many records the run must have already: who writes on a stale reading is refused. A run may claim again

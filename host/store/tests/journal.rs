@@ -56,6 +56,17 @@ async fn the_number_is_in_the_first_record() {
 }
 
 #[tokio::test]
+async fn the_next_number_is_known_before_it_is_taken() {
+    let directory = TempDir::new().unwrap();
+    let store = open(&directory).await;
+    assert_eq!(store.next_number("sec").await.unwrap(), None);
+    store.start_run(new_run("r1", "sec", "p1", 41)).await.unwrap();
+    assert_eq!(store.next_number("sec").await.unwrap(), Some(42));
+    assert_eq!(started(&store, "r2", "p2").await, 42);
+    assert_eq!(store.next_number("other").await.unwrap(), None);
+}
+
+#[tokio::test]
 async fn a_post_starts_one_run_per_workflow() {
     let directory = TempDir::new().unwrap();
     let store = open(&directory).await;

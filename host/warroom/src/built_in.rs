@@ -47,31 +47,36 @@ pub(crate) fn sources() -> Vec<Source> {
 /// cannot be admitted is left out, and the log says why.
 pub(crate) async fn catalog_with(config: Option<&Path>) -> anyhow::Result<Catalog> {
     let config = config.map(|path| Config::read(path, &|name| std::env::var(name).ok())).transpose()?;
-    let sandbox =
-        Sandbox::new(config.as_ref().map_or_else(Limits::default, |config| config.limits.sandbox()))?;
-    let mut types = Vec::new();
-    for source in sources() {
-        types.push(admit(&sandbox, &source, config.as_ref()).await?);
+    let (catalog, refused) = catalog_and_refused(config.as_ref()).await?;
+    for reason in refused {
+        tracing::warn!("an action component is left out: {reason}");
     }
-    let Some((config, directory)) =
-        config.as_ref().and_then(|config| Some((config, config.actions_dir.as_ref()?)))
-    else {
-        return Ok(Catalog::new(types)?);
-    };
-    for source in custom(directory, config)? {
-        match admit(&sandbox, &source, Some(config)).await {
-            Ok(action) if types.iter().any(|known| known.type_name == action.type_name) => {
-                tracing::warn!(
-                    "{} is left out: the type `{}` is there already",
-                    source.name,
-                    action.type_name
-                );
+    Ok(catalog)
+}
+
+/// The same, with what is to be said of each component of the operator's that is left out.
+pub(crate) async fn catalog_and_refused(config: Option<&Config>) -> anyhow::Result<(Catalog, Vec<String>)> {
+    let sandbox = Sandbox::new(config.map_or_else(Limits::default, |config| config.limits.sandbox()))?;
+    let (mut types, mut refused) = (Vec::new(), Vec::new());
+    for source in sources() {
+        types.push(admit(&sandbox, &source, config).await?);
+    }
+    if let Some((config, directory)) = config.and_then(|config| Some((config, config.actions_dir.as_ref()?)))
+    {
+        for source in custom(directory, config)? {
+            match admit(&sandbox, &source, Some(config)).await {
+                Ok(action) if types.iter().any(|known| known.type_name == action.type_name) => {
+                    refused.push(format!(
+                        "{}: the type `{}` is there already; give this component another type name",
+                        source.name, action.type_name
+                    ));
+                }
+                Ok(action) => types.push(action),
+                Err(error) => refused.push(format!("{error:#}")),
             }
-            Ok(action) => types.push(action),
-            Err(error) => tracing::warn!("an action component is left out: {error:#}"),
         }
     }
-    Ok(Catalog::new(types)?)
+    Ok((Catalog::new(types)?, refused))
 }
 
 async fn admit(sandbox: &Sandbox, source: &Source, config: Option<&Config>) -> anyhow::Result<ActionType> {

@@ -1,13 +1,15 @@
 //! The command line: parses the arguments and hands them to the command.
 
-use crate::commands::{check, graph, runs, schema, serve, simulate, simulator, try_pattern, try_template};
+use crate::commands::{
+    check, doctor, graph, runs, schema, serve, setup, simulate, simulator, try_pattern, try_template,
+};
 use crate::demo;
+use crate::logging::{self, LogFormat};
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
-use std::io::{IsTerminal as _, Write as _};
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::process::ExitCode;
-use tracing_subscriber::EnvFilter;
 
 /// Runs incident workflows beside a self-hosted Mattermost server.
 #[derive(Parser)]
@@ -23,12 +25,17 @@ Examples:
   warroom graph workflow.json             draw the steps and transitions of a workflow
   warroom try template -- '{{len \"abc\"}}'  try a template
   warroom simulate FILE SCENARIO          play a scenario against a workflow file
+  warroom setup --url URL …               prepare your Mattermost server and a configuration
+  warroom doctor --config warroom.toml    find out what stands in the way
   warroom serve --config warroom.toml     run beside your Mattermost server
   warroom runs list                       what is open, blocked or waiting
 
 Every command says more with --help."
 )]
 struct Cli {
+    /// How the log is written, on the standard error. RUST_LOG says how much of it.
+    #[arg(long, global = true, value_enum, value_name = "FORMAT", env = "WARROOM_LOG_FORMAT", default_value_t = LogFormat::Text)]
+    log_format: LogFormat,
     #[command(subcommand)]
     command: Command,
 }
@@ -36,6 +43,8 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Demo(DemoArgs),
+    Setup(setup::Args),
+    Doctor(doctor::Args),
     Serve(serve::Args),
     Runs(runs::Args),
     Check(check::Args),
@@ -80,12 +89,13 @@ pub(crate) struct DemoArgs {
 #[must_use]
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    log(match cli.command {
+    let level = match cli.command {
         Command::Serve(_) => "info",
-        // What they play is theirs, and they say themselves how it went.
-        Command::Demo(_) | Command::Simulate(_) => "error",
+        // What they play is theirs, and they say themselves how it went; a doctor reports what he finds.
+        Command::Demo(_) | Command::Simulate(_) | Command::Doctor(_) => "error",
         _ => "warn",
-    });
+    };
+    logging::start(cli.log_format, level);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&anyhow::anyhow!("cannot start the runtime: {error}")),
@@ -93,6 +103,8 @@ pub fn main() -> ExitCode {
     let result = runtime.block_on(async {
         match cli.command {
             Command::Demo(args) => demo::run(&args).await,
+            Command::Setup(args) => setup::run(&args).await,
+            Command::Doctor(args) => doctor::run(&args).await,
             Command::Serve(args) => serve::run(&args).await,
             Command::Runs(args) => runs::run(&args).await,
             Command::Check(args) => check::run(&args).await,
@@ -112,17 +124,6 @@ pub fn main() -> ExitCode {
 fn fail(error: &anyhow::Error) -> ExitCode {
     let _ = writeln!(std::io::stderr(), "warroom: {error:#}");
     ExitCode::FAILURE
-}
-
-fn log(level: &str) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
-    let ansi = std::io::stderr().is_terminal();
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(ansi)
-        .with_target(false)
-        .init();
 }
 
 /// Completes when somebody asks the program to end.

@@ -1,11 +1,16 @@
 //! The commands of the program, a module each: its arguments as `Args`, and `run`.
 
+mod callback_address;
 pub(crate) mod check;
+mod check_server;
+mod connection;
+pub(crate) mod doctor;
 pub(crate) mod graph;
 mod input;
 pub(crate) mod runs;
 pub(crate) mod schema;
 pub(crate) mod serve;
+pub(crate) mod setup;
 pub(crate) mod simulate;
 pub(crate) mod simulator;
 pub(crate) mod try_pattern;

@@ -15,6 +15,9 @@ use warroom_engine::Person;
 use warroom_mattermost::{ActionRequest, ActionResponse, Update};
 use warroom_runner::{Press, Reply, Runner};
 
+/// Where `warroom doctor` sends Mattermost while the service runs.
+pub(crate) const REACHED_PATH: &str = "/callbacks/reached";
+
 /// How long a press may take; the server waits 30 s for the answer.
 const PRESS_TIME_MAX: Duration = Duration::from_secs(20);
 
@@ -30,6 +33,8 @@ pub(crate) struct Endpoints {
 pub(crate) fn router(endpoints: Endpoints, request_bytes_max: usize) -> Router {
     Router::new()
         .route(ACTION_PATH, post(action))
+        // Lets `warroom doctor` see that Mattermost reaches us; it knows nothing and does nothing.
+        .route(REACHED_PATH, post(|| async { Json(json!({})) }))
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(readyz))
         .layer(DefaultBodyLimit::max(request_bytes_max))

@@ -23,7 +23,9 @@ mod demo;
 mod http;
 mod journal;
 mod listener;
+mod logging;
 mod meter;
+pub mod metrics;
 mod people;
 mod readiness;
 mod rooms;
@@ -39,5 +41,6 @@ mod watermarks;
 mod wire;
 
 pub use config::{Config, ConfigError, GrantConfig, LimitsConfig, Watch};
+pub use metrics::Metrics;
 pub use readiness::Readiness;
 pub use service::Service;

@@ -112,7 +112,11 @@ impl WorkflowDirectory {
     }
 }
 
-fn files(directory: &Path, files_max: usize) -> Result<Vec<PathBuf>, String> {
+/// The workflow files of a directory, in order.
+///
+/// # Errors
+/// When it cannot be read, or holds too many.
+pub(crate) fn files(directory: &Path, files_max: usize) -> Result<Vec<PathBuf>, String> {
     let unreadable = |error| format!("cannot read the workflow directory {}: {error}", directory.display());
     let mut files = Vec::new();
     for entry in std::fs::read_dir(directory).map_err(unreadable)? {
@@ -132,7 +136,11 @@ fn files(directory: &Path, files_max: usize) -> Result<Vec<PathBuf>, String> {
     Ok(files)
 }
 
-fn text(path: &Path) -> Result<String, String> {
+/// The text of a workflow file.
+///
+/// # Errors
+/// When it cannot be read, or is too long.
+pub(crate) fn text(path: &Path) -> Result<String, String> {
     let size = std::fs::metadata(path).map_err(|error| error.to_string())?.len();
     if size > FILE_BYTES_MAX {
         return Err(format!("the file has {size} bytes, and at most {FILE_BYTES_MAX} are read"));

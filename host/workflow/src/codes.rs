@@ -64,3 +64,7 @@ pub(crate) const NEVER_ENDS: &str = "W014";
 pub(crate) const MAY_BE_UNSET: &str = "W020";
 pub(crate) const MAY_HAVE_FAILED: &str = "W021";
 pub(crate) const OTHER_TRIGGER: &str = "W022";
+
+pub(crate) const TEAM_NOT_FOUND: &str = "W030";
+pub(crate) const CHANNEL_NOT_FOUND: &str = "W031";
+pub(crate) const PERSON_NOT_FOUND: &str = "W032";

@@ -68,6 +68,7 @@ mod parser;
 mod patterns;
 mod prose;
 mod readers;
+mod references;
 mod report;
 mod schema;
 mod screen;
@@ -90,6 +91,7 @@ pub use model::{
 };
 pub use name::{NAME_CHARS_MAX, Name, NameError};
 pub use patterns::{PATTERN_BYTES_MAX, PATTERN_MEMORY_BYTES_MAX, Pattern, PatternError};
+pub use references::{REFERENCES_MAX, Reference, ReferenceKind, references};
 pub use report::{diagnostics_json, diagnostics_sarif};
 pub use templates::{
     OUTPUT_BYTES_MAX, STEPS_EXECUTED_MAX, TEMPLATE_BYTES_MAX, TemplateError, TemplateProblem, WORK_BYTES_MAX,

@@ -1,13 +1,15 @@
 //! `warroom check`.
 
-use super::input;
+use super::{check_server, connection, input};
 use crate::built_in;
+use crate::config::Config;
 use anyhow::Context as _;
 use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use warroom_workflow::{
-    Checked, FILE_BYTES_MAX, Severity, check_all, diagnostics_json, diagnostics_sarif, render_diagnostics,
+    Catalog, Checked, FILE_BYTES_MAX, Severity, check_all, diagnostics_json, diagnostics_sarif,
+    render_diagnostics,
 };
 
 /// Checks workflow files and prints every mistake, with its line and what to write instead.
@@ -19,6 +21,7 @@ Examples:
   warroom check samples/workflows/security_issue.json
   warroom check workflows/*.json
   warroom check --format sarif workflows/*.json > warroom.sarif
+  warroom check --server --config warroom.toml workflows/*.json
   warroom check - < workflow.json")]
 pub(crate) struct Args {
     /// Workflow files; `-` is standard input.
@@ -30,6 +33,9 @@ pub(crate) struct Args {
     /// The configuration whose action components may be used too.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Also ask the configured server whether the teams, channels, people and groups are there that the files name.
+    #[arg(long, requires = "config")]
+    server: bool,
 }
 
 #[derive(Clone, Copy, clap::ValueEnum)]
@@ -62,7 +68,11 @@ pub(crate) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
         }
     }
     let files: Vec<_> = names.iter().map(String::as_str).zip(texts.iter().map(String::as_str)).collect();
-    let checked = check_all(&files, &catalog);
+    let mut checked = check_all(&files, &catalog);
+    if let Some(config) = args.config.as_deref().filter(|_| args.server) {
+        ask_server(config, &files, &catalog, &mut checked).await?;
+    }
+    let checked = checked;
     let found =
         || names.iter().map(String::as_str).zip(checked.iter().map(|file| file.diagnostics.as_slice()));
     let mut out = std::io::stdout().lock();
@@ -80,6 +90,24 @@ pub(crate) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
         (false, true) => ExitCode::FAILURE,
         (false, false) => ExitCode::SUCCESS,
     })
+}
+
+/// Adds what the server says of the names in the files.
+async fn ask_server(
+    config: &Path,
+    files: &[(&str, &str)],
+    catalog: &Catalog,
+    checked: &mut [Checked],
+) -> anyhow::Result<()> {
+    let groups = check_server::configured_groups(config);
+    let client = connection::client(&Config::read(config, &|name| std::env::var(name).ok())?)?;
+    let warnings = check_server::warnings(&client, &groups, files, catalog).await;
+    let warnings = warnings.context("cannot look up on the server what the files name")?;
+    for (checked, warnings) in checked.iter_mut().zip(warnings) {
+        checked.diagnostics.extend(warnings);
+        checked.diagnostics.sort_by_key(|found| found.span.start);
+    }
+    Ok(())
 }
 
 /// The text of a file. Of one that is too large no more is read than shows that it is.
