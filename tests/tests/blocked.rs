@@ -6,7 +6,8 @@ use serde_json::json;
 /// Takes the first room's name before the incident wants it.
 async fn stage_with_taken_name() -> (Stage, String) {
     let stage = Stage::new().await;
-    let body = json!({ "team_id": stage.team_id, "name": "security-issue-1", "display_name": "Taken", "type": "O" });
+    let body =
+        json!({ "team_id": stage.team_id, "name": "security-issue-1", "display_name": "Taken", "type": "O" });
     let (status, channel) = stage.call("POST", "/channels", stage.token("jon"), Some(body)).await;
     assert_eq!(status, 201);
     (stage, channel["id"].as_str().unwrap().to_owned())
@@ -59,7 +60,10 @@ async fn a_notice_outlives_a_restart_and_its_cancel_ends_the_run() {
         .eventually("the end of the run", async || service.runner().open_runs().is_empty().then_some(()))
         .await;
     let settled = stage.fresh(&notice).await;
-    assert!(settled["message"].as_str().unwrap().starts_with(":white_check_mark: Cancelled by @jon."), "{settled}");
+    assert!(
+        settled["message"].as_str().unwrap().starts_with(":white_check_mark: Cancelled by @jon."),
+        "{settled}"
+    );
     let notices = stage.messages(&town).await;
     assert_eq!(
         notices.iter().filter(|text| text.contains("is blocked")).count(),

@@ -26,9 +26,7 @@ async fn kill_9_at_every_stage_of_the_beginning_loses_nothing_and_doubles_nothin
     for killed_after in 0..5 {
         let stage = Stage::new().await;
         let mut process = start(&stage);
-        stage
-            .eventually("the listening host", async || (stage.proxy.stream_count() > 0).then_some(()))
-            .await;
+        stage.eventually("the listening host", async || (stage.proxy.stream_count() > 0).then_some(())).await;
         stage.proxy.forget_requests();
         // The room's answer is lost, so that the host dies not knowing whether its call was done.
         stage.proxy.lose_answer_of_next("POST", "/api/v4/channels", u32::from(killed_after == 0));

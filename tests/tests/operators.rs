@@ -43,7 +43,10 @@ async fn runs_are_listed_shown_and_cancelled_from_the_shell() {
 
     let (code, listed) = warroom(&stage, &["runs", "list"]).await;
     assert_eq!(code, 0, "{listed}");
-    assert!(listed.contains("security_issue:1") && listed.contains("waiting") && listed.contains("Triage"), "{listed}");
+    assert!(
+        listed.contains("security_issue:1") && listed.contains("waiting") && listed.contains("Triage"),
+        "{listed}"
+    );
     let (_, shown) = warroom(&stage, &["runs", "show", "security_issue:1"]).await;
     for part in ["reported by @jon", "Step Triage entered", "Severity: S1, by @chris", "/pl/"] {
         assert!(shown.contains(part), "{part} is missing in {shown}");
@@ -60,11 +63,14 @@ async fn runs_are_listed_shown_and_cancelled_from_the_shell() {
     let (code, unknown) = warroom(&stage, &["runs", "skip", "nothing:9"]).await;
     assert!(code == 1 && unknown.contains("there is no run `nothing:9`"), "{unknown}");
 
-    let (code, _) = warroom(&stage, &["runs", "cancel", "security_issue:1", "--reason", "only a drill"]).await;
+    let (code, _) =
+        warroom(&stage, &["runs", "cancel", "security_issue:1", "--reason", "only a drill"]).await;
     assert_eq!(code, 0);
     stage.archived(&room).await;
     let town = stage.channel_id("town-square").await;
-    stage.post(&town, ":x: Incident **security_issue 1** was cancelled by `root` (shell): only a drill", 1).await;
+    stage
+        .post(&town, ":x: Incident **security_issue 1** was cancelled by `root` (shell): only a drill", 1)
+        .await;
     service.stop().await;
     // Without a service, what happened is still there to read.
     let (code, listed) = warroom(&stage, &["runs", "list", "--all"]).await;
@@ -112,8 +118,10 @@ async fn a_taken_name_is_passed_over_with_the_next_free_number() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_blocked_incident_is_retried_with_the_current_version() {
-    let post = |channel: &str| json!({"name": "Ask", "type": "post", "channel_name": channel, "message": "Well?",
-        "transitions": [{"label": "Done", "to": "End"}]});
+    let post = |channel: &str| {
+        json!({"name": "Ask", "type": "post", "channel_name": channel, "message": "Well?",
+        "transitions": [{"label": "Done", "to": "End"}]})
+    };
     let stage = Stage::with_workflow(&one_step(json!([post("no-such-channel")])).to_string()).await;
     let service = stage.service().await;
     stage.say("jon", "town-square", "#drill").await;
@@ -124,7 +132,8 @@ async fn a_blocked_incident_is_retried_with_the_current_version() {
     let notice = stage
         .eventually("the offer of the new version", async || {
             let now = stage.fresh(&notice).await;
-            let offered = controls(&now).iter().any(|control| control["name"] == "Retry with the current version");
+            let offered =
+                controls(&now).iter().any(|control| control["name"] == "Retry with the current version");
             offered.then_some(now)
         })
         .await;
@@ -152,7 +161,9 @@ async fn what_goes_on_after_an_error_is_told() {
     stage.say("jon", "town-square", "#drill").await;
     let town = stage.channel_id("town-square").await;
     stage.post(&town, "Well?", 1).await;
-    stage.post(&town, ":warning: Incident **drill 1**: action `Lost` failed, and the incident went on", 1).await;
+    stage
+        .post(&town, ":warning: Incident **drill 1**: action `Lost` failed, and the incident went on", 1)
+        .await;
     service.stop().await;
 }
 
@@ -211,7 +222,9 @@ async fn a_refused_token_turns_readiness_red_and_is_read_again() {
     stage.proxy.cut_streams();
     ready(503).await;
     stage.say("jon", "town-square", "#sec while the token was refused").await;
-    let fresh = stage.admin("POST", &format!("/users/{}/tokens", stage.bot_id), Some(json!({ "description": "new" }))).await;
+    let fresh = stage
+        .admin("POST", &format!("/users/{}/tokens", stage.bot_id), Some(json!({ "description": "new" })))
+        .await;
     stage.write_token(fresh["token"].as_str().unwrap());
     ready(200).await;
     let room = stage.channel_id("security-issue-1").await;
@@ -221,9 +234,12 @@ async fn a_refused_token_turns_readiness_red_and_is_read_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_can_be_told_nowhere_else_is_told_to_the_operators() {
-    let stage = Stage::with_workflow(&one_step(json!([
-        {"name": "Lost", "type": "post", "channel_name": "no-such-channel", "message": "x"},
-    ])).to_string())
+    let stage = Stage::with_workflow(
+        &one_step(json!([
+            {"name": "Lost", "type": "post", "channel_name": "no-such-channel", "message": "x"},
+        ]))
+        .to_string(),
+    )
     .await;
     let team = &stage.team;
     stage.write_config(&format!("[operators]\nnotify = \"{team}/off-topic\"\n"));

@@ -124,14 +124,18 @@ struct Message {
 
 impl Message {
     fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+        self.headers
+            .iter()
+            .find(|(known, _)| known.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_str())
     }
 
     /// The bytes, with the connection closed after it.
     fn bytes(&self) -> Vec<u8> {
         let mut text = format!("{}\r\n", self.first);
         for (name, value) in &self.headers {
-            if !["connection", "transfer-encoding", "content-length"].contains(&name.to_lowercase().as_str()) {
+            if !["connection", "transfer-encoding", "content-length"].contains(&name.to_lowercase().as_str())
+            {
                 text += &format!("{name}: {value}\r\n");
             }
         }
@@ -160,9 +164,7 @@ async fn read(stream: &mut TcpStream) -> std::io::Result<Option<Message>> {
     let length = message.header("content-length").and_then(|length| length.parse::<usize>().ok());
     let is_answer = message.first.starts_with("HTTP/");
     match length {
-        Some(length) => {
-            while message.body.len() < length && stream.read_buf(&mut message.body).await? > 0 {}
-        }
+        Some(length) => while message.body.len() < length && stream.read_buf(&mut message.body).await? > 0 {},
         None if is_answer => {
             while stream.read_buf(&mut message.body).await? > 0 {}
             if message.header("transfer-encoding").is_some() {

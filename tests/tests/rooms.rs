@@ -119,9 +119,7 @@ async fn the_bot_joins_the_public_channels_that_triggers_name() {
         ]}],
     }]);
     let stage = Stage::with_workflow(&workflow.to_string()).await;
-    let new = |name: &str, display_name: &str| {
-        json!({ "team_id": stage.team_id, "name": name, "display_name": display_name, "type": "O" })
-    };
+    let new = |name: &str, display_name: &str| json!({ "team_id": stage.team_id, "name": name, "display_name": display_name, "type": "O" });
     let alerts = new("alerts-here", "Alerts Here");
     let (status, _) = stage.call("POST", "/channels", stage.token("sam"), Some(alerts)).await;
     assert_eq!(status, 201);

@@ -73,7 +73,10 @@ async fn a_keyword_runs_an_incident_to_its_archive() {
     let left = stage.fresh(&triage).await;
     assert_eq!(controls(&left), Vec::<Value>::new(), "a step that is left keeps no controls");
     assert!(
-        attachment(&left, 0)["text"].as_str().unwrap().contains("Severity: **S1**, set by @jon (before: S3 by @chris)"),
+        attachment(&left, 0)["text"]
+            .as_str()
+            .unwrap()
+            .contains("Severity: **S1**, set by @jon (before: S3 by @chris)"),
         "{left:#}"
     );
     assert_eq!(attachment(&left, 1)["text"], "**Triaged**, by @jon");

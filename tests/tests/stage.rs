@@ -119,7 +119,11 @@ impl Stage {
         let user = json!({ "username": name, "email": format!("{name}@example.com"), "password": "a long enough one 1A!" });
         let made = self.admin("POST", "/users", Some(user)).await;
         // Another test may have made the same person meanwhile.
-        if made["id"].is_string() { made } else { self.admin("GET", &format!("/users/username/{name}"), None).await }
+        if made["id"].is_string() {
+            made
+        } else {
+            self.admin("GET", &format!("/users/username/{name}"), None).await
+        }
     }
 
     async fn add_to_team(&self, user_id: &str) {

@@ -109,7 +109,9 @@ pub enum Refusal {
     #[error("No single action failed, so none can be skipped. Retry or cancel.")]
     NothingToSkip,
     /// Another number would not help.
-    #[error("The action did not fail because a name is taken that holds the incident's number. Retry, skip or cancel.")]
+    #[error(
+        "The action did not fail because a name is taken that holds the incident's number. Retry, skip or cancel."
+    )]
     NothingToRenumber,
     /// The workflow of today has no place for the run.
     #[error("The workflow as it is now cannot take this incident over: {0}. Retry, skip or cancel.")]
@@ -233,7 +235,8 @@ fn renumber(workflow: &Workflow, run: &Run) -> Result<(), Refusal> {
     let Status::Blocked { failure, action: Some(key) } = &run.status else {
         return Err(blocked_action(run, "renumber").err().unwrap_or(Refusal::NothingToRenumber));
     };
-    let Some(ActionKind::Component { parameters, .. }) = workflow.action(&key.name).map(|action| &action.kind)
+    let Some(ActionKind::Component { parameters, .. }) =
+        workflow.action(&key.name).map(|action| &action.kind)
     else {
         return Err(Refusal::NothingToRenumber);
     };
@@ -251,7 +254,10 @@ pub fn place_in(current: &Workflow, run: &Run) -> Result<(Phase, u32), Refusal> 
     let missing = |what: String| Err(Refusal::CannotRepin(what));
     let action = blocked_action(run, "retry")?;
     if run.unsettled.is_some() {
-        return missing("a call of the failed action may have been made, and only the version that made it can tell".into());
+        return missing(
+            "a call of the failed action may have been made, and only the version that made it can tell"
+                .into(),
+        );
     }
     let step = run.step().unwrap_or_default();
     let Some(found) = current.step(step) else { return missing(format!("it has no step `{step}`")) };

@@ -38,7 +38,11 @@ impl Person {
     /// How texts name the person: `@username`, or without the sign for who is not of the chat.
     #[must_use]
     pub fn mention(&self) -> String {
-        if self.id.is_empty() { format!("`{}` (shell)", self.username) } else { format!("@{}", self.username) }
+        if self.id.is_empty() {
+            format!("`{}` (shell)", self.username)
+        } else {
+            format!("@{}", self.username)
+        }
     }
 }
 

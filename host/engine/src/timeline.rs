@@ -63,9 +63,10 @@ fn entry(run: &Run, event: &Event) -> Option<Entry> {
             ..empty
         }),
         Fact::TransitionChosen { to, label, by } => Some(chosen(to, label.as_deref(), by, empty)),
-        Fact::RunCancelled { by: person, reason, .. } => {
-            by(reason.as_ref().map_or("Cancelled".to_owned(), |reason| format!("Cancelled: {reason}")), person)
-        }
+        Fact::RunCancelled { by: person, reason, .. } => by(
+            reason.as_ref().map_or("Cancelled".to_owned(), |reason| format!("Cancelled: {reason}")),
+            person,
+        ),
         Fact::Retried { by: person } => by("Retry".to_owned(), person),
         Fact::Skipped { by: person } => by("Skip".to_owned(), person),
         Fact::RenumberingAsked { by: person } => by("Retry with the next free number".to_owned(), person),
@@ -116,9 +117,8 @@ fn of_channels(fact: &Fact, empty: &Entry) -> Option<Entry> {
 }
 
 fn of_actions(fact: &Fact, empty: &Entry) -> Option<Entry> {
-    let failed = |text: String, error: &str| {
-        Some(Entry { text, error: Some(error.to_owned()), ..empty.clone() })
-    };
+    let failed =
+        |text: String, error: &str| Some(Entry { text, error: Some(error.to_owned()), ..empty.clone() });
     let detail = |text: String| Some(Entry { text, is_detail: true, ..empty.clone() });
     let attempt = |action: &ActionKey| match action.attempt {
         1 => format!("`{}`", action.name),

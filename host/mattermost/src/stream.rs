@@ -274,7 +274,9 @@ impl Keeper {
             let silent = "the server neither greets nor resumes".to_owned();
             return match self.client.me().await {
                 Ok(_) => self.stands(connection, true).await,
-                Err(error) if error.status() == Some(401) => Err(self.ask_why(&connection.pass, silent).await),
+                Err(error) if error.status() == Some(401) => {
+                    Err(self.ask_why(&connection.pass, silent).await)
+                }
                 Err(_) => Err(End::Lost(silent)),
             };
         }

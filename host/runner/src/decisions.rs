@@ -87,7 +87,9 @@ impl Runner {
         self.await_post(&ledger, &address, press).await?;
         let mut open = ledger.open().await?;
         if !knows(open.run(), &address) {
-            return whisper("This is just being written down, or was settled before. Press again in a moment.");
+            return whisper(
+                "This is just being written down, or was settled before. Press again in a moment.",
+            );
         }
         if !stands_at(open.run(), &address, press) {
             return Ok(Err(Unverified));
@@ -109,7 +111,9 @@ impl Runner {
         }
         let run = open.run();
         if !run.can_post_to(&press.channel_id) {
-            return whisper("That is written down. The channel is archived or closed to the bot, so the post stays as it is.");
+            return whisper(
+                "That is written down. The channel is archived or closed to the bot, so the post stays as it is.",
+            );
         }
         Ok(match rendering::look(&self.core, &ledger, run, &address.post) {
             Some(post) => Ok(Reply::Update { post, stamp: self.core.key.stamp(&address.post) }),
@@ -218,7 +222,10 @@ impl Runner {
     async fn is_manager(&self, by: &Person) -> bool {
         for name in &self.core.options.managers {
             let bare = name.trim_start_matches('@');
-            if *name == by.id || bare == by.username || self.core.chat.is_in_group(bare, by).await.unwrap_or(false) {
+            if *name == by.id
+                || bare == by.username
+                || self.core.chat.is_in_group(bare, by).await.unwrap_or(false)
+            {
                 return true;
             }
         }
@@ -255,20 +262,28 @@ impl Runner {
     }
 
     /// Starts an incident for a post that was held back.
-    async fn start_held(&self, address: &Address, press: &Press) -> Result<Result<Reply, Unverified>, RunnerError> {
+    async fn start_held(
+        &self,
+        address: &Address,
+        press: &Press,
+    ) -> Result<Result<Reply, Unverified>, RunnerError> {
         let core = &self.core;
         let (Some(id), Control::Start(at)) = (held::id_of(&address.post), address.control) else {
             return Ok(Err(Unverified));
         };
         let Some((_, flood)) = held::read(core, id).await? else {
-            return whisper("These posts were held back long ago and are forgotten. Post again what needs an incident.");
+            return whisper(
+                "These posts were held back long ago and are forgotten. Post again what needs an incident.",
+            );
         };
         let stands_here = flood.notice.as_ref().is_none_or(|notice| *notice == press.post_id);
         let Some(post) = flood.posts.get(at).filter(|_| stands_here) else { return Ok(Err(Unverified)) };
         let post = match core.chat.read_post(&post.post_id).await {
             Ok(Some(post)) => post,
             Ok(None) => return whisper("That post is deleted, so it can start nothing."),
-            Err(error) => return whisper(&format!("That post cannot be read now: {error}. Press again in a moment.")),
+            Err(error) => {
+                return whisper(&format!("That post cannot be read now: {error}. Press again in a moment."));
+            }
         };
         let found = core.workflows.matches(&post.message());
         let Some((in_force, found)) =
@@ -279,15 +294,16 @@ impl Runner {
         let number = match self.start(&post, &in_force, &found, None).await? {
             Outcome::Started(started) => started.number,
             Outcome::Known(run_id) => read(core.journal.as_ref(), &run_id).await?.number,
-            Outcome::Folded => return whisper("An incident for the same thing is open already; it counts this post too."),
+            Outcome::Folded => {
+                return whisper("An incident for the same thing is open already; it counts this post too.");
+            }
             Outcome::Limited(_) => return whisper("That did not start. Press again in a moment."),
         };
         let started = held::change(core, id, |flood| flood.started(at, &press.by, number)).await?;
         Ok(match started {
-            Some(flood) => Ok(Reply::Update {
-                post: flood.look(&core.key, id),
-                stamp: core.key.stamp(&address.post),
-            }),
+            Some(flood) => {
+                Ok(Reply::Update { post: flood.look(&core.key, id), stamp: core.key.stamp(&address.post) })
+            }
             None => Ok(Reply::Whisper("Started.".to_owned())),
         })
     }

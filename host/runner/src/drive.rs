@@ -41,7 +41,8 @@ pub(crate) async fn drive(core: &Core, ledger: &Arc<Ledger>) {
         }
         tracing::error!(run = %ledger.id, "a defect of this program stopped the run; please report it with the log");
         ledger.distrust().await;
-        let message = "a defect of this program stopped it here; the log has the details. Retry, skip or cancel";
+        let message =
+            "a defect of this program stopped it here; the log has the details. Retry, skip or cancel";
         block(core, ledger, Failure { kind: FailureKind::Failed, message: message.to_owned() }).await;
     }
     tracing::error!(run = %ledger.id, "the run is left alone until the next start");
@@ -185,12 +186,7 @@ async fn close_room(core: &Core, ledger: &Ledger, room: &Channel) -> Result<Pace
 }
 
 /// Tries something that can be repeated without harm as long as an action is tried.
-async fn tried<T, F>(
-    core: &Core,
-    ledger: &Ledger,
-    key: &str,
-    attempt: impl Fn() -> F,
-) -> Result<T, ChatError>
+async fn tried<T, F>(core: &Core, ledger: &Ledger, key: &str, attempt: impl Fn() -> F) -> Result<T, ChatError>
 where
     F: Future<Output = Result<T, ChatError>> + Send,
 {

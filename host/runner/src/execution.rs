@@ -163,7 +163,8 @@ async fn conclude(
         None => {}
     }
     Ok(match result {
-        Ok(Execution { outcome: Ok(outcome), .. }) => match accept(&ledger.workflow(), &current.key, outcome) {
+        Ok(Execution { outcome: Ok(outcome), .. }) => match accept(&ledger.workflow(), &current.key, outcome)
+        {
             Ok(facts) => facts,
             Err(message) => failed(FailureKind::InvalidInput, message),
         },

@@ -55,8 +55,12 @@ impl Groups {
             result.push_str(before);
             ticks_before += before.matches('`').count();
             let (name, tail) = word(after.strip_prefix('@').unwrap_or(after));
-            let starts_word = !result.chars().next_back().is_some_and(|last| last.is_alphanumeric() || last == '_');
-            match self.members(name).filter(|members| starts_word && ticks_before.is_multiple_of(2) && !members.is_empty()) {
+            let starts_word =
+                !result.chars().next_back().is_some_and(|last| last.is_alphanumeric() || last == '_');
+            match self
+                .members(name)
+                .filter(|members| starts_word && ticks_before.is_multiple_of(2) && !members.is_empty())
+            {
                 Some(members) => result.push_str(&spell(name, members)),
                 None => {
                     result.push('@');
@@ -97,7 +101,9 @@ mod tests {
 
     #[test]
     fn what_mentions_nobody_stays() {
-        for text in ["@oncalls", "mail@oncall", "`@oncall`", "```\n@oncall\n```", "@", "@jon", "oncall", "é@", ""] {
+        for text in
+            ["@oncalls", "mail@oncall", "`@oncall`", "```\n@oncall\n```", "@", "@jon", "oncall", "é@", ""]
+        {
             assert_eq!(groups().spelled_out(text), text);
         }
         assert_eq!(Groups::default().spelled_out("@oncall"), "@oncall");

@@ -110,9 +110,8 @@ pub(crate) async fn hold(
     let mut newest = core.floods.newest.lock().await;
     let mut known = None;
     if let Some(id) = newest.get(workflow) {
-        let is_fresh = |flood: &Flood| {
-            flood.reason == reason && now_ms.saturating_sub(flood.last_ms) < FLOOD_PAUSE_MS
-        };
+        let is_fresh =
+            |flood: &Flood| flood.reason == reason && now_ms.saturating_sub(flood.last_ms) < FLOOD_PAUSE_MS;
         known = read(core, id).await?.filter(|(_, flood)| is_fresh(flood)).map(|found| (id.clone(), found));
     }
     let (id, (revision, mut flood)) = known.unwrap_or_else(|| {
@@ -414,7 +413,9 @@ mod tests {
         let look = flood(12).look(&Key::new([1; 32]), "f");
         assert!(look.message.contains("12 posts started none:"), "{}", look.message);
         assert!(
-            look.message.contains("1. [This post](http://chat/ops/pl/p0) by nagios: `disk full on 'web0' @\u{200b}all`"),
+            look.message.contains(
+                "1. [This post](http://chat/ops/pl/p0) by nagios: `disk full on 'web0' @\u{200b}all`"
+            ),
             "{}",
             look.message
         );

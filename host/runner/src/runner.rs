@@ -245,7 +245,12 @@ impl Runner {
         Ok(Vec::new())
     }
 
-    async fn hold(&self, post: &IncomingPost, workflow: &Workflow, reason: Reason) -> Result<(), RunnerError> {
+    async fn hold(
+        &self,
+        post: &IncomingPost,
+        workflow: &Workflow,
+        reason: Reason,
+    ) -> Result<(), RunnerError> {
         Ok(held::hold(&self.core, &workflow.name, post, reason).await?)
     }
 
@@ -310,10 +315,8 @@ impl Runner {
         let workflow = &in_force.workflow;
         let run_id = uuid::Uuid::now_v7().simple().to_string();
         let at_ms = self.core.clock.now_ms();
-        let limit = limit.map(|limit| Limit {
-            starts_max: limit.starts,
-            period_ms: u64::from(limit.minutes) * 60_000,
-        });
+        let limit = limit
+            .map(|limit| Limit { starts_max: limit.starts, period_ms: u64::from(limit.minutes) * 60_000 });
         let new = NewRun {
             run_id: run_id.clone(),
             workflow: workflow.name.to_string(),

@@ -159,8 +159,10 @@ impl Store {
     /// [`StoreError::Database`], [`StoreError::Stopped`].
     pub async fn has_taken(&self, workflow: &str, post_id: &str) -> Result<bool, StoreError> {
         let (workflow, post_id) = (workflow.to_owned(), post_id.to_owned());
-        self.call("look up a post", move |db| Box::pin(async move { db.has_taken(&workflow, &post_id).await }))
-            .await
+        self.call("look up a post", move |db| {
+            Box::pin(async move { db.has_taken(&workflow, &post_id).await })
+        })
+        .await
     }
 
     /// Writes a document as a whole. `expected_revision` is that of the document which it replaces, 0 for a new one.
@@ -188,8 +190,10 @@ impl Store {
     /// [`StoreError::Database`], [`StoreError::Stopped`].
     pub async fn delete_document(&self, kind: &str, id: &str) -> Result<(), StoreError> {
         let (kind, id) = (kind.to_owned(), id.to_owned());
-        self.call("delete a document", move |db| Box::pin(async move { db.delete_document(&kind, &id).await }))
-            .await
+        self.call("delete a document", move |db| {
+            Box::pin(async move { db.delete_document(&kind, &id).await })
+        })
+        .await
     }
 
     /// How far each channel's posts were dealt with.

@@ -137,11 +137,7 @@ async fn show(State((runner, url)): Shared, Path(name): Path<String>) -> Respons
 }
 
 /// A run with its timeline; none when there is no such run.
-pub(crate) async fn story(
-    archive: &Archive,
-    url: &str,
-    name: &str,
-) -> Result<Option<RunStory>, RunnerError> {
+pub(crate) async fn story(archive: &Archive, url: &str, name: &str) -> Result<Option<RunStory>, RunnerError> {
     let Some(id) = resolve(archive, name).await? else { return Ok(None) };
     let events = archive.events(&id).await?;
     let run = archive.run(&id).await?;

@@ -81,12 +81,16 @@ impl Listener {
                 self.readiness.send_replace(Readiness::Not("Mattermost refuses the bot's token".to_owned()));
             }
             StreamEvent::Posted(event) => self.posted(*event).await,
-            StreamEvent::ChannelClosed { channel_id } => self.changed(&channel_id, Some(Loss::Archived)).await,
+            StreamEvent::ChannelClosed { channel_id } => {
+                self.changed(&channel_id, Some(Loss::Archived)).await
+            }
             StreamEvent::BotRemoved { channel_id } => self.changed(&channel_id, Some(Loss::Removed)).await,
             StreamEvent::ChannelReopened { channel_id } => self.changed(&channel_id, None).await,
             StreamEvent::BotAdded { channel_id, .. } => self.changed(&channel_id, None).await,
             StreamEvent::TeamLeft { .. } => self.check_rooms().await,
-            StreamEvent::ChannelCreated { .. } | StreamEvent::ChannelRenamed { .. } => self.watch_more().await,
+            StreamEvent::ChannelCreated { .. } | StreamEvent::ChannelRenamed { .. } => {
+                self.watch_more().await
+            }
         }
     }
 
@@ -139,7 +143,9 @@ impl Listener {
                 channel.name, self.catch_up_posts_max
             );
             tracing::error!("{text}");
-            self.runner.tell_operators(&format!("overflow/{}/{}", channel.id, channel.last_post_at), &text).await;
+            self.runner
+                .tell_operators(&format!("overflow/{}/{}", channel.id, channel.last_post_at), &text)
+                .await;
         }
         Ok(())
     }
@@ -147,7 +153,10 @@ impl Listener {
     async fn join(&mut self) -> Result<Vec<Channel>, ChatError> {
         let teams = self.client.teams_of_me().await.map_err(chat_error)?;
         if teams.is_empty() {
-            tracing::warn!("the bot @{} is on no team, so it sees no posts: add it to a team", self.bot.username);
+            tracing::warn!(
+                "the bot @{} is on no team, so it sees no posts: add it to a team",
+                self.bot.username
+            );
         }
         for team in &teams {
             self.translator.know_team(&team.id, &team.name);
@@ -182,7 +191,8 @@ impl Listener {
 
     async fn posted(&mut self, event: PostedEvent) {
         let received = Instant::now();
-        let (channel_id, at_ms) = (event.channel_id.clone(), u64::try_from(event.post.create_at).unwrap_or(0));
+        let (channel_id, at_ms) =
+            (event.channel_id.clone(), u64::try_from(event.post.create_at).unwrap_or(0));
         let is_said = event.post.user_id != self.bot.id && !event.post.is_system();
         if is_said && let Some(post) = self.translator.posted(event).await {
             let started = self.offer(&post, false).await;
@@ -223,7 +233,8 @@ impl Listener {
 
     async fn refused(&self, post: &IncomingPost, error: &RunnerError) {
         tracing::error!(post = %post.permalink, "an incident was not started: {error}");
-        let text = format!("[This post]({}) should have started an incident, and did not: {error}", post.permalink);
+        let text =
+            format!("[This post]({}) should have started an incident, and did not: {error}", post.permalink);
         self.runner.tell_operators(&format!("refused/{}", post.post_id), &text).await;
     }
 }

@@ -72,7 +72,8 @@ impl MattermostChat {
             Err(error) if error.status().is_some_and(|status| matches!(status, 403 | 404)) => Vec::new(),
             Err(error) => return Err(chat_error(error)),
         };
-        let Some(group) = listed.into_iter().find(|group| group.name == wanted && group.delete_at == 0) else {
+        let Some(group) = listed.into_iter().find(|group| group.name == wanted && group.delete_at == 0)
+        else {
             return Ok(None);
         };
         let mut people = Vec::new();
@@ -91,7 +92,8 @@ impl MattermostChat {
     /// Whether a group has the person.
     pub(crate) async fn has_member(&self, group: &str, person: &Person) -> Result<bool, ChatError> {
         if let Some(members) = self.groups.members(group) {
-            let is_person = |member: &String| *member == person.username.to_lowercase() || *member == person.id;
+            let is_person =
+                |member: &String| *member == person.username.to_lowercase() || *member == person.id;
             return Ok(members.iter().any(is_person));
         }
         let members = self.members_on_server(group).await?.unwrap_or_default();

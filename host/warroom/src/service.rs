@@ -143,8 +143,7 @@ impl Service {
             channels_max: config.limits.watched_channels_max,
             told: BTreeSet::new(),
         };
-        let stream_options =
-            mm::EventOptions { bot_id: Some(bot.id.clone()), ..mm::EventOptions::default() };
+        let stream_options = mm::EventOptions { bot_id: Some(bot.id.clone()), ..mm::EventOptions::default() };
         let listener = Listener {
             client: client.clone(),
             bot,
@@ -166,7 +165,16 @@ impl Service {
         tasks.push(tokio::spawn(directory.watch(config.workflows_poll)));
         tasks.extend(config.token_file.map(|file| tokio::spawn(token_file::watch(client, file))));
         let admin_socket = config.admin_socket;
-        Ok(Service { address, runner, readiness: readiness_seen, meter, store, watermarks, admin_socket, tasks })
+        Ok(Service {
+            address,
+            runner,
+            readiness: readiness_seen,
+            meter,
+            store,
+            watermarks,
+            admin_socket,
+            tasks,
+        })
     }
 
     /// Where the HTTP endpoints listen.

@@ -17,11 +17,13 @@ pub(crate) async fn watch(client: Client, file: PathBuf) {
         if refused.wait_for(|refused| *refused).await.is_err() {
             return;
         }
-        let replaced = read(&file)
-            .and_then(|token| client.replace_token(token).map_err(|error| error.to_string()));
+        let replaced =
+            read(&file).and_then(|token| client.replace_token(token).map_err(|error| error.to_string()));
         match replaced {
             Ok(()) => {}
-            Err(error) => tracing::warn!("the bot's token cannot be read again from {}: {error}", file.display()),
+            Err(error) => {
+                tracing::warn!("the bot's token cannot be read again from {}: {error}", file.display())
+            }
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }

@@ -81,8 +81,7 @@ impl Translator {
         let ids: HashSet<String> = posts.iter().map(|(post, _)| post.user_id.clone()).collect();
         let ids: Vec<String> = ids.into_iter().filter(|id| !id.is_empty()).collect();
         let users = self.client.users_by_ids(&ids).await?;
-        let names: HashMap<String, String> =
-            users.into_iter().map(|user| (user.id, user.username)).collect();
+        let names: HashMap<String, String> = users.into_iter().map(|user| (user.id, user.username)).collect();
         let mut named = Vec::with_capacity(posts.len());
         for (post, channel) in posts {
             let webhook = post.props.get("override_username").and_then(|name| name.as_str());

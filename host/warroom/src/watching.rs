@@ -69,7 +69,8 @@ impl Watching {
             }
             Err(error) if error.is_temporary() => Err(chat_error(error)),
             Err(error) => {
-                let text = format!("The bot cannot join ~{}, so it hears nothing there: {error}", channel.name);
+                let text =
+                    format!("The bot cannot join ~{}, so it hears nothing there: {error}", channel.name);
                 self.tell(runner, channel.id, &text).await;
                 Ok(())
             }

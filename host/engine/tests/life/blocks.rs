@@ -35,7 +35,11 @@ fn on_error_continue_goes_on() {
     let failure = Failure { kind: FailureKind::NotFound, message: "no".into() };
     driven.record(vec![Fact::ActionFailed { action: key, failure, goes_on: true }]);
     assert_eq!(driven.act().key.name, "Q");
-    assert!(matches!(&driven.told[..], [Matter::Warning { action, .. }] if action.name == "P"), "{:?}", driven.told);
+    assert!(
+        matches!(&driven.told[..], [Matter::Warning { action, .. }] if action.name == "P"),
+        "{:?}",
+        driven.told
+    );
 }
 
 #[test]

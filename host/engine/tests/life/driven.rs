@@ -89,7 +89,13 @@ impl Driven {
             trigger,
         };
         let first = Event { at_ms: 1_000, fact };
-        Driven { workflow, run: Run::start(&first).unwrap(), journal: vec![first], told: Vec::new(), done: Vec::new() }
+        Driven {
+            workflow,
+            run: Run::start(&first).unwrap(),
+            journal: vec![first],
+            told: Vec::new(),
+            done: Vec::new(),
+        }
     }
 
     pub(crate) fn record(&mut self, facts: Vec<Fact>) {

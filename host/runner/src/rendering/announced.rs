@@ -70,7 +70,12 @@ fn name(run: &Run) -> String {
     format!("{} {}", run.workflow, run.number)
 }
 
-fn blocked(run: &Run, failure: &Failure, action: Option<&ActionKey>, resolved: Option<&Resolution>) -> String {
+fn blocked(
+    run: &Run,
+    failure: &Failure,
+    action: Option<&ActionKey>,
+    resolved: Option<&Resolution>,
+) -> String {
     let visit = action.and_then(|action| run.visits.get((action.visit as usize).checked_sub(1)?));
     let step = visit.map(|visit| visit.step.as_str()).or_else(|| run.step()).unwrap_or("(none)");
     let place = match action {
@@ -102,11 +107,15 @@ fn remedies(key: &Key, run: &Run, post: &str, has_action: bool, offers: &Offers)
     let mut lines = vec!["**Retry**: try the action again, once the reason is mended.".to_owned()];
     let mut controls = vec![button(key, run, post, Control::Retry, "Retry")];
     if offers.renumber {
-        lines.push("**Use the next free number**: try again with the next number whose channel name is free.".into());
+        lines.push(
+            "**Use the next free number**: try again with the next number whose channel name is free.".into(),
+        );
         controls.push(button(key, run, post, Control::Renumber, "Use the next free number"));
     }
     if offers.repin {
-        lines.push("**Retry with the current version**: the workflow was changed since the incident began.".into());
+        lines.push(
+            "**Retry with the current version**: the workflow was changed since the incident began.".into(),
+        );
         controls.push(button(key, run, post, Control::Repin, "Retry with the current version"));
     }
     if has_action {
@@ -129,7 +138,10 @@ fn misses(readers: &[String]) -> String {
         0 => String::new(),
         more => format!(" and {more} more"),
     };
-    format!(" Careful: what it would have put out is read by {}{more}, which will fail or say less.", named.join(", "))
+    format!(
+        " Careful: what it would have put out is read by {}{more}, which will fail or say less.",
+        named.join(", ")
+    )
 }
 
 fn lost(key: &Key, run: &Run, post: &str, channel: &Channel, how: Loss, is_back: bool) -> RenderedPost {

@@ -8,9 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use warroom_engine::{Channel, Loss, Person};
-use warroom_runner::{
-    Chat, ChatError, ChatErrorKind, FoundChannel, IncomingPost, NewChannel, RenderedPost,
-};
+use warroom_runner::{Chat, ChatError, ChatErrorKind, FoundChannel, IncomingPost, NewChannel, RenderedPost};
 
 pub(crate) struct MemoryChat {
     state: Mutex<State>,
@@ -259,8 +257,7 @@ impl Chat for MemoryChat {
 
     async fn has_stamp(&self, post_id: &str, channel_id: &str, stamp: &str) -> Result<bool, ChatError> {
         let state = self.state.lock().unwrap();
-        let is_it =
-            |post: &Post| post.id == post_id && post.channel_id == channel_id && post.stamp == stamp;
+        let is_it = |post: &Post| post.id == post_id && post.channel_id == channel_id && post.stamp == stamp;
         Ok(state.posts.iter().any(is_it))
     }
 

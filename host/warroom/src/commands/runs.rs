@@ -144,8 +144,6 @@ pub(crate) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-
-
 impl Order {
     /// An order of who runs this program.
     fn by_me() -> Order {

@@ -168,7 +168,9 @@ pub(super) fn groups(
     for (name, members) in &groups {
         let is_part = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_.".contains(&byte);
         if name.is_empty() || !name.bytes().all(is_part) {
-            return wrong(format!("`{name}` must be lower-case letters, digits, `-`, `_` and `.`, without `@`"));
+            return wrong(format!(
+                "`{name}` must be lower-case letters, digits, `-`, `_` and `.`, without `@`"
+            ));
         }
         if members.is_empty() || members.len() > MEMBERS_MAX {
             return wrong(format!("{name} must have 1 to {MEMBERS_MAX} members, not {}", members.len()));

@@ -78,7 +78,8 @@ impl Door {
             // Left behind by a service that did not end well.
             Err(error) if error.is_connect() && is_abandoned(&error) => return Ok(None),
             Err(error) => {
-                return Err(error).with_context(|| format!("cannot speak to the service at {}", socket.display()));
+                return Err(error)
+                    .with_context(|| format!("cannot speak to the service at {}", socket.display()));
             }
         };
         let is_well = answer.status().is_success();
