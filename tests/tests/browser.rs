@@ -88,9 +88,9 @@ impl Browser {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_person_reports_presses_and_reads_the_answer() {
     let Some(browser) = browser().await else { return };
-    let stage = Stage::new().await;
+    let Some(stage) = Stage::on_page().await else { return };
     let service = stage.service().await;
-    browser.client.goto(stage.simulator.url()).await.unwrap();
+    browser.client.goto(stage.simulator().unwrap().url()).await.unwrap();
     browser.wait("[data-testid=message-box]").await.send_keys("#sec seen in the browser").await.unwrap();
     browser.wait("[data-testid=send]").await.click().await.unwrap();
     browser.wait_for_text("Security issue reported.").await;

@@ -13,7 +13,7 @@ fn start(stage: &Stage) -> Child {
 /// Requests that change something; the others say little about how far the incident came.
 async fn effects(stage: &Stage) -> usize {
     stage
-        .simulator
+        .proxy
         .requests()
         .iter()
         .filter(|(method, path)| method != "GET" && !path.contains("/users/"))
@@ -27,11 +27,11 @@ async fn kill_9_at_every_stage_of_the_beginning_loses_nothing_and_doubles_nothin
         let stage = Stage::new().await;
         let mut process = start(&stage);
         stage
-            .eventually("the listening host", async || (stage.simulator.websocket_count() > 0).then_some(()))
+            .eventually("the listening host", async || (stage.proxy.stream_count() > 0).then_some(()))
             .await;
-        stage.simulator.forget_requests();
+        stage.proxy.forget_requests();
         // The room's answer is lost, so that the host dies not knowing whether its call was done.
-        stage.simulator.lose_answer_of_next("POST", "/api/v4/channels", u32::from(killed_after == 0));
+        stage.proxy.lose_answer_of_next("POST", "/api/v4/channels", u32::from(killed_after == 0));
         stage.say("jon", "town-square", "#sec x").await;
         stage
             .eventually("the point of death", async || {

@@ -1,5 +1,5 @@
-//! What crosses the crates: a real service against the simulated server, over real sockets, with real components and a
-//! real journal. One binary, since linking is what takes the time.
+//! What crosses the crates: a real service against a chat server, over real sockets, with real components and a real journal.
+//! The server is the simulator, or a real one: see `stage`. One binary, since linking is what takes the time.
 
 #![allow(
     clippy::expect_used,
@@ -13,10 +13,14 @@ mod arrows;
 mod blocked;
 mod browser;
 mod callbacks;
+mod catch_up;
 mod cli;
 mod custom_action;
 mod faults;
 mod kill;
+mod operators;
+mod proxy;
+mod rooms;
 mod scenarios;
 mod security_issue;
 mod stage;

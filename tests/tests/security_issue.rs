@@ -54,7 +54,7 @@ async fn a_keyword_runs_an_incident_to_its_archive() {
     let text = attachment(&chosen, 0)["text"].as_str().unwrap().to_owned();
     assert!(
         text.ends_with(
-            "Alert: pressed by @chris\nLikelihood: **L2**, set by @jon\nSeverity: **S1**, set by @jon"
+            "Alert: pressed by @chris\nLikelihood: **L2**, set by @jon\nSeverity: **S1**, set by @jon (before: S3 by @chris)"
         ),
         "{text}"
     );
@@ -73,7 +73,7 @@ async fn a_keyword_runs_an_incident_to_its_archive() {
     let left = stage.fresh(&triage).await;
     assert_eq!(controls(&left), Vec::<Value>::new(), "a step that is left keeps no controls");
     assert!(
-        attachment(&left, 0)["text"].as_str().unwrap().contains("Severity: **S1**, set by @jon"),
+        attachment(&left, 0)["text"].as_str().unwrap().contains("Severity: **S1**, set by @jon (before: S3 by @chris)"),
         "{left:#}"
     );
     assert_eq!(attachment(&left, 1)["text"], "**Triaged**, by @jon");
@@ -88,7 +88,8 @@ async fn a_keyword_runs_an_incident_to_its_archive() {
     let triage = format!("New issue to triage:\n ```{REPORT}```");
     let fix = "Developing a fix underway. Issue information:\n\nLikelihood: L2\nImpact: \nSeverity: S1";
     let said = stage.messages(&room).await;
-    assert_eq!(said, [&triage, "Finished Triage", fix, &triage, "Finished Triage", "Resolved."]);
+    let alert = "**Alert**: @chris";
+    assert_eq!(said, [&triage, alert, "Finished Triage", fix, &triage, "Finished Triage", "Resolved."]);
     let town = stage.channel_id("town-square").await;
     assert_eq!(
         stage.messages(&town).await,

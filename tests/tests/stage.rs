@@ -1,8 +1,11 @@
-//! A stage for a test: a simulated server, a service beside it, and people who act.
+//! A stage for a test: a chat server, simulated or real, a service beside it, and people who act.
 
+use crate::proxy::Proxy;
 use anyhow::{Context as _, bail};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use warroom::{Config, Service};
@@ -14,10 +17,29 @@ pub(crate) const SECURITY_ISSUE: &str =
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// Where the tests find a real server, and its administrator's token; without both, each test starts a simulator.
+const REAL: [&str; 2] = ["WARROOM_TEST_MATTERMOST_URL", "WARROOM_TEST_ADMIN_TOKEN"];
+
+/// The people of every test. On a real server they stay from run to run.
+const PEOPLE: [&str; 4] = ["jon", "chris", "alex", "sam"];
+
+/// A chat server with a team of the test's own, people on it, a bot, and the host beside it.
 pub(crate) struct Stage {
-    pub(crate) simulator: Simulator,
+    /// Stands between the host and the server.
+    pub(crate) proxy: Proxy,
     pub(crate) directory: TempDir,
+    pub(crate) team: String,
+    pub(crate) team_id: String,
+    pub(crate) bot: String,
+    pub(crate) bot_id: String,
+    bot_token: String,
+    tokens: BTreeMap<String, String>,
+    server: String,
+    admin_token: String,
+    port: u16,
     http: reqwest::Client,
+    /// None on a real server.
+    simulator: Option<Simulator>,
 }
 
 impl Stage {
@@ -26,14 +48,100 @@ impl Stage {
     }
 
     pub(crate) async fn with_workflow(workflow: &str) -> Stage {
-        let simulator = Simulator::start(Options::default()).await.unwrap();
+        let (simulator, server, admin_token) = match REAL.map(|name| std::env::var(name).ok()) {
+            [Some(url), Some(token)] => (None, url, token),
+            _ => {
+                let simulator = Simulator::start(Options::default()).await.unwrap();
+                let (url, token) = (simulator.url().to_owned(), simulator.admin_token().to_owned());
+                (Some(simulator), url, token)
+            }
+        };
         let directory = tempfile::tempdir().unwrap();
         std::fs::create_dir(directory.path().join("workflows")).unwrap();
         std::fs::create_dir(directory.path().join("actions")).unwrap();
-        let stage = Stage { simulator, directory, http: reqwest::Client::new() };
+        // A port of our own: hosts come and go in a test, and the buttons that are out there point to it.
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let mut stage = Stage {
+            proxy: Proxy::start(&server).await,
+            directory,
+            team: unique("team"),
+            team_id: String::new(),
+            bot: unique("warroom"),
+            bot_id: String::new(),
+            bot_token: String::new(),
+            tokens: BTreeMap::new(),
+            server,
+            admin_token,
+            port,
+            http: reqwest::Client::new(),
+            simulator,
+        };
+        stage.furnish().await;
         stage.write_workflow("workflow.json", workflow);
         stage.write_config("");
         stage
+    }
+
+    /// A stage on the simulator's own team, which its page shows; none on a real server, whose page is not ours to try.
+    pub(crate) async fn on_page() -> Option<Stage> {
+        let mut stage = Stage::new().await;
+        let simulator = stage.simulator.as_ref()?;
+        stage.team = Options::default().team;
+        stage.team_id = simulator.team_id().to_owned();
+        stage.bot_token = simulator.bot_token().to_owned();
+        stage.write_config("");
+        Some(stage)
+    }
+
+    /// Makes what the test needs on the server, as its administrator.
+    async fn furnish(&mut self) {
+        let team = json!({ "name": self.team, "display_name": self.team, "type": "O" });
+        self.team_id = id(&self.admin("POST", "/teams", Some(team)).await);
+        for name in PEOPLE {
+            let found = self.admin("GET", &format!("/users/username/{name}"), None).await;
+            let user = if found["id"].is_string() { found } else { self.new_person(name).await };
+            self.add_to_team(&id(&user)).await;
+            let token = self.new_token(&id(&user)).await;
+            self.tokens.insert(name.to_owned(), token);
+        }
+        let bot = json!({ "username": self.bot, "display_name": "Warroom" });
+        let bot = self.admin("POST", "/bots", Some(bot)).await;
+        self.bot_id = bot["user_id"].as_str().unwrap_or_else(|| panic!("{bot}")).to_owned();
+        let bot_id = self.bot_id.clone();
+        self.add_to_team(&bot_id).await;
+        self.bot_token = self.new_token(&bot_id).await;
+        let town = self.channel_id("town-square").await;
+        let member = json!({ "user_id": bot_id });
+        self.admin("POST", &format!("/channels/{town}/members"), Some(member)).await;
+    }
+
+    async fn new_person(&self, name: &str) -> Value {
+        let user = json!({ "username": name, "email": format!("{name}@example.com"), "password": "a long enough one 1A!" });
+        let made = self.admin("POST", "/users", Some(user)).await;
+        // Another test may have made the same person meanwhile.
+        if made["id"].is_string() { made } else { self.admin("GET", &format!("/users/username/{name}"), None).await }
+    }
+
+    async fn add_to_team(&self, user_id: &str) {
+        let member = json!({ "team_id": self.team_id, "user_id": user_id });
+        let added = self.admin("POST", &format!("/teams/{}/members", self.team_id), Some(member)).await;
+        assert_eq!(added["user_id"], user_id, "{added}");
+    }
+
+    async fn new_token(&self, user_id: &str) -> String {
+        let body = json!({ "description": "a test" });
+        let made = self.admin("POST", &format!("/users/{user_id}/tokens"), Some(body)).await;
+        made["token"].as_str().unwrap_or_else(|| panic!("{made}")).to_owned()
+    }
+
+    /// A call with the administrator's token; gives the answer.
+    pub(crate) async fn admin(&self, method: &str, path: &str, body: Option<Value>) -> Value {
+        self.call(method, path, &self.admin_token, body).await.1
+    }
+
+    /// The simulator, for what no real server lets a test do; none on a real one.
+    pub(crate) fn simulator(&self) -> Option<&Simulator> {
+        self.simulator.as_ref()
     }
 
     pub(crate) fn write_workflow(&self, name: &str, text: &str) {
@@ -44,15 +152,23 @@ impl Stage {
     }
 
     pub(crate) fn write_config(&self, more: &str) {
-        // A port of our own: hosts come and go in a test, and the buttons that are out there point to it.
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = self.port;
         let text = format!(
-            "[mattermost]\nurl = \"{}\"\ntoken = \"{}\"\n[http]\nlisten = \"127.0.0.1:{port}\"\n[actions]\ndir = \"actions\"\n\
+            "[mattermost]\nurl = \"{}\"\ntoken_file = \"bot-token\"\n[http]\nlisten = \"127.0.0.1:{port}\"\n[actions]\ndir = \"actions\"\n\
              {more}\n[workflows]\ndir = \"workflows\"\npoll_ms = 100\n",
-            self.simulator.url(),
-            self.simulator.bot_token()
+            self.proxy.url(),
         );
         std::fs::write(self.config_path(), text).unwrap();
+        self.write_token(&self.bot_token);
+    }
+
+    /// Writes the bot's token file.
+    pub(crate) fn write_token(&self, token: &str) {
+        std::fs::write(self.directory.path().join("bot-token"), token).unwrap();
+    }
+
+    pub(crate) fn bot_token(&self) -> &str {
+        &self.bot_token
     }
 
     pub(crate) fn config_path(&self) -> PathBuf {
@@ -83,7 +199,7 @@ impl Stage {
         token: &str,
         body: Option<Value>,
     ) -> (u16, Value) {
-        let url = format!("{}/api/v4{path}", self.simulator.url());
+        let url = format!("{}/api/v4{path}", self.server);
         let mut request = self.http.request(method.parse().unwrap(), url).bearer_auth(token);
         if let Some(body) = body {
             request = request.json(&body);
@@ -93,16 +209,16 @@ impl Stage {
     }
 
     pub(crate) async fn get(&self, path: &str) -> Value {
-        self.call("GET", path, self.simulator.admin_token(), None).await.1
+        self.admin("GET", path, None).await
     }
 
-    fn token(&self, name: &str) -> &str {
-        self.simulator.token_of(name).unwrap()
+    pub(crate) fn token(&self, name: &str) -> &str {
+        &self.tokens[name]
     }
 
     /// A channel of the team, archived or not, once it is there.
     pub(crate) async fn channel(&self, handle: &str) -> Value {
-        let path = format!("/teams/name/infosec/channels/name/{handle}?include_deleted=true");
+        let path = format!("/teams/name/{}/channels/name/{handle}?include_deleted=true", self.team);
         self.eventually(&format!("the channel {handle}"), async || {
             let channel = self.get(&path).await;
             channel["team_id"].is_string().then_some(channel)
@@ -116,8 +232,7 @@ impl Stage {
 
     /// How many channels of the team there are, besides the two that it began with.
     pub(crate) async fn rooms(&self) -> Vec<String> {
-        let team = self.simulator.team_id();
-        let listed = self.get(&format!("/teams/{team}/channels?per_page=200")).await;
+        let listed = self.get(&format!("/teams/{}/channels?per_page=200", self.team_id)).await;
         let names =
             listed.as_array().unwrap().iter().map(|channel| channel["name"].as_str().unwrap().to_owned());
         names.filter(|name| name != "town-square" && name != "off-topic").collect()
@@ -193,6 +308,18 @@ impl Stage {
         })
         .await;
     }
+}
+
+fn id(value: &Value) -> String {
+    value["id"].as_str().unwrap_or_else(|| panic!("{value}")).to_owned()
+}
+
+/// A name that no other test has, nor had before on the same server.
+fn unique(head: &str) -> String {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    format!("{head}{:x}{:x}{count:x}", since.as_micros(), std::process::id())
 }
 
 /// All controls of a post, in order.

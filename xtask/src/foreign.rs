@@ -16,7 +16,7 @@ const PERSON: &str = "jon";
 
 /// Runs the official JavaScript client and a Python client. Both are installed into `target/foreign`.
 pub(crate) fn foreign(_arguments: &[String]) -> Result<()> {
-    let missing = missing_programs(|program| starts(program));
+    let missing = missing_programs(starts);
     if !missing.is_empty() {
         bail!("cannot run the foreign clients: {}", missing.join("; "));
     }
@@ -37,7 +37,7 @@ fn missing_programs(there: impl Fn(&str) -> bool) -> Vec<String> {
     let needed = [
         ("node", "Node.js 20 or later (Debian: apt-get install nodejs)"),
         ("npm", "npm, which comes with Node.js (Debian: apt-get install npm)"),
-        ("python3", "Python 3.10 or later with venv (Debian: apt-get install python3-venv)"),
+        ("python3", "Python 3.11 or later with venv (Debian: apt-get install python3-venv)"),
     ];
     let missing = needed.into_iter().filter(|(program, _)| !there(program));
     missing.map(|(program, how)| format!("`{program}` is not installed: get {how}")).collect()

@@ -16,7 +16,13 @@ const SECONDS: u32 = 60;
 type Seeds = fn() -> Result<Vec<String>>;
 
 /// The targets, and what makes their seeds.
-const TARGETS: [(&str, Seeds); 3] = [("file", files), ("template", templates), ("pattern", patterns)];
+const TARGETS: [(&str, Seeds); 5] = [
+    ("file", files),
+    ("template", templates),
+    ("pattern", patterns),
+    ("event", events),
+    ("callback", callbacks),
+];
 
 /// Runs every target, or the one that is named.
 pub(crate) fn fuzz(arguments: &[String]) -> Result<()> {
@@ -101,6 +107,36 @@ fn patterns() -> Result<Vec<String>> {
     Ok(cases("regexes.json")?.iter().map(|case| text(case, "pattern") + &text(case, "text")).collect())
 }
 
+/// The frames that a server sent.
+fn events() -> Result<Vec<String>> {
+    let mut seeds = Vec::new();
+    for recording in recordings("websocket_events")? {
+        seeds.extend(list(&recording, "events").iter().map(Value::to_string));
+    }
+    Ok(seeds)
+}
+
+/// The bodies that a server sent to controls.
+fn callbacks() -> Result<Vec<String>> {
+    let mut seeds = Vec::new();
+    for recording in recordings("actions")? {
+        let bodies = list(&recording, "callbacks").iter().filter_map(|callback| callback.get("body"));
+        seeds.extend(bodies.map(Value::to_string));
+    }
+    Ok(seeds)
+}
+
+/// What was recorded from a server.
+fn recordings(name: &str) -> Result<Vec<Value>> {
+    let path = workspace::root().join("host/mattermost/tests/recordings").join(name).with_extension("json");
+    let file = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+    serde_json::from_str(&file).with_context(|| format!("reading {}", path.display()))
+}
+
+fn list<'a>(value: &'a Value, name: &str) -> &'a [Value] {
+    value.get(name).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}
+
 /// The recorded cases of Go that the tests compare with.
 fn cases(name: &str) -> Result<Vec<Value>> {
     let path = workspace::root().join("host/workflow/tests/fixtures").join(name);
@@ -126,7 +162,7 @@ mod tests {
         assert_eq!(parse(&[]).unwrap(), (SECONDS, None));
         assert_eq!(parse(&words(&["5", "template"])).unwrap(), (5, Some("template")));
         let error = parse(&words(&["tempalte"])).unwrap_err().to_string();
-        assert!(error.contains("the targets are file, template, pattern"), "{error}");
+        assert!(error.contains("the targets are file, template, pattern, event, callback"), "{error}");
     }
 
     #[test]

@@ -1,7 +1,10 @@
 //! Folds events into a run. Total and infallible: what is journalled has happened, whatever this version thinks of it.
 
-use crate::event::{ActionKey, Chooser, Event, Fact, Failure, FailureKind, Person, Phase};
-use crate::run::{Call, Choice, CurrentAction, Leaving, Notice, RepeatsPost, Run, Status, Visit};
+use crate::announcement::{Announcement, Matter, Place, Remedy, Resolution};
+use crate::event::{ActionKey, Chooser, Event, Fact, Failure, FailureKind, Loss, Person, Phase};
+use crate::run::{
+    CHOICES_KEPT_MAX, Call, Cancelled, Choice, CurrentAction, Leaving, Renumbering, Run, Status, Visit,
+};
 use std::collections::BTreeMap;
 
 impl Run {
@@ -25,24 +28,32 @@ impl Run {
             Fact::PeopleAdded { channel_id } => {
                 self.peopled.insert(channel_id.clone());
             }
-            Fact::Repeated { .. }
-            | Fact::RepeatsIntended { .. }
-            | Fact::RepeatsTold { .. }
-            | Fact::RepeatsUntold { .. } => self.apply_to_repeats(event),
-            Fact::ControlsPosted { post } => self.posts.push(post.clone()),
-            Fact::RunBlocked { .. }
-            | Fact::NoticeIntended { .. }
-            | Fact::NoticePosted { .. }
-            | Fact::NoticeFailed { .. }
-            | Fact::NoticeRenewed
-            | Fact::Retried { .. }
-            | Fact::Skipped { .. } => self.apply_to_block(event),
-            Fact::FieldSet { action, field, value, by, .. } => {
-                self.write_outputs(action, [(field.clone(), value.clone())].into());
-                let choice = Choice { value: value.clone(), by: by.clone(), at_ms: event.at_ms };
-                self.choices.insert((action.clone(), field.clone()), choice);
-                self.last_actor = Some(by.clone());
+            Fact::ChannelLost { .. }
+            | Fact::ChannelBack { .. }
+            | Fact::ChannelArchived { .. }
+            | Fact::ChannelKept { .. } => self.apply_to_channels(event),
+            Fact::Repeated { repeat } => {
+                if self.repeats.count == 0 {
+                    self.announce(Matter::Repeats);
+                }
+                self.repeats.count += 1;
+                self.repeats.last = Some((repeat.clone(), event.at_ms));
             }
+            Fact::AnnouncementIntended { .. }
+            | Fact::AnnouncementPosted { .. }
+            | Fact::AnnouncementFailed { .. }
+            | Fact::AnnouncementsRenewed => self.apply_to_announcements(event),
+            Fact::Superseded => {}
+            Fact::ControlsPosted { post } => self.posts.push(post.clone()),
+            Fact::Pinned { post } => self.pinned = Some(post.clone()),
+            Fact::Unpinned { .. } => self.pinned = None,
+            Fact::RunBlocked { .. }
+            | Fact::Retried { .. }
+            | Fact::RenumberingAsked { .. }
+            | Fact::Renumbered { .. }
+            | Fact::Repinned { .. }
+            | Fact::Skipped { .. } => self.apply_to_block(event),
+            Fact::FieldSet { .. } => self.apply_to_field(event),
             Fact::TransitionChosen { to, label, by } => {
                 self.leave(Leaving { to: to.clone(), label: label.clone(), by: by.clone() });
             }
@@ -53,7 +64,10 @@ impl Run {
                 }
             }
             Fact::RunFinished => self.status = Status::Finished,
-            Fact::RunCancelled { by } => self.cancel(by, event.at_ms),
+            Fact::RunCancelled { by, reason, keep_room } => {
+                let (by, reason) = (by.clone(), reason.clone());
+                self.cancel(Cancelled { by, reason, keep_room: *keep_room }, event.at_ms);
+            }
         }
     }
 
@@ -97,46 +111,62 @@ impl Run {
             }
             Fact::ActionSucceeded { action, outputs } => {
                 self.write_outputs(&action.name, outputs.clone());
+                self.renumbering = None;
                 self.advance(action);
             }
-            Fact::ActionFailed { action, goes_on: true, .. } => self.advance(action),
-            Fact::ActionFailed { action, failure, .. } => {
-                self.stand_at(action);
-                self.unsettled = self.current.take().filter(|current| may_be_half_done(current, failure));
-                self.block(failure, Some(action));
+            Fact::ActionFailed { action, failure, goes_on: true } => {
+                self.announce(Matter::Warning { action: action.clone(), failure: failure.clone() });
+                self.renumbering = None;
+                self.advance(action);
             }
+            Fact::ActionFailed { action, failure, .. } => self.fail(action, failure),
             _ => {}
         }
+    }
+
+    /// A name that is taken is no failure while a person let the numbers be tried.
+    fn fail(&mut self, action: &ActionKey, failure: &Failure) {
+        self.stand_at(action);
+        self.unsettled = self.current.take().filter(|current| may_be_half_done(current, failure));
+        if failure.kind == FailureKind::NameTaken
+            && let Some(search) = self.renumbering.as_mut().filter(|search| search.tried < NUMBERS_TRIED_MAX)
+        {
+            search.is_due = true;
+            return;
+        }
+        self.renumbering = None;
+        self.block(failure, Some(action));
     }
 
     fn apply_to_block(&mut self, event: &Event) {
         match &event.fact {
             Fact::RunBlocked { failure } => self.block(failure, None),
-            Fact::NoticeIntended { key, channel_id } => {
-                self.notices += 1;
-                self.notice = Some(Notice {
-                    key: key.clone(),
-                    channel_id: channel_id.clone(),
-                    post_id: None,
-                    intended_ms: event.at_ms,
-                });
-            }
-            Fact::NoticePosted { post_id, .. } => {
-                if let Some(notice) = &mut self.notice {
-                    notice.post_id = Some(post_id.clone());
-                }
-            }
-            Fact::NoticeFailed { .. } => self.notice_failed = true,
-            Fact::NoticeRenewed => (self.notice, self.notice_failed) = (None, false),
             Fact::Retried { by } => {
-                self.unblock(by);
+                self.unblock(Remedy::Retry, by);
                 match self.unsettled.take() {
                     Some(unsettled) => self.current = Some(with_fresh_budget(unsettled)),
                     None => self.attempt += 1,
                 }
             }
+            Fact::RenumberingAsked { by } => {
+                self.unblock(Remedy::Renumber, by);
+                self.renumbering = Some(Renumbering { tried: 0, is_due: true });
+            }
+            Fact::Renumbered { number } => {
+                self.number = *number;
+                self.attempt += 1;
+                if let Some(search) = &mut self.renumbering {
+                    *search = Renumbering { tried: search.tried + 1, is_due: false };
+                }
+            }
+            Fact::Repinned { by, workflow_digest, components, phase, index } => {
+                self.unblock(Remedy::Repin, by);
+                (self.workflow_digest, self.components) = (workflow_digest.clone(), components.clone());
+                (self.phase, self.index) = (*phase, *index);
+                self.attempt += 1;
+            }
             Fact::Skipped { by } => {
-                self.unblock(by);
+                self.unblock(Remedy::Skip, by);
                 self.unsettled = None;
                 self.index += 1;
                 self.attempt = 1;
@@ -145,26 +175,83 @@ impl Run {
         }
     }
 
-    fn apply_to_repeats(&mut self, event: &Event) {
-        let repeats = &mut self.repeats;
+    fn apply_to_announcements(&mut self, event: &Event) {
         match &event.fact {
-            Fact::Repeated { repeat } => {
-                repeats.count += 1;
-                repeats.last = Some((repeat.clone(), event.at_ms));
-            }
-            Fact::RepeatsIntended { key, channel_id } => {
-                let (key, channel_id) = (key.clone(), channel_id.clone());
-                repeats.post = Some(RepeatsPost { key, channel_id, post_id: None, intended_ms: event.at_ms });
-            }
-            Fact::RepeatsTold { post_id, count } => {
-                repeats.settled = *count;
-                if let Some(post) = &mut repeats.post {
-                    post.post_id = Some(post_id.clone());
+            Fact::AnnouncementIntended { n, channel_id } => {
+                let (channel_id, intended_ms) = (channel_id.clone(), event.at_ms);
+                if let Some(known) = self.announcements.get_mut(*n as usize) {
+                    known.place = Some(Place { channel_id, post_id: None, intended_ms });
                 }
             }
-            Fact::RepeatsUntold { count, .. } => repeats.settled = *count,
+            Fact::AnnouncementPosted { n, post_id } => {
+                let known = self.announcements.get_mut(*n as usize);
+                if let Some(place) = known.and_then(|known| known.place.as_mut()) {
+                    place.post_id = Some(post_id.clone());
+                }
+            }
+            Fact::AnnouncementFailed { n, .. } => {
+                if let Some(known) = self.announcements.get_mut(*n as usize) {
+                    (known.place, known.failed) = (None, true);
+                }
+            }
+            Fact::AnnouncementsRenewed => {
+                self.announcements.iter_mut().for_each(|known| known.failed = false);
+            }
             _ => {}
         }
+    }
+
+    fn apply_to_channels(&mut self, event: &Event) {
+        match &event.fact {
+            Fact::ChannelLost { channel_id, how } => self.lose(channel_id, *how),
+            Fact::ChannelBack { channel_id } => {
+                let Some((_, n)) = self.lost.remove(channel_id) else { return };
+                if let Some(Announcement { matter: Matter::Lost { is_back, .. }, .. }) =
+                    self.announcements.get_mut(n as usize)
+                {
+                    *is_back = true;
+                }
+            }
+            Fact::ChannelArchived { channel_id } => {
+                self.archived.insert(channel_id.clone());
+            }
+            Fact::ChannelKept { channel_id, reason } => {
+                self.kept.insert(channel_id.clone(), reason.clone());
+            }
+            _ => {}
+        }
+    }
+
+    fn lose(&mut self, channel_id: &str, how: Loss) {
+        let made = self.channels.iter().find(|channel| channel.id == channel_id);
+        let Some(channel) = made.filter(|channel| self.can_post_to(&channel.id)).cloned() else { return };
+        let n = self.announce(Matter::Lost { channel, how, is_back: false });
+        self.lost.insert(channel_id.to_owned(), (how, n));
+    }
+
+    fn apply_to_field(&mut self, event: &Event) {
+        let Fact::FieldSet { post, action, field, value, by } = &event.fact else { return };
+        self.write_outputs(action, [(field.clone(), value.clone())].into());
+        let choice = Choice { value: value.clone(), by: by.clone(), at_ms: event.at_ms };
+        let choices = self.choices.entry((action.clone(), field.clone())).or_default();
+        choices.push(choice);
+        if choices.len() > CHOICES_KEPT_MAX {
+            choices.remove(0);
+        }
+        self.last_actor = Some(by.clone());
+        let button = self.post(post).filter(|post| post.controls.is_button(field));
+        let told = self.announcements.iter().filter(|known| matches!(known.matter, Matter::Pressed { .. }));
+        if let Some(channel_id) = button.map(|post| post.channel_id.clone())
+            && told.count() < PRESSES_TOLD_MAX
+        {
+            self.announce(Matter::Pressed { channel_id, field: field.clone(), by: by.clone() });
+        }
+    }
+
+    /// Gives the announcement's number.
+    fn announce(&mut self, matter: Matter) -> u32 {
+        self.announcements.push(Announcement::new(matter));
+        u32::try_from(self.announcements.len()).unwrap_or(u32::MAX) - 1
     }
 
     fn enter(&mut self, step: &str, at_ms: u64) {
@@ -201,21 +288,33 @@ impl Run {
     }
 
     fn block(&mut self, failure: &Failure, action: Option<&ActionKey>) {
-        self.status = Status::Blocked { failure: failure.clone(), action: action.cloned() };
-        (self.notice, self.notice_failed) = (None, false);
+        let (failure, action) = (failure.clone(), action.cloned());
+        self.status = Status::Blocked { failure: failure.clone(), action: action.clone() };
+        self.announce(Matter::Blocked { failure, action, resolved: None });
     }
 
-    fn unblock(&mut self, by: &Person) {
+    fn unblock(&mut self, how: Remedy, by: &Person) {
+        self.resolve(how, by);
         self.status = Status::Open;
         self.last_actor = Some(by.clone());
         // A person looked at it: a loop of automatic transitions may go round once more.
         self.automatic_transitions = 0;
     }
 
-    fn cancel(&mut self, by: &Person, at_ms: u64) {
-        self.status = Status::Cancelled(by.clone());
-        self.last_actor = Some(by.clone());
+    fn resolve(&mut self, how: Remedy, by: &Person) {
+        for known in &mut self.announcements {
+            if let Matter::Blocked { resolved: resolved @ None, .. } = &mut known.matter {
+                *resolved = Some(Resolution { how, by: by.clone() });
+            }
+        }
+    }
+
+    fn cancel(&mut self, cancelled: Cancelled, at_ms: u64) {
+        self.resolve(Remedy::Cancel, &cancelled.by);
+        self.last_actor = Some(cancelled.by.clone());
+        self.status = Status::Cancelled(cancelled);
         self.current = None;
+        self.announce(Matter::Cancelled);
         if let Some(visit) = self.visits.last_mut() {
             visit.left_ms.get_or_insert(at_ms);
         }
@@ -228,6 +327,12 @@ impl Run {
         }
     }
 }
+
+/// How many presses of button fields are told in a post of their own; the buttons' post shows all the same who pressed last.
+const PRESSES_TOLD_MAX: usize = 200;
+
+/// How many numbers are tried after a person asked for the next free one; then that person is asked again.
+pub(crate) const NUMBERS_TRIED_MAX: u32 = 100;
 
 /// Whether a failed execution left a call behind that nobody knows the end of. One that asked for something else the second
 /// time would only do so again.

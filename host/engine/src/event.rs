@@ -3,6 +3,7 @@
 //! Facts are stored as JSON under their `kind`. A shipped kind keeps its fields for ever: what must change becomes a new kind,
 //! or a field with a default.
 
+use crate::control::ControlPost;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -25,6 +26,20 @@ pub struct Person {
     pub id: String,
     /// The handle, without `@`.
     pub username: String,
+}
+
+impl Person {
+    /// Somebody who acts from the operators' shell, where nobody has an id of the chat.
+    #[must_use]
+    pub fn at_the_shell(name: &str) -> Person {
+        Person { id: String::new(), username: name.to_owned() }
+    }
+
+    /// How texts name the person: `@username`, or without the sign for who is not of the chat.
+    #[must_use]
+    pub fn mention(&self) -> String {
+        if self.id.is_empty() { format!("`{}` (shell)", self.username) } else { format!("@{}", self.username) }
+    }
 }
 
 /// A channel of the chat.
@@ -131,6 +146,8 @@ pub enum FailureKind {
     NotFound,
     /// Something exists already, or is in the wrong state.
     Conflict,
+    /// The name of a channel that was to be made is taken.
+    NameTaken,
     /// Not allowed.
     Denied,
     /// A template could not be rendered.
@@ -151,6 +168,7 @@ impl fmt::Display for FailureKind {
             FailureKind::InvalidInput => "invalid input",
             FailureKind::NotFound => "not found",
             FailureKind::Conflict => "conflict",
+            FailureKind::NameTaken => "name taken",
             FailureKind::Denied => "denied",
             FailureKind::Template => "template",
             FailureKind::Limit => "limit",
@@ -159,6 +177,18 @@ impl fmt::Display for FailureKind {
             FailureKind::Failed => "failed",
         })
     }
+}
+
+/// What happened to a channel that a run made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Loss {
+    /// Somebody archived it.
+    Archived,
+    /// The bot is no member of it any more.
+    Removed,
+    /// It is not there any more, or on a team that the bot is not on.
+    Gone,
 }
 
 /// Who or what decided that a step is left.
@@ -181,73 +211,6 @@ pub enum Destination {
     Step(String),
     /// To its end.
     End,
-}
-
-/// What a field is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum FieldKind {
-    /// Its value becomes the username of who pressed it last.
-    Button,
-    /// Its value becomes the option chosen last.
-    Menu(Vec<String>),
-}
-
-/// A value that people set.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Field {
-    /// Its name, which templates read.
-    pub name: String,
-    /// For people.
-    pub description: String,
-    /// What it is.
-    pub kind: FieldKind,
-}
-
-/// A way on to another step, as a control of a post.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TransitionControl {
-    /// What the button says.
-    pub label: String,
-    /// For people.
-    pub description: String,
-    /// The step.
-    pub to: String,
-    /// Who may press it, by username or user id; none: every member of the channel.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub allowed: Vec<String>,
-}
-
-/// The controls of a post, as data.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Controls {
-    /// Title over the fields.
-    pub fields_title: String,
-    /// The fields, in order.
-    pub fields: Vec<Field>,
-    /// Title over the transitions.
-    pub transitions_title: String,
-    /// The transitions, in order.
-    pub transitions: Vec<TransitionControl>,
-}
-
-/// A post with controls, as it was written.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ControlPost {
-    /// The key of the host call that wrote it.
-    pub key: String,
-    /// The visit whose end takes the controls away.
-    pub visit: u32,
-    /// The action that wrote it, under whose name its fields are read.
-    pub action: String,
-    /// The chat server's id of the post.
-    pub post_id: String,
-    /// The channel it stands in.
-    pub channel_id: String,
-    /// Its message.
-    pub message: String,
-    /// Its controls.
-    pub controls: Controls,
 }
 
 /// What happened.
@@ -352,57 +315,106 @@ pub enum Fact {
         /// Why.
         failure: Failure,
     },
-    /// The notice of a failure is about to be posted.
-    NoticeIntended {
-        /// The key that the post carries.
-        key: String,
-        /// Where.
-        channel_id: String,
-    },
-    /// The notice of a failure was posted.
-    NoticePosted {
-        /// The key that the post carries.
-        key: String,
-        /// The post.
-        post_id: String,
-    },
-    /// The notice could not be posted anywhere; the log has it.
-    NoticeFailed {
-        /// Why.
-        reason: String,
-    },
-    /// The notice that could be posted nowhere is to be tried again.
-    NoticeRenewed,
     /// The trigger matched again with the run's key: the post is folded into this run instead of starting another.
     Repeated {
         /// The post.
         repeat: Repeat,
     },
-    /// The post that says how often the trigger matched again is about to be written.
-    RepeatsIntended {
-        /// The key that the post carries.
-        key: String,
+    /// One of the run's announcements is about to be posted.
+    AnnouncementIntended {
+        /// Which, from 0.
+        n: u32,
         /// Where.
         channel_id: String,
     },
-    /// That post says so many repeats now.
-    RepeatsTold {
+    /// The announcement was posted. What it says then follows the run.
+    AnnouncementPosted {
+        /// Which, from 0.
+        n: u32,
         /// The post.
         post_id: String,
-        /// How many it says.
-        count: u64,
     },
-    /// The repeats could not be told, and will not be until there are more.
-    RepeatsUntold {
-        /// How many there were.
-        count: u64,
+    /// The announcement could be posted nowhere; the log has it.
+    AnnouncementFailed {
+        /// Which, from 0.
+        n: u32,
         /// Why.
         reason: String,
+    },
+    /// The announcements that could be posted nowhere are to be tried again.
+    AnnouncementsRenewed,
+    /// What earlier versions journalled of the host's own posts. It changes nothing any more.
+    #[serde(
+        alias = "notice_intended",
+        alias = "notice_posted",
+        alias = "notice_failed",
+        alias = "notice_renewed",
+        alias = "repeats_intended",
+        alias = "repeats_told",
+        alias = "repeats_untold"
+    )]
+    Superseded,
+    /// A channel that the run made cannot be used any more, by nothing that the run did.
+    ChannelLost {
+        /// The channel.
+        channel_id: String,
+        /// What happened to it.
+        how: Loss,
+    },
+    /// A channel that was lost can be used again.
+    ChannelBack {
+        /// The channel.
+        channel_id: String,
+    },
+    /// The run archived a channel.
+    ChannelArchived {
+        /// The channel.
+        channel_id: String,
+    },
+    /// A cancelled run could not archive a channel that it made.
+    ChannelKept {
+        /// The channel.
+        channel_id: String,
+        /// Why.
+        reason: String,
+    },
+    /// The post of the current step is pinned to its channel, or cannot be.
+    Pinned {
+        /// The key of the post.
+        post: String,
+    },
+    /// The post of a step that was left is not pinned any more, or that cannot be changed.
+    Unpinned {
+        /// The key of the post.
+        post: String,
     },
     /// A person let the failed action be tried again.
     Retried {
         /// Who.
         by: Person,
+    },
+    /// A person let the failed action be tried again with the next number whose name is free.
+    RenumberingAsked {
+        /// Who.
+        by: Person,
+    },
+    /// The incident has another number from now on.
+    Renumbered {
+        /// The number.
+        number: u64,
+    },
+    /// A person let the failed action be tried again as the workflow is now.
+    Repinned {
+        /// Who.
+        by: Person,
+        /// The digest of the file text that the run keeps from now on.
+        workflow_digest: String,
+        /// The components that it keeps from now on: digests by action type.
+        components: BTreeMap<String, String>,
+        /// Which list of the step the action stands in there.
+        phase: Phase,
+        /// Where in that list, from 0.
+        index: u32,
     },
     /// A person let the run go on without the failed action.
     Skipped {
@@ -444,5 +456,11 @@ pub enum Fact {
     RunCancelled {
         /// Who.
         by: Person,
+        /// Why, in that person's words.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+        /// Whether the channels that the run made stay as they are; otherwise they are archived.
+        #[serde(default)]
+        keep_room: bool,
     },
 }

@@ -34,21 +34,30 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod announcement;
 mod apply;
+mod control;
 mod data;
 mod decide;
 pub mod effects;
 mod event;
 mod next;
 mod run;
+mod timeline;
 
+pub use announcement::{Announcement, Matter, Place, Remedy, Resolution};
+pub use control::{ControlPost, Controls, Field, FieldKind, TransitionControl};
 pub use data::{template_data, trigger_data};
-pub use decide::{Input, Refusal, Whereabouts, decide, ends_by_itself, goes_on_after_failure};
+pub use decide::{
+    Actor, Input, Refusal, Whereabouts, can_renumber, decide, ends_by_itself, goes_on_after_failure, place_in,
+};
 pub use event::{
-    ActionKey, Channel, Chooser, ControlPost, Controls, Destination, Event, Fact, Failure, FailureKind,
-    Field, FieldKind, Person, Phase, Repeat, TransitionControl, Trigger,
+    ActionKey, Channel, Chooser, Destination, Event, Fact, Failure, FailureKind, Loss, Person, Phase, Repeat,
+    Trigger,
 };
 pub use next::{AUTOMATIC_TRANSITIONS_MAX, Act, Next, next};
 pub use run::{
-    Call, Choice, CurrentAction, Leaving, NotARun, Notice, Repeats, RepeatsPost, Run, Status, Visit,
+    CHOICES_KEPT_MAX, Call, Cancelled, Choice, CurrentAction, Leaving, NotARun, Renumbering, Repeats, Run,
+    Status, Visit,
 };
+pub use timeline::{Entry, timeline};

@@ -1,8 +1,10 @@
 //! What the host must do now, given nothing but the workflow and the run.
 
+use crate::announcement::{Announcement, Matter};
+use crate::control::ControlPost;
 use crate::data::template_data;
 use crate::decide::goes_on_after_failure;
-use crate::event::{ActionKey, Chooser, ControlPost, Destination, Fact, Failure, FailureKind, Phase};
+use crate::event::{ActionKey, Channel, Chooser, Destination, Fact, Failure, FailureKind, Phase};
 use crate::run::{Leaving, Run, Status, Visit};
 use serde_json::{Map, Value};
 use warroom_workflow::{Action, ActionKind, Step, Workflow, render_parameters};
@@ -25,10 +27,16 @@ pub enum Next {
     },
     /// Take the controls away from a post, then journal `ControlsRemoved`.
     RemoveControls(Box<ControlPost>),
-    /// Tell people that the run is blocked, then journal `NoticePosted` or `NoticeFailed`.
-    PostNotice,
-    /// Tell people how often the trigger matched again, then journal `RepeatsTold` or `RepeatsUntold`.
-    TellRepeats,
+    /// Post this announcement, then journal `AnnouncementPosted` or `AnnouncementFailed`.
+    Announce(u32),
+    /// Pin the post to its channel, then journal `Pinned`.
+    Pin(Box<ControlPost>),
+    /// Unpin the post, then journal `Unpinned`.
+    Unpin(Box<ControlPost>),
+    /// Take the workflow's next number, then journal `Renumbered`.
+    TakeNumber,
+    /// Archive the channel, then journal `ChannelArchived` or `ChannelKept`.
+    CloseRoom(Box<Channel>),
     /// Nothing until a person decides.
     Wait,
     /// Nothing until a person retries, skips or cancels.
@@ -51,24 +59,55 @@ pub struct Act {
 /// Says what the host must do now.
 #[must_use]
 pub fn next(workflow: &Workflow, run: &Run) -> Next {
+    if let Some(n) = due(run, |matter| !matches!(matter, Matter::Repeats | Matter::Cancelled)) {
+        return Next::Announce(n);
+    }
     match by_status(workflow, run) {
-        // Told when the run rests: then the room is there, and nothing urgent waits behind it.
-        Next::Wait | Next::Blocked if run.repeats.settled < run.repeats.count => Next::TellRepeats,
+        next @ (Next::Wait | Next::Blocked) => at_rest(run).unwrap_or(next),
         next => next,
     }
 }
 
 fn by_status(workflow: &Workflow, run: &Run) -> Next {
     match &run.status {
-        Status::Finished => Next::Done,
-        Status::Cancelled(_) => remaining_controls(run).unwrap_or(Next::Done),
-        Status::Blocked { .. } => match &run.notice {
-            _ if run.notice_failed => Next::Blocked,
-            Some(notice) if notice.post_id.is_some() => Next::Blocked,
-            _ => Next::PostNotice,
-        },
+        Status::Finished => due(run, |_| true).map_or(Next::Done, Next::Announce),
+        Status::Cancelled(_) => close(run),
+        Status::Blocked { .. } => Next::Blocked,
+        Status::Open if run.renumbering.as_ref().is_some_and(|search| search.is_due) => Next::TakeNumber,
         Status::Open => open(workflow, run),
     }
+}
+
+/// What can be done when the run rests: then the room is there, and nothing urgent waits behind it.
+fn at_rest(run: &Run) -> Option<Next> {
+    if let Some(n) = due(run, |_| true) {
+        return Some(Next::Announce(n));
+    }
+    let wanted = run.post_to_pin();
+    match run.pinned.as_deref().and_then(|key| run.post(key)) {
+        Some(pinned) if wanted.is_none_or(|wanted| wanted.key != pinned.key) => {
+            Some(Next::Unpin(Box::new(pinned.clone())))
+        }
+        Some(_) => None,
+        None => wanted.map(|post| Next::Pin(Box::new(post.clone()))),
+    }
+}
+
+/// The first announcement of such a matter that is not posted.
+fn due(run: &Run, is_wanted: impl Fn(&Matter) -> bool) -> Option<u32> {
+    let is_due = |known: &Announcement| is_wanted(&known.matter) && !known.has_settled();
+    run.announcements.iter().position(is_due).and_then(|at| u32::try_from(at).ok())
+}
+
+/// A cancelled run: no buttons any more, people told where it began, and then the room is closed.
+fn close(run: &Run) -> Next {
+    if let Some(next) = remaining_controls(run) {
+        return next;
+    }
+    if let Some(n) = due(run, |_| true) {
+        return Next::Announce(n);
+    }
+    run.room_to_close().map_or(Next::Done, |room| Next::CloseRoom(Box::new(room.clone())))
 }
 
 fn open(workflow: &Workflow, run: &Run) -> Next {
@@ -119,8 +158,14 @@ fn leave(workflow: &Workflow, run: &Run, visit: &Visit, step: &Step) -> Next {
     }
     match &visit.leaving {
         Some(Leaving { to: Destination::Step(to), .. }) => enter(workflow, run, to),
-        _ => Next::Record(vec![Fact::StepLeft, Fact::RunFinished]),
+        _ => stale_pin(run).unwrap_or(Next::Record(vec![Fact::StepLeft, Fact::RunFinished])),
     }
+}
+
+/// What is still pinned at the end, in a channel that stays.
+fn stale_pin(run: &Run) -> Option<Next> {
+    let pinned = run.post(run.pinned.as_deref()?)?;
+    run.can_post_to(&pinned.channel_id).then(|| Next::Unpin(Box::new(pinned.clone())))
 }
 
 fn enter(workflow: &Workflow, run: &Run, to: &str) -> Next {

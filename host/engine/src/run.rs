@@ -1,8 +1,9 @@
 //! The state of a run: what the fold of its journal amounts to.
 
+use crate::announcement::Announcement;
+use crate::control::ControlPost;
 use crate::event::{
-    ActionKey, Channel, Chooser, ControlPost, Destination, Event, Fact, Failure, Person, Phase, Repeat,
-    Trigger,
+    ActionKey, Channel, Chooser, Destination, Event, Fact, Failure, Loss, Person, Phase, Repeat, Trigger,
 };
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,8 +23,31 @@ pub enum Status {
     /// It reached its end.
     Finished,
     /// A person ended it.
-    Cancelled(Person),
+    Cancelled(Cancelled),
 }
+
+/// How a run was ended by a person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cancelled {
+    /// Who.
+    pub by: Person,
+    /// Why, in that person's words.
+    pub reason: Option<String>,
+    /// Whether the channels that the run made stay as they are.
+    pub keep_room: bool,
+}
+
+/// A search for the next number whose name is free, asked for by a person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Renumbering {
+    /// How many numbers were tried.
+    pub tried: u32,
+    /// Whether the next number is to be taken now.
+    pub is_due: bool,
+}
+
+/// How many choices of a field are remembered.
+pub const CHOICES_KEPT_MAX: usize = 10;
 
 /// One stay in a step.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,43 +120,13 @@ pub struct Choice {
     pub at_ms: u64,
 }
 
-/// The notice of a failure, from the intent to post it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Notice {
-    /// The key that the post carries.
-    pub key: String,
-    /// Where it stands.
-    pub channel_id: String,
-    /// The post, once it is written.
-    pub post_id: Option<String>,
-    /// When it was intended, in milliseconds since 1970.
-    pub intended_ms: u64,
-}
-
-/// How often a keyed trigger matched again while the run was open, and what people were told of it.
+/// How often a keyed trigger matched again while the run was open.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Repeats {
     /// How often.
     pub count: u64,
     /// The last one, and when it was taken in, in milliseconds since 1970.
     pub last: Option<(Repeat, u64)>,
-    /// The one post that tells of them, once it is intended.
-    pub post: Option<RepeatsPost>,
-    /// How many people were told of, or could not be.
-    pub settled: u64,
-}
-
-/// The one post that says how often a trigger matched again.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RepeatsPost {
-    /// The key that it carries.
-    pub key: String,
-    /// Where it stands.
-    pub channel_id: String,
-    /// The post, once it is written.
-    pub post_id: Option<String>,
-    /// When it was intended, in milliseconds since 1970.
-    pub intended_ms: u64,
 }
 
 /// The first event of a journal was not the start of a run.
@@ -178,8 +172,8 @@ pub struct Run {
     pub unsettled: Option<CurrentAction>,
     /// What actions put out and people set, by action in the order of first writing.
     pub outputs: Vec<(String, BTreeMap<String, String>)>,
-    /// Who set which field: (action, field).
-    pub choices: BTreeMap<(String, String), Choice>,
+    /// Who set which field, (action, field), the newest last; at most [`CHOICES_KEPT_MAX`] of each.
+    pub choices: BTreeMap<(String, String), Vec<Choice>>,
     /// The first channel that the run made.
     pub room: Option<Channel>,
     /// Every channel that the run made.
@@ -192,12 +186,18 @@ pub struct Run {
     pub removed: Vec<String>,
     /// Who pressed or chose last.
     pub last_actor: Option<Person>,
-    /// The notice of the current block.
-    pub notice: Option<Notice>,
-    /// Whether the notice of the current block could be posted nowhere.
-    pub notice_failed: bool,
-    /// How many notices were intended; makes their keys unique.
-    pub notices: u32,
+    /// What the host has to say about the run, in the order it came up.
+    pub announcements: Vec<Announcement>,
+    /// Channels that the run archived.
+    pub archived: BTreeSet<String>,
+    /// Channels that the run made and cannot use now: what happened, and the number of the announcement that says so.
+    pub lost: BTreeMap<String, (Loss, u32)>,
+    /// Channels that a cancelled run could not archive, and why.
+    pub kept: BTreeMap<String, String>,
+    /// The key of the post that is pinned.
+    pub pinned: Option<String>,
+    /// The search for the next free number.
+    pub renumbering: Option<Renumbering>,
     /// Transitions since a person last decided one.
     pub automatic_transitions: u32,
     /// How often the trigger matched again.
@@ -238,9 +238,12 @@ impl Run {
             posts: Vec::new(),
             removed: Vec::new(),
             last_actor: None,
-            notice: None,
-            notice_failed: false,
-            notices: 0,
+            announcements: Vec::new(),
+            archived: BTreeSet::new(),
+            lost: BTreeMap::new(),
+            kept: BTreeMap::new(),
+            pinned: None,
+            renumbering: None,
             automatic_transitions: 0,
             repeats: Repeats::default(),
         })
@@ -277,10 +280,68 @@ impl Run {
         self.visits.last().filter(|visit| visit.left_ms.is_none()).and_then(|visit| visit.leaving.as_ref())
     }
 
-    /// The room, once somebody is in it who could read what is posted there.
+    /// The room, once somebody is in it who could read what is posted there, and while it can be posted to.
     #[must_use]
     pub fn peopled_room(&self) -> Option<&Channel> {
-        self.room.as_ref().filter(|room| self.peopled.contains(&room.id))
+        self.room.as_ref().filter(|room| self.peopled.contains(&room.id) && self.can_post_to(&room.id))
+    }
+
+    /// Whether nothing is known that keeps posts from being written or changed there.
+    #[must_use]
+    pub fn can_post_to(&self, channel_id: &str) -> bool {
+        !self.archived.contains(channel_id) && !self.lost.contains_key(channel_id)
+    }
+
+    /// The last choice of a field.
+    #[must_use]
+    pub fn choice(&self, action: &str, field: &str) -> Option<&Choice> {
+        self.choices.get(&(action.to_owned(), field.to_owned()))?.last()
+    }
+
+    /// The block that stops the run now, among the announcements: its number.
+    #[must_use]
+    pub fn current_block(&self) -> Option<u32> {
+        let blocks = |known: &Announcement| known.is_open_block();
+        let at = self.announcements.iter().rposition(blocks)?;
+        u32::try_from(at).ok()
+    }
+
+    /// The announcement that a key belongs to, with its number.
+    #[must_use]
+    pub fn announcement(&self, key: &str) -> Option<(u32, &Announcement)> {
+        let n: u32 = key.strip_prefix(&self.announcement_key_head())?.parse().ok()?;
+        Some((n, self.announcements.get(n as usize)?))
+    }
+
+    /// The key of the `n`-th announcement's post.
+    #[must_use]
+    pub fn announcement_key(&self, n: u32) -> String {
+        format!("{}{n}", self.announcement_key_head())
+    }
+
+    fn announcement_key_head(&self) -> String {
+        format!("{}/announcement/", self.id)
+    }
+
+    /// The first channel that a cancelled run made and has still to archive.
+    #[must_use]
+    pub fn room_to_close(&self) -> Option<&Channel> {
+        let is_left = |channel: &&Channel| {
+            self.can_post_to(&channel.id) && !self.kept.contains_key(&channel.id)
+        };
+        match &self.status {
+            Status::Cancelled(cancelled) if !cancelled.keep_room => self.channels.iter().find(is_left),
+            _ => None,
+        }
+    }
+
+    /// Whether the run has ended and nothing is left to do for it.
+    #[must_use]
+    pub fn has_settled(&self) -> bool {
+        self.has_ended()
+            && self.posts.iter().all(|post| self.removed.contains(&post.key))
+            && self.announcements.iter().all(Announcement::has_settled)
+            && self.room_to_close().is_none()
     }
 
     /// Whether the run has ended, well or cancelled.
@@ -302,6 +363,14 @@ impl Run {
     #[must_use]
     pub fn post(&self, key: &str) -> Option<&ControlPost> {
         self.posts.iter().find(|post| post.key == key)
+    }
+
+    /// The post that is to be pinned: the newest one that people can use, in a channel that the run made. Nobody's channel is
+    /// filled with pins of incidents.
+    #[must_use]
+    pub fn post_to_pin(&self) -> Option<&ControlPost> {
+        let is_own = |id: &str| self.channels.iter().any(|channel| channel.id == id) && self.can_post_to(id);
+        self.posts.iter().rev().find(|post| self.is_live(post) && is_own(&post.channel_id))
     }
 
     /// Whether the current visit offers a transition that somebody could press.

@@ -74,6 +74,8 @@ pub struct Channel {
     pub creator_id: String,
     /// When it was made, in ms since 1970.
     pub create_at: i64,
+    /// When the last post was written that counts as one, in ms since 1970; 0: none.
+    pub last_post_at: i64,
     /// When it was archived, in ms since 1970; 0: it is not.
     pub delete_at: i64,
 }

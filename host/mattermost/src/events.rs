@@ -27,7 +27,8 @@ pub enum StreamEvent {
         /// Which.
         channel_id: String,
     },
-    /// Somebody made a channel that the bot may see.
+    /// A channel was made. As far as recorded, servers tell it only to who made it: those of other people are found by
+    /// [`crate::Client::public_channels`].
     ChannelCreated {
         /// Which.
         channel_id: String,
@@ -110,6 +111,20 @@ pub(crate) enum Event {
     /// A post that cannot be read, and why.
     Unreadable(String),
     Other,
+}
+
+/// Reads a frame of an event stream by itself, as for a recording. `None`: it is nothing that a stream yields. The bot's id is needed to
+/// know what happened to the bot.
+///
+/// # Errors
+/// Why the text is no frame, or its post cannot be read. A stream skips it.
+pub fn read_frame(text: &str, bot_id: Option<&str>) -> Result<Option<StreamEvent>, String> {
+    match Frame::parse(text, bot_id)? {
+        Frame::Event { event: Event::Posted(posted), .. } => Ok(Some(StreamEvent::Posted(posted))),
+        Frame::Event { event: Event::Channel(event), .. } => Ok(Some(event)),
+        Frame::Event { event: Event::Unreadable(reason), .. } => Err(reason),
+        Frame::Event { event: Event::Hello { .. } | Event::Other, .. } | Frame::Reply => Ok(None),
+    }
 }
 
 #[derive(Deserialize)]
@@ -206,6 +221,20 @@ mod tests {
                 "{data}: {frame:?}"
             );
         }
+    }
+
+    #[test]
+    fn a_frame_can_be_read_by_itself() {
+        let read = |event: &str, data: &str| {
+            let text = format!(r#"{{"event": "{event}", "seq": 1, "data": {data}, "broadcast": {{}}}}"#);
+            read_frame(&text, Some("bot"))
+        };
+        let left = StreamEvent::TeamLeft { team_id: "t".into() };
+        assert_eq!(read("leave_team", r#"{"user_id": "bot", "team_id": "t"}"#), Ok(Some(left)));
+        assert!(matches!(read("posted", r#"{"post": "{\"id\": \"p\"}"}"#), Ok(Some(StreamEvent::Posted(_)))));
+        assert_eq!(read("hello", r#"{"connection_id": "a"}"#), Ok(None));
+        assert_eq!(read_frame(r#"{"seq_reply": 1}"#, None), Ok(None));
+        assert!(read("posted", "{}").is_err() && read_frame("{}", None).is_err());
     }
 
     #[test]

@@ -134,7 +134,12 @@ impl Keeper {
             tracing::error!(%reason, "the event stream is not connected, since the token is refused");
             self.yield_event(StreamEvent::Refused { reason }).await?;
         }
-        self.unless_unread(self.client.credentials().worth_trying()).await
+        let wait = async {
+            self.client.credentials().worth_trying().await;
+            // However often somebody replaces the token or allows a probe.
+            tokio::time::sleep(self.options.backoff_min).await;
+        };
+        self.unless_unread(wait).await
     }
 
     async fn unless_unread(&self, wait: impl Future<Output = ()>) -> Result<(), End> {
@@ -174,7 +179,7 @@ impl Keeper {
         }
     }
 
-    async fn open(&mut self, pass: Pass) -> Result<Connection, End> {
+    async fn open(&self, pass: Pass) -> Result<Connection, End> {
         let lost = |reason: String| End::Lost(format!("cannot connect to the event stream: {reason}"));
         let query = match &self.resume {
             Some(resume) => vec![
@@ -193,15 +198,19 @@ impl Keeper {
         let config = WebSocketConfig::default().max_message_size(bytes_max).max_frame_size(bytes_max);
         let connecting = tokio_tungstenite::connect_async_with_config(request, Some(config), true);
         let connected = tokio::time::timeout(self.options.greeting_max, connecting).await;
-        let (socket, _) = connected
-            .map_err(|_| lost(format!("no answer within {:?}", self.options.greeting_max)))?
-            .map_err(|error| match &error {
-                SocketError::Http(response) if response.status().as_u16() == 401 => {
-                    self.client.credentials().mark_refused(&pass);
-                    End::Refused { token: pass.token.clone(), reason: TOKEN_REFUSED.into() }
-                }
-                _ => lost(error.to_string()),
-            })?;
+        let connected =
+            connected.map_err(|_| lost(format!("no answer within {:?}", self.options.greeting_max)))?;
+        let socket = match connected {
+            Ok((socket, _)) => socket,
+            // It may as well be a proxy that does not let WebSockets through.
+            Err(SocketError::Http(response)) if response.status().as_u16() == 401 => {
+                let reason =
+                    "cannot connect to the event stream: it is refused (401), but not for the token as far as calls tell"
+                        .to_owned();
+                return Err(self.ask_why(&pass, reason).await);
+            }
+            Err(error) => return Err(lost(error.to_string())),
+        };
         let now = Instant::now();
         Ok(Connection {
             socket,
@@ -257,11 +266,17 @@ impl Keeper {
         }
     }
 
-    /// A server that resumes a stream in which nothing happened says nothing at all.
+    /// A server that resumes a stream in which nothing happened says nothing at all; nor does one that waits for a better token. A call
+    /// tells them apart.
     async fn patience_ended(&mut self, connection: &mut Connection, silence_end: Instant) -> Result<(), End> {
         let is_greeting = connection.greeting.is_some_and(|greeting| greeting < silence_end);
         if is_greeting && self.resume.is_some() {
-            return self.stands(connection, true).await;
+            let silent = "the server neither greets nor resumes".to_owned();
+            return match self.client.me().await {
+                Ok(_) => self.stands(connection, true).await,
+                Err(error) if error.status() == Some(401) => Err(self.ask_why(&connection.pass, silent).await),
+                Err(_) => Err(End::Lost(silent)),
+            };
         }
         let silence = if is_greeting { self.options.greeting_max } else { self.options.silence_max };
         Err(End::Lost(format!("the server has said nothing for {silence:?}")))
@@ -339,7 +354,8 @@ impl Keeper {
         self.sender.send(event).await.map_err(|_| End::Unread)
     }
 
-    async fn ask_why(&mut self, pass: &Pass, reason: String) -> End {
+    /// Only a call tells whether the token is what the server does not like.
+    async fn ask_why(&self, pass: &Pass, reason: String) -> End {
         match self.client.me().await {
             Err(error) if error.status() == Some(401) => {
                 End::Refused { token: pass.token.clone(), reason: error.to_string() }

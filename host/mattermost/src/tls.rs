@@ -2,7 +2,7 @@
 
 /// Makes *ring* the process's provider, unless another part of the program chose one before. Both the HTTP client and the
 /// WebSocket look for it.
-pub(crate) fn install_provider() {
+pub fn install_provider() {
     // An error means that there is one already, which is as good.
     drop(rustls::crypto::ring::default_provider().install_default());
 }

@@ -40,6 +40,11 @@ pub(crate) fn check(call: &Call) -> Result<(), ActionError> {
     }
 }
 
+/// Whether a post can say this.
+pub(crate) fn fits_message(message: &str) -> bool {
+    message.chars().count() <= MESSAGE_CHARS_MAX
+}
+
 fn channel(draft: &ChannelDraft) -> Result<(), ActionError> {
     text("the channel's name", &draft.name, HANDLE_CHARS_MAX)?;
     text("the channel's display name", &draft.display_name, DISPLAY_NAME_CHARS_MAX)?;

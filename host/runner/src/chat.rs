@@ -2,7 +2,9 @@
 
 use async_trait::async_trait;
 use serde_json::Value;
-use warroom_engine::{Channel, Person};
+use warroom_engine::{Channel, Loss, Person};
+
+use crate::incoming::IncomingPost;
 
 /// How a chat server failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,7 +86,7 @@ pub struct NewChannel {
 }
 
 /// A post as it is to look now.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct RenderedPost {
     /// Markdown.
     pub message: String,
@@ -93,7 +95,7 @@ pub struct RenderedPost {
 }
 
 /// A titled block below a post's message.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Section {
     /// The title.
     pub title: String,
@@ -104,7 +106,7 @@ pub struct Section {
 }
 
 /// A button or a menu.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct RenderedControl {
     /// Unique in the post; letters and digits only.
     pub id: String,
@@ -117,7 +119,7 @@ pub struct RenderedControl {
 }
 
 /// What a control is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum ControlKind {
     /// A button.
     Button,
@@ -152,7 +154,7 @@ pub trait Chat: Send + Sync {
     /// Archives a channel; one that is archived stays so, without an error.
     async fn archive_channel(&self, channel_id: &str) -> Result<(), ChatError>;
 
-    /// People by username or id, in the order asked for; with them, what was nobody.
+    /// People by username, id or group, in the order asked for, each once; with them, what was nobody.
     async fn find_users(&self, names: &[String]) -> Result<(Vec<Person>, Vec<String>), ChatError>;
 
     /// Adds a person to a channel; a member stays one.
@@ -174,8 +176,26 @@ pub trait Chat: Send + Sync {
         since_ms: u64,
     ) -> Result<Option<String>, ChatError>;
 
+    /// Whether a post is the bot's own, stands in the channel and carries the stamp.
+    async fn has_stamp(&self, post_id: &str, channel_id: &str, stamp: &str) -> Result<bool, ChatError>;
+
     /// Rewrites a post of the bot.
     async fn update_post(&self, post_id: &str, stamp: &str, post: &RenderedPost) -> Result<(), ChatError>;
+
+    /// Whether the post looks like this now.
+    async fn shows_post(&self, post_id: &str, stamp: &str, post: &RenderedPost) -> Result<bool, ChatError>;
+
+    /// Pins a post to its channel, or takes the pin away; what is so already stays so.
+    async fn pin_post(&self, post_id: &str, is_pinned: bool) -> Result<(), ChatError>;
+
+    /// A post as it is now, as triggers see it; none when it is deleted.
+    async fn read_post(&self, post_id: &str) -> Result<Option<IncomingPost>, ChatError>;
+
+    /// What keeps the bot from using the channels, in their order; none: nothing.
+    async fn losses(&self, channels: &[Channel]) -> Result<Vec<Option<Loss>>, ChatError>;
+
+    /// Whether a group of this name, of the configuration or of the server, has the person.
+    async fn is_in_group(&self, group: &str, person: &Person) -> Result<bool, ChatError>;
 
     /// Whether the person is a system administrator.
     async fn is_administrator(&self, user_id: &str) -> Result<bool, ChatError>;

@@ -82,9 +82,17 @@ pub(crate) enum Control {
     Field(usize),
     Transition(usize),
     Retry,
+    Renumber,
+    Repin,
     Skip,
     Cancel,
+    /// Starts an incident for a held post.
+    Start(usize),
 }
+
+/// What is done about a block.
+const REMEDIES: [Control; 5] =
+    [Control::Retry, Control::Renumber, Control::Repin, Control::Skip, Control::Cancel];
 
 impl Control {
     /// The control's id: letters and digits only, since the server answers 404 for anything else.
@@ -93,14 +101,17 @@ impl Control {
             Control::Field(index) => format!("field{index}"),
             Control::Transition(index) => format!("transition{index}"),
             Control::Retry => "retry".to_owned(),
+            Control::Renumber => "renumber".to_owned(),
+            Control::Repin => "repin".to_owned(),
             Control::Skip => "skip".to_owned(),
             Control::Cancel => "cancel".to_owned(),
+            Control::Start(at) => format!("start{at}"),
         }
     }
 
-    /// Whether it stands in the notice of a failure.
-    pub(crate) fn is_of_notice(self) -> bool {
-        matches!(self, Control::Retry | Control::Skip | Control::Cancel)
+    /// Whether it decides what becomes of a run that cannot go on.
+    pub(crate) fn is_remedy(self) -> bool {
+        REMEDIES.contains(&self)
     }
 
     fn parse(id: &str) -> Option<Control> {
@@ -110,7 +121,10 @@ impl Control {
         if let Some(index) = id.strip_prefix("transition") {
             return index.parse().ok().map(Control::Transition);
         }
-        [Control::Retry, Control::Skip, Control::Cancel].into_iter().find(|control| control.id() == id)
+        if let Some(at) = id.strip_prefix("start") {
+            return at.parse().ok().map(Control::Start);
+        }
+        REMEDIES.into_iter().find(|control| control.id() == id)
     }
 }
 

@@ -4,7 +4,7 @@ use crate::chat::Chat;
 use crate::clock::Clock;
 use crate::components::Components;
 use crate::controls::Key;
-use crate::floods::Floods;
+use crate::held::Floods;
 use crate::journal::Journal;
 use crate::ledger::Ledger;
 use crate::options::Options;
@@ -25,7 +25,7 @@ pub(crate) struct Core {
     pub(crate) options: Options,
     /// Whether the last write to the journal failed.
     pub(crate) journal_failing: AtomicBool,
-    /// What `start_limit` holds back.
+    /// What is held back.
     pub(crate) floods: Floods,
     /// The runs that are driven, by id.
     pub(crate) open: Mutex<BTreeMap<String, OpenRun>>,

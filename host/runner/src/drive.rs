@@ -1,15 +1,17 @@
 //! Drives one open run: asks the engine what is next, does it, until nothing is left to do.
 
+use crate::announcements;
+use crate::canvas::{self, PaintError};
+use crate::chat::ChatError;
 use crate::core::Core;
 use crate::execution;
 use crate::journal::JournalError;
 use crate::ledger::{Ledger, LedgerError};
-use crate::notices;
-use crate::rendering;
-use crate::repeats;
+use futures_util::FutureExt as _;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use warroom_engine::{ControlPost, Fact, Failure, FailureKind, Next, next};
+use warroom_engine::{Channel, ControlPost, Fact, Failure, FailureKind, Next, next};
 
 /// What the driving task does after one turn.
 enum Pace {
@@ -26,8 +28,27 @@ enum Pace {
 /// How long the task waits before it turns to a failing journal again.
 const JOURNAL_PAUSE_MS: u64 = 2_000;
 
+/// How often a run is driven on after a defect of this program stopped it.
+const PANICS_MAX: u32 = 3;
+
+/// Drives the run until it ends. A defect of this program blocks the run, where people see it, and harms no other.
+pub(crate) async fn drive(core: &Core, ledger: &Arc<Ledger>) {
+    for _ in 0..PANICS_MAX {
+        // What a panic left half done is read anew from the journal.
+        let driven = AssertUnwindSafe(drive_on(core, Arc::clone(ledger))).catch_unwind().await;
+        if driven.is_ok() {
+            return;
+        }
+        tracing::error!(run = %ledger.id, "a defect of this program stopped the run; please report it with the log");
+        ledger.distrust().await;
+        let message = "a defect of this program stopped it here; the log has the details. Retry, skip or cancel";
+        block(core, ledger, Failure { kind: FailureKind::Failed, message: message.to_owned() }).await;
+    }
+    tracing::error!(run = %ledger.id, "the run is left alone until the next start");
+}
+
 /// Drives the run until it ends. Survives a failing journal by asking it again, for as long as it takes.
-pub(crate) async fn drive(core: &Core, ledger: Arc<Ledger>) {
+async fn drive_on(core: &Core, ledger: Arc<Ledger>) {
     loop {
         match turn(core, &ledger).await {
             Ok(Pace::Again) => core.journal_failing.store(false, Ordering::Relaxed),
@@ -54,7 +75,10 @@ async fn refused(core: &Core, ledger: &Ledger, reason: String) {
     let message = format!(
         "what happened could not be written down: {reason}. Make it smaller in the workflow, or cancel"
     );
-    let failure = Failure { kind: FailureKind::Limit, message };
+    block(core, ledger, Failure { kind: FailureKind::Limit, message }).await;
+}
+
+async fn block(core: &Core, ledger: &Ledger, failure: Failure) {
     let blocked = async {
         let mut open = ledger.open().await?;
         let fact = match open.run().current.as_ref().map(|current| current.key.clone()) {
@@ -71,10 +95,10 @@ async fn refused(core: &Core, ledger: &Ledger, reason: String) {
 async fn turn(core: &Core, ledger: &Arc<Ledger>) -> Result<Pace, LedgerError> {
     // Deciding and journalling happen under one lock, so that a click cannot come between.
     let mut open = ledger.open().await?;
-    match next(&ledger.workflow, open.run()) {
+    match next(&ledger.workflow(), open.run()) {
         Next::Record(facts) => open.append(facts, Vec::new()).await.map(|()| Pace::Again),
         Next::Act(act) => {
-            let fact = execution::begin(core, &ledger.workflow, open.run(), *act);
+            let fact = execution::begin(core, &ledger.workflow(), open.run(), *act);
             let begun = matches!(fact, Fact::ActionStarted { .. });
             open.append(vec![fact], Vec::new()).await?;
             drop(open);
@@ -85,24 +109,34 @@ async fn turn(core: &Core, ledger: &Arc<Ledger>) -> Result<Pace, LedgerError> {
         }
         Next::Resume { not_before_ms } => {
             drop(open);
-            match not_before_ms.filter(|at_ms| *at_ms > core.clock.now_ms()) {
+            // Who pressed a control of a post tells that it was written: its writer need not wait any longer.
+            let is_due = |at_ms: &u64| *at_ms <= core.clock.now_ms() || ledger.has_hints();
+            match not_before_ms.filter(|at_ms| !is_due(at_ms)) {
                 Some(at_ms) => Ok(Pace::Until(at_ms)),
                 None => execution::execute(core, ledger).await.map(|()| Pace::Again),
             }
         }
+        Next::TakeNumber => open.renumber().await.map(|()| Pace::Again),
         Next::RemoveControls(post) => {
-            let rendered = rendering::control_post(&core.key, open.run(), &post);
             drop(open);
-            remove_controls(core, ledger, &post, &rendered).await
+            remove_controls(core, ledger, &post).await
         }
-        Next::PostNotice => {
+        Next::Announce(n) => {
             drop(open);
-            notices::post(core, ledger).await.map(|()| Pace::Again)
-        }
-        Next::TellRepeats => {
-            drop(open);
-            let wait_ms = repeats::tell(core, ledger).await?;
+            let wait_ms = announcements::post(core, ledger, n).await?;
             Ok(wait_ms.map_or(Pace::Again, |wait_ms| Pace::Until(core.clock.now_ms() + wait_ms)))
+        }
+        Next::Pin(post) => {
+            drop(open);
+            pin(core, ledger, &post, true).await
+        }
+        Next::Unpin(post) => {
+            drop(open);
+            pin(core, ledger, &post, false).await
+        }
+        Next::CloseRoom(room) => {
+            drop(open);
+            close_room(core, ledger, &room).await
         }
         Next::Wait | Next::Blocked => Ok(Pace::Idle),
         Next::Done => Ok(Pace::Over),
@@ -111,24 +145,68 @@ async fn turn(core: &Core, ledger: &Arc<Ledger>) -> Result<Pace, LedgerError> {
 
 /// Rewriting a post can be repeated without harm, so it needs no intent. It is tried as long as an action is; then the run goes
 /// on, since clicks are checked anyway.
-async fn remove_controls(
-    core: &Core,
-    ledger: &Ledger,
-    post: &ControlPost,
-    rendered: &crate::RenderedPost,
-) -> Result<Pace, LedgerError> {
-    let stamp = core.key.stamp(&post.key);
-    let (mut tries, mut waits) = (0, 0);
-    while let Err(error) = core.chat.update_post(&post.post_id, &stamp, rendered).await {
-        tries += u32::from(error.spends_try());
-        tracing::warn!(run = %ledger.id, post = %post.post_id, "controls cannot be taken away: {error}");
-        if !error.is_temporary() || tries >= core.options.retry_tries_max {
-            break;
+async fn remove_controls(core: &Core, ledger: &Ledger, post: &ControlPost) -> Result<Pace, LedgerError> {
+    let painted = tried(core, ledger, &post.key, || async {
+        match canvas::paint_now(core, ledger, &post.key).await {
+            Ok(()) => Ok(Ok(())),
+            Err(PaintError::Chat(error)) => Err(error),
+            Err(PaintError::Ledger(error)) => Ok(Err(error)),
         }
-        let wait_ms = core.options.wait_ms(waits, &post.key).max(error.retry_after_ms.unwrap_or(0));
-        core.clock.sleep_until(core.clock.now_ms() + wait_ms).await;
-        waits += 1;
+    });
+    match painted.await {
+        Ok(outcome) => outcome?,
+        Err(error) => tracing::warn!(run = %ledger.id, post = %post.post_id, "controls stay: {error}"),
     }
     let removed = Fact::ControlsRemoved { post: post.key.clone() };
     ledger.append(vec![removed], Vec::new()).await.map(|()| Pace::Again)
+}
+
+/// A pin is a help and no more: one that cannot be set or taken away is let be.
+async fn pin(core: &Core, ledger: &Ledger, post: &ControlPost, on: bool) -> Result<Pace, LedgerError> {
+    if let Err(error) = core.chat.pin_post(&post.post_id, on).await {
+        tracing::info!(run = %ledger.id, post = %post.post_id, "the pin of a post stays as it is: {error}");
+    }
+    let post = post.key.clone();
+    let fact = if on { Fact::Pinned { post } } else { Fact::Unpinned { post } };
+    ledger.append(vec![fact], Vec::new()).await.map(|()| Pace::Again)
+}
+
+/// Archives a room of a cancelled run; what is archived already is fine.
+async fn close_room(core: &Core, ledger: &Ledger, room: &Channel) -> Result<Pace, LedgerError> {
+    let channel_id = room.id.clone();
+    let fact = match tried(core, ledger, &room.id, || core.chat.archive_channel(&room.id)).await {
+        Ok(()) => Fact::ChannelArchived { channel_id },
+        Err(error) => {
+            tracing::warn!(run = %ledger.id, channel = %room.name, "a cancelled run's room stays: {error}");
+            Fact::ChannelKept { channel_id, reason: error.message }
+        }
+    };
+    ledger.append(vec![fact], Vec::new()).await.map(|()| Pace::Again)
+}
+
+/// Tries something that can be repeated without harm as long as an action is tried.
+async fn tried<T, F>(
+    core: &Core,
+    ledger: &Ledger,
+    key: &str,
+    attempt: impl Fn() -> F,
+) -> Result<T, ChatError>
+where
+    F: Future<Output = Result<T, ChatError>> + Send,
+{
+    let (mut tries, mut waits) = (0, 0);
+    loop {
+        let error = match attempt().await {
+            Ok(done) => return Ok(done),
+            Err(error) => error,
+        };
+        tries += u32::from(error.spends_try());
+        if !error.is_temporary() || tries >= core.options.retry_tries_max {
+            return Err(error);
+        }
+        tracing::warn!(run = %ledger.id, "tried again: {error}");
+        let wait_ms = core.options.wait_ms(waits, key).max(error.retry_after_ms.unwrap_or(0));
+        core.clock.sleep_until(core.clock.now_ms() + wait_ms).await;
+        waits += 1;
+    }
 }

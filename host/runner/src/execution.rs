@@ -95,13 +95,14 @@ pub(crate) async fn execute(core: &Core, ledger: &Arc<Ledger>) -> Result<(), Led
         }
         Err(message) => {
             let failure = Failure { kind: FailureKind::NotFound, message };
-            vec![failed(&ledger.workflow, &run, &current.key, failure)]
+            vec![failed(&ledger.workflow(), &run, &current.key, failure)]
         }
     };
     let mut open = ledger.open().await?;
     // Cancelled while it ran: what it did is in the journal, what it concluded is not wanted any more.
     if open.run().current.as_ref().is_some_and(|now| now.key == current.key) {
         open.append(facts, Vec::new()).await?;
+        ledger.forget_hints();
     }
     Ok(())
 }
@@ -128,6 +129,7 @@ fn host_calls(
         chat: Arc::clone(&core.chat),
         clock: Arc::clone(&core.clock),
         key: core.key.clone(),
+        groups: Arc::clone(&core.options.groups),
         action: current.key.clone(),
         permit,
         trace,
@@ -145,7 +147,7 @@ async fn conclude(
 ) -> Result<Vec<Fact>, LedgerError> {
     let run = ledger.run().await?;
     let failed =
-        |kind, message| vec![failed(&ledger.workflow, &run, &current.key, Failure { kind, message })];
+        |kind, message| vec![failed(&ledger.workflow(), &run, &current.key, Failure { kind, message })];
     match trace.interruption {
         Some(Interruption::Journal(error)) => return Err(error),
         Some(Interruption::Diverged { n, journalled, function }) => {
@@ -161,12 +163,15 @@ async fn conclude(
         None => {}
     }
     Ok(match result {
-        Ok(Execution { outcome: Ok(outcome), .. }) => match accept(&ledger.workflow, &current.key, outcome) {
+        Ok(Execution { outcome: Ok(outcome), .. }) => match accept(&ledger.workflow(), &current.key, outcome) {
             Ok(facts) => facts,
             Err(message) => failed(FailureKind::InvalidInput, message),
         },
         // Run again it would read the same answers from the journal and say the same: only a person's retry asks anew.
-        Ok(Execution { outcome: Err(error), .. }) => failed(kind(&error), error.message),
+        Ok(Execution { outcome: Err(error), .. }) => {
+            let kind = if trace.name_taken { FailureKind::NameTaken } else { kind(&error) };
+            failed(kind, error.message)
+        }
         // The deadline passed while a call was out: the other side was slow, not the guest.
         Err(RunError::Deadline { .. }) if trace.in_call => {
             deferred(core, ledger, &run, current, "the chat server was slow to answer".to_owned(), None, true)
@@ -231,7 +236,8 @@ fn deferred(
     spends_try: bool,
 ) -> Vec<Fact> {
     let options = &core.options;
-    let retry = ledger.workflow.action(&current.key.name).and_then(|action| action.retry);
+    let workflow = ledger.workflow();
+    let retry = workflow.action(&current.key.name).and_then(|action| action.retry);
     let tries_max = retry.map_or(options.retry_tries_max, |retry| retry.tries);
     let period_ms = retry.map_or(options.retry_period_ms, |retry| u64::from(retry.minutes) * 60_000);
     let tries = current.tries_spent + u32::from(spends_try);
@@ -240,7 +246,7 @@ fn deferred(
     if spends_try && (tries >= tries_max || trying_ms >= period_ms) {
         let message = format!("{reason} (given up after {tries} tries in {} s)", trying_ms / 1000);
         return vec![failed(
-            &ledger.workflow,
+            &ledger.workflow(),
             run,
             &current.key,
             Failure { kind: FailureKind::Unavailable, message },

@@ -16,6 +16,7 @@ use crate::clock::{Clock, earliest};
 use crate::components::{Permit, channel, user};
 use crate::controls::Key;
 use crate::declared::Declared;
+use crate::groups::Groups;
 use crate::journal::{Claim, JournalError};
 use crate::ledger::{Ledger, LedgerError};
 use crate::mentions;
@@ -47,6 +48,8 @@ pub(crate) struct Trace {
     pub(crate) interruption: Option<Interruption>,
     /// Whether a call was under way when the guest was stopped.
     pub(crate) in_call: bool,
+    /// Whether the last call was refused since the name of a channel is taken.
+    pub(crate) name_taken: bool,
 }
 
 /// How many members are added at the same time.
@@ -57,6 +60,7 @@ pub(crate) struct HostCalls {
     pub(crate) chat: Arc<dyn Chat>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) key: Key,
+    pub(crate) groups: Arc<Groups>,
     pub(crate) action: ActionKey,
     pub(crate) permit: Permit,
     pub(crate) trace: Arc<Mutex<Trace>>,
@@ -120,6 +124,10 @@ impl Host for HostCalls {
         let answer = self.answer(&call).await;
         let mut trace = self.trace.lock().unwrap_or_else(PoisonError::into_inner);
         trace.in_call = false;
+        trace.name_taken = matches!(
+            (&call, &answer),
+            (Call::CreateChannel(_), Err(Trouble::Shown(error))) if error.kind == ErrorKind::Conflict
+        );
         match answer {
             Ok(answer) => Ok(answer),
             Err(Trouble::Shown(error)) => Err(CallFailure::Error(error)),
@@ -243,7 +251,8 @@ impl HostCalls {
                 self.require_channel(run, channel_id, false)?;
                 self.intend(intent, intended, Vec::new()).await?;
                 self.chat.archive_channel(channel_id).await?;
-                Ok((Answer::Done, Vec::new()))
+                let archived = Fact::ChannelArchived { channel_id: channel_id.clone() };
+                Ok((Answer::Done, vec![archived]))
             }
             Call::FindUsers { names } => {
                 let (found, unknown) = self.chat.find_users(names).await?;
@@ -365,11 +374,15 @@ impl HostCalls {
         };
         self.intend(intent, intended, Vec::new()).await?;
         let rendered = rendering::control_post(&self.key, run, &post);
-        post.post_id = if intended {
-            find_or_create_post(self.chat.as_ref(), channel_id, &stamp, self.began_ms(run), &rendered).await?
-        } else {
-            self.chat.create_post(channel_id, &stamp, &rendered).await?
+        post.post_id = match self.ledger.hinted(&post.key) {
+            Some(post_id) if intended => post_id,
+            _ if intended => {
+                let since_ms = self.began_ms(run);
+                find_or_create_post(self.chat.as_ref(), channel_id, &stamp, since_ms, &rendered).await?
+            }
+            _ => self.chat.create_post(channel_id, &stamp, &rendered).await?,
         };
+        self.ledger.canvas.written(&post.key, &rendered);
         let answer = Answer::Post(PostRef { id: post.post_id.clone(), channel_id: channel_id.to_owned() });
         let has_controls = !post.controls.fields.is_empty() || !post.controls.transitions.is_empty();
         Ok((answer, if has_controls { vec![Fact::ControlsPosted { post }] } else { Vec::new() }))
@@ -383,7 +396,12 @@ impl HostCalls {
 
     /// The text as this component may say it.
     fn spoken(&self, text: &str) -> String {
-        if self.permit.mentions { text.to_owned() } else { mentions::quiet(text) }
+        if !self.permit.mentions {
+            return self.groups.quiet(&mentions::quiet(text));
+        }
+        let spelled_out = self.groups.spelled_out(text);
+        // What would be too long for the server is said as it was written.
+        if bounds::fits_message(&spelled_out) { spelled_out } else { text.to_owned() }
     }
 
     fn controls(&self, draft: &PostDraft) -> Result<engine::Controls, Trouble> {
@@ -395,7 +413,7 @@ impl HostCalls {
                 transitions: Vec::new(),
             });
         };
-        let declared = Declared::by(&self.ledger.workflow, &self.action.name);
+        let declared = Declared::by(&self.ledger.workflow(), &self.action.name);
         if let Some(offer) = controls.transitions.iter().find(|offer| !declared.steps.contains(&offer.to)) {
             let message = format!(
                 "the transition `{}` leads to `{}`, which no parameter that names a step names; mend the component",

@@ -29,10 +29,17 @@ pub struct NewRun {
     pub at_ms: u64,
     /// While a run of the workflow with this key is open, no other one starts.
     pub key: Option<String>,
-    /// The most starts of the workflow within [`NewRun::limit_period_ms`].
+    /// How many runs of the workflow may start within a time; none: any number.
+    pub limit: Option<Limit>,
+}
+
+/// How many runs may start within a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limit {
+    /// The most starts.
     pub starts_max: u32,
-    /// The time in which starts are counted, in milliseconds.
-    pub limit_period_ms: u64,
+    /// The time in which they are counted, in milliseconds.
+    pub period_ms: u64,
 }
 
 /// What became of a start.
@@ -109,6 +116,9 @@ pub trait Journal: Send + Sync {
         first: Box<dyn FnOnce(u64) -> Vec<Record> + Send>,
     ) -> Result<StartOutcome, JournalError>;
 
+    /// Whether the post started a run of the workflow, or was taken into one.
+    async fn has_taken(&self, workflow: &str, post_id: &str) -> Result<bool, JournalError>;
+
     /// Appends records to a run that has exactly `expected` ones, all or none, together with the claims.
     async fn append(
         &self,
@@ -119,11 +129,45 @@ pub trait Journal: Send + Sync {
         claims: Vec<Claim>,
     ) -> Result<(), JournalError>;
 
+    /// Gives a run that has exactly `expected` records the workflow's next number, at least `number_start`, together with the
+    /// records that `first` makes of it.
+    async fn renumber(
+        &self,
+        run: &str,
+        expected: u64,
+        number_start: u64,
+        first: Box<dyn FnOnce(u64) -> Vec<Record> + Send>,
+    ) -> Result<u64, JournalError>;
+
     /// All records of a run, in order; none for a run that does not exist.
     async fn records(&self, run: &str) -> Result<Vec<Record>, JournalError>;
 
     /// The ids of all runs that have not ended.
     async fn open_runs(&self) -> Result<Vec<String>, JournalError>;
+
+    /// The id of the workflow's run with this number.
+    async fn run_by_number(&self, workflow: &str, number: u64) -> Result<Option<String>, JournalError>;
+
+    /// The ids of the newest runs, newest first.
+    async fn newest_runs(&self, limit: u32) -> Result<Vec<String>, JournalError>;
+
+    /// Something that is kept as a whole, with its revision, which counts from 1.
+    async fn document(&self, kind: &str, id: &str) -> Result<Option<(u64, Vec<u8>)>, JournalError>;
+
+    /// The ids of the documents of a kind, at most so many.
+    async fn document_ids(&self, kind: &str, limit: u32) -> Result<Vec<String>, JournalError>;
+
+    /// Writes a document whose revision is exactly `expected`, 0 for a new one.
+    async fn put_document(
+        &self,
+        kind: &str,
+        id: &str,
+        expected: u64,
+        body: Vec<u8>,
+    ) -> Result<(), JournalError>;
+
+    /// Forgets a document; one that is not there is fine.
+    async fn delete_document(&self, kind: &str, id: &str) -> Result<(), JournalError>;
 
     /// Keeps bytes under a name, for ever. Storing the same again is fine.
     async fn put_blob(&self, name: &str, bytes: Vec<u8>) -> Result<(), JournalError>;

@@ -34,28 +34,35 @@
 //!   to try again is journalled, and it is run again, its answered calls replayed from the journal.
 //! - A call that was intended and never answered is reconciled, not repeated blindly (see `host_calls`).
 
+mod announcements;
+mod archive;
 mod bounds;
+mod canvas;
 mod chat;
 mod clock;
 mod components;
 mod controls;
 mod core;
+mod decisions;
 mod declared;
 mod drive;
 mod execution;
-mod floods;
+mod groups;
+mod held;
 mod host_calls;
+mod incoming;
 mod journal;
 mod ledger;
 mod mentions;
-mod notices;
 mod options;
 mod reach;
 mod rendering;
 mod repeats;
+mod rooms;
 mod runner;
 mod workflows;
 
+pub use archive::Archive;
 pub use chat::{
     Chat, ChatError, ChatErrorKind, ControlKind, FoundChannel, NewChannel, RenderedControl, RenderedPost,
     Section,
@@ -63,8 +70,11 @@ pub use chat::{
 pub use clock::{Clock, SystemClock};
 pub use components::{Components, LoadError, Origin, Permit, Scope, Source};
 pub use controls::{Key, Press, Reply, Unverified};
-pub use journal::{Claim, Journal, JournalError, NewRun, POST_CLAIM, Record, StartOutcome};
+pub use decisions::{Command, CommandError};
+pub use groups::Groups;
+pub use incoming::IncomingPost;
+pub use journal::{Claim, Journal, JournalError, Limit, NewRun, POST_CLAIM, Record, StartOutcome};
 pub use ledger::LedgerError;
 pub use options::Options;
-pub use runner::{IncomingPost, Runner, RunnerError, Started};
+pub use runner::{Runner, RunnerError, Started};
 pub use workflows::{LoadedFile, Workflows};

@@ -1,5 +1,8 @@
 //! How the runner behaves.
 
+use crate::groups::Groups;
+use std::sync::Arc;
+
 /// How the runner behaves.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -13,8 +16,14 @@ pub struct Options {
     pub retry_wait_max_ms: u64,
     /// How many runs may be open at once.
     pub open_runs_max: usize,
-    /// Who manages all runs, by user id or username; system administrators always do.
+    /// Who manages all runs, by user id, username or group; system administrators always do.
     pub managers: Vec<String>,
+    /// Where operators want to be told what nobody else reads: a channel's id.
+    pub operators_channel_id: Option<String>,
+    /// The groups of the configuration.
+    pub groups: Arc<Groups>,
+    /// A post that is found later than this after it was written starts nothing by itself, in milliseconds.
+    pub catch_up_age_max_ms: u64,
 }
 
 impl Default for Options {
@@ -26,6 +35,9 @@ impl Default for Options {
             retry_wait_max_ms: 60_000,
             open_runs_max: 10_000,
             managers: Vec::new(),
+            operators_channel_id: None,
+            groups: Arc::default(),
+            catch_up_age_max_ms: 60 * 60 * 1000,
         }
     }
 }

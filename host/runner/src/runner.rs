@@ -1,61 +1,27 @@
 //! The runner: starts runs from posts, takes people's clicks, resumes what was open.
 
+use crate::announcements;
+use crate::archive::Archive;
+use crate::canvas;
 use crate::chat::Chat;
 use crate::clock::Clock;
 use crate::components::Components;
-use crate::controls::{Address, Control, Key, Press, Reply, Unverified};
+use crate::controls::Key;
 use crate::core::{Core, OpenRun};
 use crate::drive::drive;
-use crate::floods::{self, Floods};
-use crate::journal::{Journal, JournalError, NewRun, StartOutcome, encode};
+use crate::held::{self, Floods, Reason};
+use crate::incoming::IncomingPost;
+use crate::journal::{Journal, JournalError, Limit, NewRun, StartOutcome, encode};
 use crate::ledger::{Ledger, LedgerError, read};
-use crate::notices;
 use crate::options::Options;
-use crate::rendering;
 use crate::repeats;
 use crate::workflows::{InForce, Workflows, pinned};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
-use warroom_engine::{Channel, Event, Fact, Input, Person, Repeat, Run, Trigger, decide, trigger_data};
-use warroom_workflow::{Author, Match, Message, Workflow, render};
-
-/// A post of the chat, as the runner sees it. The caller leaves out the bot's own, edits, and the system's.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct IncomingPost {
-    /// Its id.
-    pub post_id: String,
-    /// Its text.
-    pub text: String,
-    /// The texts of its attachments, a line each.
-    pub attachments: String,
-    /// Who posted.
-    pub user: Person,
-    /// Whether that is a person.
-    pub author: Author,
-    /// Where.
-    pub channel: Channel,
-    /// The team's handle.
-    pub team_name: String,
-    /// An address that a browser can open.
-    pub permalink: String,
-}
-
-impl IncomingPost {
-    /// The post as triggers see it.
-    fn message(&self) -> Message<'_> {
-        Message {
-            text: &self.text,
-            attachments: &self.attachments,
-            author: self.author,
-            team_name: &self.team_name,
-            channel_name: &self.channel.name,
-            channel_display_name: &self.channel.display_name,
-        }
-    }
-}
+use warroom_engine::{Event, Fact, Repeat, Run, Trigger, trigger_data};
+use warroom_workflow::{Match, StartLimit, Workflow, render};
 
 /// A run that a post started.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,12 +43,6 @@ pub enum RunnerError {
     /// The journal failed.
     #[error(transparent)]
     Journal(#[from] JournalError),
-    /// Too many runs are open.
-    #[error("{open} runs are open, and no more are allowed: end some, or raise `[limits] open_runs_max`")]
-    TooManyOpen {
-        /// How many.
-        open: usize,
-    },
 }
 
 impl RunnerError {
@@ -93,15 +53,27 @@ impl RunnerError {
             RunnerError::Ledger(LedgerError::Journal(error)) | RunnerError::Journal(error) => {
                 !matches!(error, JournalError::Refused(_))
             }
-            RunnerError::Ledger(LedgerError::NotARun(_)) | RunnerError::TooManyOpen { .. } => false,
+            RunnerError::Ledger(LedgerError::NotARun(_)) => false,
         }
     }
+}
+
+/// What became of a post that a workflow listens to.
+pub(crate) enum Outcome {
+    /// It started a run.
+    Started(Started),
+    /// It started that run before, or was folded into it.
+    Known(String),
+    /// It was folded into an open run.
+    Folded,
+    /// As many runs started as are allowed.
+    Limited(StartLimit),
 }
 
 /// Starts, drives and resumes runs.
 #[derive(Clone)]
 pub struct Runner {
-    core: Arc<Core>,
+    pub(crate) core: Arc<Core>,
 }
 
 impl Runner {
@@ -142,20 +114,31 @@ impl Runner {
         for id in self.core.journal.open_runs().await? {
             match self.open_ledger(&id).await {
                 Ok(ledger) => {
-                    // The notice that could be posted nowhere may find its place now.
-                    if ledger.run().await?.notice_failed {
-                        ledger.append(vec![Fact::NoticeRenewed], Vec::new()).await?;
+                    // What could be posted nowhere may find its place now.
+                    if ledger.run().await?.announcements.iter().any(|known| known.failed) {
+                        ledger.append(vec![Fact::AnnouncementsRenewed], Vec::new()).await?;
                     }
                     self.take_up(ledger);
                     resumed.push(id);
                 }
                 Err(reason) => {
-                    notices::tell_stuck(&self.core, &id, &reason).await;
+                    announcements::tell_stuck(&self.core, &id, &reason).await;
                     stuck.push((id, reason));
                 }
             }
         }
+        held::resume(&self.core).await?;
         Ok((resumed, stuck))
+    }
+
+    /// Takes up a run anew, from its journal.
+    pub(crate) async fn reopen(&self, id: &str) -> Result<(), String> {
+        let ledger = self.open_ledger(id).await?;
+        if let Some(old) = self.core.open().remove(id) {
+            old.driver.abort();
+        }
+        self.take_up(ledger);
+        Ok(())
     }
 
     async fn open_ledger(&self, id: &str) -> Result<Arc<Ledger>, String> {
@@ -177,9 +160,11 @@ impl Runner {
         let mut open = self.core.open();
         let (id, driven) = (ledger.id.clone(), Arc::clone(&ledger));
         let task = tokio::spawn(async move {
-            let id = driven.id.clone();
-            drive(&core, driven).await;
-            core.open().remove(&id);
+            let driving = async {
+                drive(&core, &driven).await;
+                core.open().remove(&driven.id);
+            };
+            tokio::join!(driving, canvas::keep(&core, &driven));
         });
         open.insert(id, OpenRun { ledger, driver: task.abort_handle() });
     }
@@ -204,13 +189,18 @@ impl Runner {
         self.core.open().keys().cloned().collect()
     }
 
+    /// Whether the post would start anything, or be folded into an open run.
+    #[must_use]
+    pub fn is_of_interest(&self, post: &IncomingPost) -> bool {
+        !self.core.workflows.matches(&post.message()).is_empty() && !self.is_room(&post.channel.id)
+    }
+
     /// Starts a run of every workflow that the post triggers and has not triggered before. A match whose key an open run has is
-    /// folded into that run; one above the workflow's `start_limit` is held back, and people are told. A post in the room of an
-    /// open run triggers nothing: there people talk about the incident.
+    /// folded into that run; one above the workflow's `start_limit`, or while too many runs are open, is held back, and people are
+    /// told and can start it. A post in the room of an open run triggers nothing: there people talk about the incident.
     ///
     /// # Errors
-    /// When the journal fails, or too many runs are open. What started before that stays started; offering the post
-    /// again starts the rest.
+    /// When the journal fails. What started before that stays started; offering the post again starts the rest.
     pub async fn on_post(&self, post: &IncomingPost) -> Result<Vec<Started>, RunnerError> {
         let mut started = Vec::new();
         let matches = self.core.workflows.matches(&post.message());
@@ -220,11 +210,43 @@ impl Runner {
         for (in_force, found) in matches {
             let open = self.core.open().len();
             if open >= self.core.options.open_runs_max {
-                return Err(RunnerError::TooManyOpen { open });
+                self.hold(post, &in_force.workflow, Reason::TooManyOpen { open }).await?;
+                continue;
             }
-            started.extend(self.start(post, in_force, &found).await?);
+            match self.start(post, &in_force, &found, Some(in_force.workflow.start_limit)).await? {
+                Outcome::Started(run) => started.push(run),
+                Outcome::Limited(StartLimit { starts, minutes }) => {
+                    self.hold(post, &in_force.workflow, Reason::StartLimit { starts, minutes }).await?;
+                }
+                Outcome::Known(_) | Outcome::Folded => {}
+            }
         }
         Ok(started)
+    }
+
+    /// Takes a post that was found late, after nobody listened for a time. One that is young enough is taken as by
+    /// [`Runner::on_post`]; an older one starts nothing: it is held back, and people are told and can start it.
+    ///
+    /// # Errors
+    /// As [`Runner::on_post`].
+    pub async fn on_missed_post(&self, post: &IncomingPost) -> Result<Vec<Started>, RunnerError> {
+        let age_max_ms = self.core.options.catch_up_age_max_ms;
+        if self.core.clock.now_ms().saturating_sub(post.created_ms) <= age_max_ms {
+            return self.on_post(post).await;
+        }
+        for (in_force, _) in self.core.workflows.matches(&post.message()) {
+            let name = in_force.workflow.name.as_str();
+            let is_known = self.core.journal.has_taken(name, &post.post_id).await?
+                || held::has(&self.core, name, &post.post_id).await?;
+            if !is_known && !self.is_room(&post.channel.id) {
+                self.hold(post, &in_force.workflow, Reason::TooOld { minutes: age_max_ms / 60_000 }).await?;
+            }
+        }
+        Ok(Vec::new())
+    }
+
+    async fn hold(&self, post: &IncomingPost, workflow: &Workflow, reason: Reason) -> Result<(), RunnerError> {
+        Ok(held::hold(&self.core, &workflow.name, post, reason).await?)
     }
 
     /// Whether an open run made the channel.
@@ -232,50 +254,29 @@ impl Runner {
         self.core.open().values().any(|open| open.ledger.made(channel_id))
     }
 
-    async fn start(
+    /// Starts a run, unless the post did so before, an open run has its key, or the limit is reached.
+    pub(crate) async fn start(
         &self,
         post: &IncomingPost,
-        in_force: InForce,
+        in_force: &InForce,
         found: &Match,
-    ) -> Result<Option<Started>, RunnerError> {
+        limit: Option<StartLimit>,
+    ) -> Result<Outcome, RunnerError> {
         let core = &self.core;
-        let workflow = in_force.workflow;
-        let trigger = trigger(post, found);
-        let key = key(&workflow, &trigger);
+        let workflow = &in_force.workflow;
+        let trigger = post.trigger(found);
+        let key = key(workflow, &trigger);
         core.journal.put_blob(&in_force.file_digest, in_force.file_text.as_bytes().to_vec()).await?;
         for _ in 0..FOLDS_MAX {
-            let run_id = uuid::Uuid::now_v7().simple().to_string();
-            let at_ms = core.clock.now_ms();
-            let new = NewRun {
-                run_id: run_id.clone(),
-                workflow: workflow.name.to_string(),
-                post_id: post.post_id.clone(),
-                number_start: workflow.instance_number_start,
-                at_ms,
-                key: key.clone(),
-                starts_max: workflow.start_limit.starts,
-                limit_period_ms: u64::from(workflow.start_limit.minutes) * 60_000,
-            };
-            let components = core.components.pin(&workflow);
-            let first = {
-                let (run, workflow) = (run_id.clone(), workflow.name.to_string());
-                let (workflow_digest, trigger) = (in_force.file_digest.clone(), trigger.clone());
-                move |number| Event {
-                    at_ms,
-                    fact: Fact::RunStarted { run, workflow, workflow_digest, components, number, trigger },
-                }
-            };
+            let (new, first) = self.new_run(post, in_force, &trigger, key.clone(), limit);
             // The number is known only inside the transaction; the event is made there, and once more for the fold.
             let encoded = {
                 let first = first.clone();
                 move |number| encode(&first(number)).into_iter().collect()
             };
             match core.journal.start_run(new, Box::new(encoded)).await? {
-                StartOutcome::AlreadyStarted(_) => return Ok(None),
-                StartOutcome::Limited => {
-                    floods::hold_back(core, &workflow, &post.channel.id, &post.permalink);
-                    return Ok(None);
-                }
+                StartOutcome::AlreadyStarted(run_id) => return Ok(Outcome::Known(run_id)),
+                StartOutcome::Limited => return Ok(Outcome::Limited(workflow.start_limit)),
                 StartOutcome::Keyed(run_id) => {
                     let repeat = Repeat {
                         post_id: post.post_id.clone(),
@@ -283,18 +284,53 @@ impl Runner {
                         permalink: post.permalink.clone(),
                     };
                     if repeats::fold(core, &run_id, repeat).await? {
-                        return Ok(None);
+                        return Ok(Outcome::Folded);
                     }
                 }
                 StartOutcome::Started(number) => {
                     let run = Run::start(&first(number)).map_err(LedgerError::from)?;
-                    return Ok(Some(self.begin(run, workflow)));
+                    return Ok(Outcome::Started(self.begin(run, Arc::clone(workflow))));
                 }
             }
         }
         // It was offered to run after run that ended just then; the next repeat starts one.
         tracing::warn!(workflow = %workflow.name, post = %post.permalink, "a repeat could not be folded into any run");
-        Ok(None)
+        Ok(Outcome::Folded)
+    }
+
+    /// A run that is to be started, and its first event once its number is known.
+    fn new_run(
+        &self,
+        post: &IncomingPost,
+        in_force: &InForce,
+        trigger: &Trigger,
+        key: Option<String>,
+        limit: Option<StartLimit>,
+    ) -> (NewRun, impl FnOnce(u64) -> Event + Clone + Send + use<>) {
+        let workflow = &in_force.workflow;
+        let run_id = uuid::Uuid::now_v7().simple().to_string();
+        let at_ms = self.core.clock.now_ms();
+        let limit = limit.map(|limit| Limit {
+            starts_max: limit.starts,
+            period_ms: u64::from(limit.minutes) * 60_000,
+        });
+        let new = NewRun {
+            run_id: run_id.clone(),
+            workflow: workflow.name.to_string(),
+            post_id: post.post_id.clone(),
+            number_start: workflow.instance_number_start,
+            at_ms,
+            key,
+            limit,
+        };
+        let components = self.core.components.pin(workflow);
+        let (run, workflow) = (run_id, workflow.name.to_string());
+        let (workflow_digest, trigger) = (in_force.file_digest.clone(), trigger.clone());
+        let first = move |number| Event {
+            at_ms,
+            fact: Fact::RunStarted { run, workflow, workflow_digest, components, number, trigger },
+        };
+        (new, first)
     }
 
     /// Drives a run that is journalled.
@@ -318,64 +354,23 @@ impl Runner {
         })
     }
 
-    /// Takes a click or a choice: verifies it, decides what it means, journals that, and gives the answer. What follows
-    /// from it is done after the answer, by the task that drives the run.
-    ///
-    /// # Errors
-    /// `Ok(Err(Unverified))` when it was not made by a control of ours, or not by that one; `Err` when the journal fails.
-    pub async fn press(&self, press: &Press) -> Result<Result<Reply, Unverified>, RunnerError> {
-        let Ok(address) = self.core.key.verify(&press.context) else { return Ok(Err(Unverified)) };
-        let Some(ledger) = self.core.ledger(&address.run) else {
-            return Ok(Ok(Reply::Whisper(self.why_not_open(&address.run).await?)));
-        };
-        await_post(&ledger, &address).await?;
-        let mut open = ledger.open().await?;
-        if !knows(open.run(), &address) {
-            let text = "This is just being written down, or was settled before. Press again in a moment.";
-            return Ok(Ok(Reply::Whisper(text.to_owned())));
-        }
-        if !stands_at(open.run(), &address, press) {
-            return Ok(Err(Unverified));
-        }
-        if address.control.is_of_notice() && !self.may_decide(open.run(), press).await {
-            let text =
-                "Here, where everybody reads it, only who started the incident and the managers decide this.";
-            return Ok(Ok(Reply::Whisper(text.to_owned())));
-        }
-        let input = input(&address, press.option.clone());
-        let facts = match decide(&ledger.workflow, open.run(), input, &press.by) {
-            Ok(facts) => facts,
-            Err(refusal) => return Ok(Ok(Reply::Whisper(refusal.to_string()))),
-        };
-        open.append(facts, Vec::new()).await?;
-        let key = &self.core.key;
-        let post = match open.run().post(&address.post) {
-            Some(post) => rendering::control_post(key, open.run(), post),
-            None => rendering::notice(key, open.run(), &address.post),
-        };
-        Ok(Ok(Reply::Update { post, stamp: key.stamp(&address.post) }))
+    /// All runs, open and ended, as the journal has them.
+    #[must_use]
+    pub fn archive(&self) -> Archive {
+        Archive::new(Arc::clone(&self.core.journal))
     }
 
-    /// The members of a room decide about their incident: the server lets nobody else press there. A notice that could not
-    /// be posted in the room stands where everybody reads it.
-    async fn may_decide(&self, run: &Run, press: &Press) -> bool {
-        let (managers, by) = (&self.core.options.managers, &press.by);
-        run.peopled_room().is_some_and(|room| room.id == press.channel_id)
-            || run.trigger.user.id == by.id
-            || managers.iter().any(|name| *name == by.id || *name == by.username)
-            || self.core.chat.is_administrator(&by.id).await.unwrap_or(false)
+    /// Tells operators what concerns no single run, where they want to be told; `about` names the matter, which is told once
+    /// as far as the server lets us find the post again. A failure is logged.
+    pub async fn tell_operators(&self, about: &str, text: &str) {
+        announcements::tell_operators(&self.core, about, text).await;
     }
 
-    async fn why_not_open(&self, id: &str) -> Result<String, RunnerError> {
-        let run = read(self.core.journal.as_ref(), id).await?;
-        Ok(if run.has_ended() {
-            format!("The incident {} {} is over.", run.workflow, run.number)
-        } else {
-            format!(
-                "The incident {} {} cannot go on at the moment; the operators' log says why.",
-                run.workflow, run.number
-            )
-        })
+    /// The workflow files changed: what people can do about a blocked run may have changed with them.
+    pub fn workflows_changed(&self) {
+        for run in self.core.open().values() {
+            run.ledger.changed.send_modify(|_| {});
+        }
     }
 }
 
@@ -392,78 +387,5 @@ fn key(workflow: &Workflow, trigger: &Trigger) -> Option<String> {
             tracing::warn!(workflow = %workflow.name, post = %trigger.permalink, "the trigger's `key` folds nothing: {error}");
             None
         }
-    }
-}
-
-fn trigger(post: &IncomingPost, found: &Match) -> Trigger {
-    Trigger {
-        name: found.trigger.to_string(),
-        post_id: post.post_id.clone(),
-        text: post.message().whole().into_owned(),
-        user: post.user.clone(),
-        channel: post.channel.clone(),
-        team_name: post.team_name.clone(),
-        permalink: post.permalink.clone(),
-        groups: found.groups.clone(),
-    }
-}
-
-/// How long a press waits for the post that it was made on to be journalled. The server waits 30 s for the answer.
-const POST_WAIT_MAX: Duration = Duration::from_secs(5);
-
-/// People see a post, and can press, as soon as the server has it; the journal has it a moment later. Returns once it does, or
-/// when that takes too long.
-async fn await_post(ledger: &Ledger, address: &Address) -> Result<(), LedgerError> {
-    let mut changed = ledger.changed.subscribe();
-    let known = async {
-        loop {
-            changed.mark_unchanged();
-            let is_coming = {
-                let open = ledger.open().await?;
-                !knows(open.run(), address) && is_being_written(open.run(), address)
-            };
-            if !is_coming || changed.changed().await.is_err() {
-                return Ok(());
-            }
-        }
-    };
-    tokio::time::timeout(POST_WAIT_MAX, known).await.unwrap_or(Ok(()))
-}
-
-/// Whether the post is that of a call which is intended and not answered yet.
-fn is_being_written(run: &Run, address: &Address) -> bool {
-    run.current.as_ref().is_some_and(|current| {
-        let mut open = current.calls.iter().filter(|(_, call)| call.answer.is_none());
-        open.any(|(n, _)| current.key.call(&run.id, *n) == address.post)
-    })
-}
-
-/// Whether the journal has the post that the control belongs to. The MAC says that it is one of ours.
-fn knows(run: &Run, address: &Address) -> bool {
-    let is_notice = run.notice.as_ref().is_some_and(|notice| notice.key == address.post);
-    is_notice || run.post(&address.post).is_some()
-}
-
-/// Whether the control stands where the click says it does: the server tells us the post and the channel, the journal
-/// knows them.
-fn stands_at(run: &Run, address: &Address, press: &Press) -> bool {
-    if let Some(post) = run.post(&address.post) {
-        return post.post_id == press.post_id && post.channel_id == press.channel_id;
-    }
-    run.notice.as_ref().is_some_and(|notice| {
-        notice.key == address.post
-            && notice.channel_id == press.channel_id
-            && notice.post_id.as_ref().is_none_or(|post_id| *post_id == press.post_id)
-    })
-}
-
-fn input(address: &Address, option: Option<String>) -> Input {
-    let post = address.post.clone();
-    match address.control {
-        Control::Field(field) => Input::SetField { post, field, option },
-        Control::Transition(transition) => Input::ChooseTransition { post, transition },
-        Control::Retry => Input::Retry,
-        Control::Skip => Input::Skip,
-        Control::Cancel => Input::Cancel,
     }
 }

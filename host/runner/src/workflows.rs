@@ -1,8 +1,10 @@
 //! The workflow files in force, and those that open runs began with.
 
 use crate::components::Components;
-use std::collections::BTreeMap;
+use crate::core::Core;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock};
+use warroom_engine::Run;
 use warroom_sandbox::Digest;
 use warroom_workflow::{Catalog, Diagnostic, Match, Message, Severity, TriggerIndex, Workflow, check};
 
@@ -73,6 +75,30 @@ impl Workflows {
     #[must_use]
     pub fn names(&self) -> Vec<String> {
         self.state.read().unwrap_or_else(PoisonError::into_inner).by_name.keys().cloned().collect()
+    }
+
+    /// The channels that triggers name for a team, each once: handles, display names or ids.
+    #[must_use]
+    pub fn channels_named_in(&self, team: &str) -> BTreeSet<String> {
+        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        let triggers = state.by_name.values().flat_map(|known| &known.workflow.triggers);
+        let of_team = triggers.filter(|trigger| {
+            trigger.team_names.is_empty() || trigger.team_names.iter().any(|name| name == team)
+        });
+        of_team.flat_map(|trigger| trigger.channel_names.iter().cloned()).collect()
+    }
+
+    /// The workflow of this name, as it is in force.
+    pub(crate) fn named(&self, name: &str) -> Option<InForce> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner).by_name.get(name).cloned()
+    }
+
+    /// The run's workflow as it is in force, when it or one of its components is another one than the run keeps.
+    pub(crate) fn newer(&self, core: &Core, run: &Run) -> Option<InForce> {
+        let current = self.named(&run.workflow)?;
+        let is_other = current.file_digest != run.workflow_digest
+            || core.components.pin(&current.workflow) != run.components;
+        is_other.then_some(current)
     }
 
     /// The workflows that a message triggers, each with the first trigger that matches.

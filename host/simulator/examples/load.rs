@@ -7,6 +7,7 @@
 
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
@@ -66,11 +67,15 @@ struct Target {
     url: String,
     token: String,
     channel_id: String,
+    posts: AtomicU64,
 }
 
 impl Target {
     async fn say(&self, message: String) -> Result<(), Failure> {
-        let post = json!({"channel_id": self.channel_id, "message": message});
+        // As clients do that may have to repeat a post.
+        let number = self.posts.fetch_add(1, Ordering::Relaxed);
+        let pending = format!("{}:{number}", self.channel_id);
+        let post = json!({"channel_id": self.channel_id, "message": message, "pending_post_id": pending});
         let request = self.client.post(&self.url).bearer_auth(&self.token).json(&post);
         request.send().await?.error_for_status()?.bytes().await?;
         Ok(())
@@ -83,7 +88,7 @@ async fn target(simulator: &Simulator, client: Client) -> Result<Target, Failure
     let channel = client.get(format!("{api}/teams/{team}/channels/name/town-square")).bearer_auth(&token);
     let channel: Value = channel.send().await?.error_for_status()?.json().await?;
     let channel_id = channel["id"].as_str().unwrap_or_default().to_owned();
-    Ok(Target { client, url: format!("{api}/posts"), token, channel_id })
+    Ok(Target { client, url: format!("{api}/posts"), token, channel_id, posts: AtomicU64::new(0) })
 }
 
 /// Posts one after the other; each says when it was sent. Gives how long each answer took.

@@ -12,6 +12,10 @@
 //! println!("chat at {}, team {}", simulator.url(), simulator.team_id());
 //! // The next post is created, but its answer is lost on the way back.
 //! simulator.lose_answer_of_next("POST", "/api/v4/posts", 1);
+//! // An outage, after which no event stream can go on where it was.
+//! simulator.go_away();
+//! simulator.forget_websockets();
+//! simulator.come_back().await?;
 //! simulator.stop().await;
 //! # Ok(())
 //! # }
@@ -47,6 +51,7 @@ mod notices;
 mod options;
 mod orders;
 mod page;
+mod pending;
 mod posts;
 mod rates;
 mod revisions;

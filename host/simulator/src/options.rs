@@ -50,6 +50,8 @@ pub struct Limits {
     pub channels_max: usize,
     /// Posts kept per channel, deleted ones and old revisions included; the oldest makes room. Default 5,000.
     pub posts_per_channel_max: usize,
+    /// Posts that a repeated `pending_post_id` finds again, for 30 s; the oldest makes room. Default 100,000.
+    pub pending_posts_max: usize,
     /// Incoming webhooks. Default 100.
     pub webhooks_max: usize,
     /// Messages "only visible to you" kept for the page; the oldest makes room. Default 200.
@@ -82,6 +84,7 @@ impl Default for Limits {
             teams_max: 100,
             channels_max: 1_000,
             posts_per_channel_max: 5_000,
+            pending_posts_max: 100_000,
             webhooks_max: 100,
             ephemeral_posts_max: 200,
             body_bytes_max: 4 << 20,

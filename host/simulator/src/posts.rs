@@ -1,6 +1,6 @@
 //! Posts: writing and reading them. `revisions.rs` changes them, `timeline.rs` lists them.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -16,10 +16,6 @@ use crate::world::World;
 pub(crate) const MESSAGE_CHARS_MAX: usize = 16_383;
 /// Characters of the props as JSON.
 const PROPS_CHARS_MAX: usize = 800_000;
-/// How long a repeated `pending_post_id` gives the first post.
-const PENDING_TTL: Duration = Duration::from_secs(30);
-/// Pending ids remembered; the oldest makes room.
-const PENDING_MAX: usize = 10_000;
 
 /// A post as it is kept: with the integrations of its controls.
 #[derive(Debug, Clone, Default)]
@@ -89,15 +85,6 @@ fn hashtags(message: &str) -> String {
     tags.collect::<Vec<_>>().join(" ")
 }
 
-/// A post that was made lately with a `pending_post_id`. Scoped to nobody, as on the real server: a stranger who repeats
-/// the id gets this post.
-#[derive(Debug)]
-pub(crate) struct Pending {
-    id: String,
-    post_id: String,
-    at: Instant,
-}
-
 impl World {
     /// Checks and stores a post by a person, a bot or a webhook, and tells everybody. The answer is its id.
     pub(crate) fn create_post(&mut self, mut post: Post, pending_post_id: &str) -> Result<String, ApiError> {
@@ -122,11 +109,7 @@ impl World {
         attachments::normalise(&mut post.props, &mut self.ids);
         let id = self.store_post(post, pending_post_id);
         if !pending_post_id.is_empty() {
-            if self.pending.len() >= PENDING_MAX {
-                self.pending.pop_front();
-            }
-            let pending = Pending { id: pending_post_id.to_owned(), post_id: id.clone(), at: Instant::now() };
-            self.pending.push_back(pending);
+            self.pending.remember(pending_post_id, &id, Instant::now());
         }
         Ok(id)
     }
@@ -239,11 +222,8 @@ impl World {
     }
 
     fn pending_post(&mut self, id: &str) -> Option<&Post> {
-        while self.pending.front().is_some_and(|pending| pending.at.elapsed() > PENDING_TTL) {
-            self.pending.pop_front();
-        }
-        let pending = self.pending.iter().find(|pending| pending.id == id)?;
-        self.posts.get(&pending.post_id)
+        let post_id = self.pending.find(id, Instant::now())?;
+        self.posts.get(post_id)
     }
 }
 

@@ -9,12 +9,12 @@ use crate::errors::ApiError;
 use crate::websocket::{Audience, Event};
 use crate::world::World;
 
-fn json_of(team_id: &str, user_id: &str, admin: bool) -> Value {
+fn json_of(team_id: &str, user_id: &str, admin: bool, delete_at: i64) -> Value {
     json!({
         "team_id": team_id,
         "user_id": user_id,
         "roles": if admin { "team_user team_admin" } else { "team_user" },
-        "delete_at": 0,
+        "delete_at": delete_at,
         "scheme_guest": false,
         "scheme_user": true,
         "scheme_admin": admin,
@@ -34,6 +34,7 @@ impl World {
         let Some(team) = self.teams.get_mut(team_id) else { return false };
         let new = !team.members.contains_key(user_id);
         team.members.entry(user_id.to_owned()).or_insert(admin);
+        team.left.remove(user_id);
         for channel_id in self.default_channels(team_id) {
             if let Some(channel) = self.channels.get_mut(&channel_id) {
                 channel.members.entry(user_id.to_owned()).or_insert(Member { admin: false, update_at: now });
@@ -77,8 +78,10 @@ impl World {
         for channel in self.channels.values_mut().filter(|channel| channel.team_id == team_id) {
             channel.members.remove(user_id);
         }
+        let now = self.now_ms();
         if let Some(team) = self.teams.get_mut(team_id) {
             team.members.remove(user_id);
+            team.left.insert(user_id.to_owned(), now);
         }
         if let Some(square) = self.default_channels(team_id).first() {
             self.say_left_team(caller, user_id, square);
@@ -91,9 +94,14 @@ impl World {
         self.is_admin(user_id) || team_admin.copied().unwrap_or_default()
     }
 
+    /// Who left is still known, with the time.
     fn team_member(&self, team_id: &str, user_id: &str) -> Result<Value, ApiError> {
-        let admin = self.teams.get(team_id).and_then(|team| team.members.get(user_id));
-        admin.map(|admin| json_of(team_id, user_id, *admin)).ok_or_else(missing)
+        let team = self.teams.get(team_id).ok_or_else(missing)?;
+        match (team.members.get(user_id), team.left.get(user_id)) {
+            (Some(admin), _) => Ok(json_of(team_id, user_id, *admin, 0)),
+            (None, Some(left)) => Ok(json_of(team_id, user_id, false, *left)),
+            (None, None) => Err(missing()),
+        }
     }
 }
 
@@ -134,7 +142,7 @@ pub(crate) fn list(world: &mut World, call: &Call) -> Outcome {
     world.check_team(&call.caller, &team_id)?;
     let (skip, take) = call.page();
     let members = world.teams.get(&team_id).into_iter().flat_map(|team| team.members.iter());
-    let page = members.skip(skip).take(take).map(|(user_id, admin)| json_of(&team_id, user_id, *admin));
+    let page = members.skip(skip).take(take).map(|(user_id, admin)| json_of(&team_id, user_id, *admin, 0));
     Ok(Answer::ok(page.collect()))
 }
 
@@ -145,7 +153,14 @@ pub(crate) fn remove(world: &mut World, call: &Call) -> Outcome {
     if call.caller != user_id && !world.administers(&call.caller, &team_id) {
         return Err(ApiError::forbidden());
     }
-    world.team_member(&team_id, &user_id)?;
-    world.leave_team(&call.caller, &user_id, &team_id);
+    world.user(&user_id)?;
+    world.team_member(&team_id, &user_id).map_err(|_| {
+        let id = "api.team.remove_user_from_team.missing.app_error";
+        ApiError::invalid(id, "The user does not appear to be part of this team.")
+    })?;
+    // Who left already leaves quietly.
+    if world.is_on_team(&user_id, &team_id) {
+        world.leave_team(&call.caller, &user_id, &team_id);
+    }
     Ok(Answer::done())
 }

@@ -28,6 +28,8 @@ pub(crate) struct Team {
     pub(crate) invite_id: String,
     /// By user id; whether the member administers the team.
     pub(crate) members: BTreeMap<String, bool>,
+    /// When those who were members left, in ms, by user id.
+    pub(crate) left: BTreeMap<String, i64>,
 }
 
 impl Team {
@@ -77,6 +79,7 @@ impl World {
             kind: kind.to_owned(),
             invite_id: self.ids.next(),
             members: BTreeMap::new(),
+            left: BTreeMap::new(),
         };
         let id = team.id.clone();
         self.teams.insert(id.clone(), team);

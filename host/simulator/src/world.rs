@@ -11,7 +11,8 @@ use crate::config;
 use crate::errors::ApiError;
 use crate::ids::Ids;
 use crate::options::Limits;
-use crate::posts::{Pending, Post};
+use crate::pending::PendingPosts;
+use crate::posts::Post;
 use crate::teams::Team;
 use crate::tokens::Token;
 use crate::users::User;
@@ -41,7 +42,7 @@ pub(crate) struct World {
     pub(crate) teams: BTreeMap<String, Team>,
     pub(crate) channels: BTreeMap<String, Channel>,
     pub(crate) posts: HashMap<String, Post>,
-    pub(crate) pending: VecDeque<Pending>,
+    pub(crate) pending: PendingPosts,
     pub(crate) webhooks: BTreeMap<String, Webhook>,
     pub(crate) ephemeral_posts: VecDeque<EphemeralPost>,
     pub(crate) hub: Hub,
@@ -58,6 +59,7 @@ impl World {
     pub(crate) fn new(limits: Limits, ids: Ids) -> World {
         World {
             hub: Hub::new(&limits),
+            pending: PendingPosts::new(limits.pending_posts_max),
             limits,
             ids,
             users: BTreeMap::new(),
@@ -66,7 +68,6 @@ impl World {
             teams: BTreeMap::new(),
             channels: BTreeMap::new(),
             posts: HashMap::new(),
-            pending: VecDeque::new(),
             webhooks: BTreeMap::new(),
             ephemeral_posts: VecDeque::new(),
             version: watch::Sender::new(0),

@@ -40,8 +40,9 @@
 //!
 //! The file is locked exclusively. Two hosts on one file would both start every run; the second one is refused while it opens.
 //!
-//! All SQL is in the module `sqlite`, so that another database can stand beside it.
+//! All SQL is in the modules `sqlite` and `documents`, so that another database can stand beside it.
 
+mod documents;
 mod error;
 mod location;
 mod record;
@@ -52,6 +53,7 @@ mod writer;
 
 pub use error::StoreError;
 pub use record::{
-    Claim, FirstRecords, NewRun, Options, POST_CLAIM, Record, RunRow, RunStatus, StartLimit, StartOutcome,
+    Claim, Document, FirstRecords, NewRun, Options, POST_CLAIM, Record, RunRow, RunStatus, StartLimit,
+    StartOutcome, Watermark,
 };
 pub use store::{BLOB_BYTES_MAX, RECORDS_AT_ONCE_MAX, Store};

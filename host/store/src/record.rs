@@ -134,3 +134,31 @@ pub struct Claim {
     /// The name.
     pub name: String,
 }
+
+/// Something that is kept as a whole and belongs to no run.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Document {
+    /// How often it was written, from 1.
+    pub revision: u64,
+    /// What it holds.
+    pub body: Vec<u8>,
+}
+
+/// Documents hold what people wrote in the chat, so the text form says only how long they are.
+impl fmt::Debug for Document {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Document")
+            .field("revision", &self.revision)
+            .field("body_bytes", &self.body.len())
+            .finish()
+    }
+}
+
+/// How far a channel's posts were dealt with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Watermark {
+    /// The channel.
+    pub channel_id: String,
+    /// Every post that is older was dealt with; the chat server's time, in milliseconds since 1970.
+    pub at_ms: u64,
+}

@@ -1,7 +1,7 @@
 //! The tables, and their version.
 
 /// The version of the tables below. A file with a later one is refused.
-pub(crate) const VERSION: i64 = 2;
+pub(crate) const VERSION: i64 = 3;
 
 /// Makes the table that holds the version, the only one that every version must have.
 pub(crate) const META: &str = "CREATE TABLE IF NOT EXISTS meta (
@@ -56,6 +56,17 @@ pub(crate) const TABLES: &[&str] = &[
         body BLOB NOT NULL,
         PRIMARY KEY (run_id, seq)
     ) STRICT",
+    "CREATE TABLE IF NOT EXISTS documents (
+        kind TEXT NOT NULL,
+        id TEXT NOT NULL,
+        revision INTEGER NOT NULL CHECK (revision > 0),
+        body BLOB NOT NULL,
+        PRIMARY KEY (kind, id)
+    ) STRICT",
+    "CREATE TABLE IF NOT EXISTS watermarks (
+        channel_id TEXT PRIMARY KEY NOT NULL,
+        at_ms INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS claims (
         kind TEXT NOT NULL,
         scope TEXT NOT NULL,

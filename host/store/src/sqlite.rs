@@ -10,7 +10,9 @@ use sqlx::{ConnectOptions as _, Connection as _, Row as _, SqliteConnection};
 
 use crate::error::StoreError;
 use crate::location::{self, Location};
-use crate::record::{Claim, NewRun, POST_CLAIM, Record, RunRow, RunStatus, StartLimit, StartOutcome};
+use crate::record::{
+    Claim, FirstRecords, NewRun, POST_CLAIM, Record, RunRow, RunStatus, StartLimit, StartOutcome,
+};
 use crate::schema;
 use crate::store::{RECORDS_AT_ONCE_MAX, bounded};
 
@@ -22,8 +24,8 @@ const CODES_LOCKED: [i32; 2] = [5, 6];
 
 /// The connection and what it checks.
 pub(crate) struct Sqlite {
-    connection: SqliteConnection,
-    record_bytes_max: usize,
+    pub(crate) connection: SqliteConnection,
+    pub(crate) record_bytes_max: usize,
 }
 
 impl Sqlite {
@@ -74,10 +76,11 @@ impl Sqlite {
             for change in schema::FROM_1_TO_2 {
                 sqlx::query(*change).execute(&mut *transaction).await?;
             }
-            sqlx::query("UPDATE meta SET value = 2 WHERE name = 'schema_version'")
-                .execute(&mut *transaction)
-                .await?;
         }
+        sqlx::query("UPDATE meta SET value = ? WHERE name = 'schema_version'")
+            .bind(schema::VERSION)
+            .execute(&mut *transaction)
+            .await?;
         for table in schema::TABLES {
             sqlx::query(*table).execute(&mut *transaction).await?;
         }
@@ -219,6 +222,12 @@ impl Sqlite {
         .map_err(failed)?;
         self.insert_records(&new.run_id, 0, records).await?;
         Ok(StartOutcome::Started { number })
+    }
+
+    /// See [`crate::Store::has_taken`].
+    pub(crate) async fn has_taken(&mut self, workflow: &str, post_id: &str) -> Result<bool, StoreError> {
+        let found = self.run_of_post(workflow, post_id).await;
+        found.map(|run| run.is_some()).map_err(|error| StoreError::database("look up a post", &error))
     }
 
     /// The run that the post started, or that took it in and claimed it.
@@ -370,6 +379,30 @@ impl Sqlite {
         Ok(())
     }
 
+    /// See [`crate::Store::renumber`].
+    pub(crate) async fn renumber(
+        &mut self,
+        run_id: &str,
+        expected: u64,
+        number_start: u64,
+        first: FirstRecords,
+    ) -> Result<u64, StoreError> {
+        let doing = format!("renumber run {run_id}");
+        let failed = |error: sqlx::Error| StoreError::database(doing.as_str(), &error);
+        let Some(row) = self.run(run_id).await? else {
+            return Err(StoreError::UnknownRun { run_id: run_id.to_owned() });
+        };
+        let number = self.take_number(&row.workflow, number_start).await?;
+        self.append(run_id, expected, first(number), row.status, Vec::new()).await?;
+        sqlx::query("UPDATE runs SET number = ? WHERE run_id = ?")
+            .bind(integer("a run's number", number)?)
+            .bind(run_id)
+            .execute(&mut self.connection)
+            .await
+            .map_err(failed)?;
+        Ok(number)
+    }
+
     /// See [`crate::Store::records`].
     pub(crate) async fn records(&mut self, run_id: &str) -> Result<Vec<Record>, StoreError> {
         let doing = format!("read run {run_id}");
@@ -402,6 +435,22 @@ impl Sqlite {
             .fetch_all(&mut self.connection)
             .await;
         Ok(run_rows(rows, &format!("look up run {run_id}"))?.pop())
+    }
+
+    /// See [`crate::Store::run_by_number`].
+    pub(crate) async fn run_by_number(
+        &mut self,
+        workflow: &str,
+        number: u64,
+    ) -> Result<Option<RunRow>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT run_id, workflow, number, status FROM runs WHERE workflow = ? AND number = ?",
+        )
+        .bind(workflow)
+        .bind(integer("a run's number", number)?)
+        .fetch_all(&mut self.connection)
+        .await;
+        Ok(run_rows(rows, &format!("look up {workflow} {number}"))?.pop())
     }
 
     /// See [`crate::Store::runs`].
@@ -457,12 +506,12 @@ fn status_word(status: RunStatus) -> &'static str {
     }
 }
 
-fn count(length: usize) -> u64 {
+pub(crate) fn count(length: usize) -> u64 {
     u64::try_from(length).unwrap_or(u64::MAX)
 }
 
 /// SQLite's integers are signed.
-fn integer(what: &str, value: u64) -> Result<i64, StoreError> {
+pub(crate) fn integer(what: &str, value: u64) -> Result<i64, StoreError> {
     i64::try_from(value).map_err(|_| StoreError::TooLarge {
         what: what.to_owned(),
         size: value,
@@ -470,7 +519,7 @@ fn integer(what: &str, value: u64) -> Result<i64, StoreError> {
     })
 }
 
-fn natural(what: &str, value: i64) -> Result<u64, StoreError> {
+pub(crate) fn natural(what: &str, value: i64) -> Result<u64, StoreError> {
     u64::try_from(value).map_err(|_| StoreError::Database {
         doing: "read the journal".into(),
         reason: format!("{what} is {value}, which this program never writes"),

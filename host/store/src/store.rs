@@ -4,7 +4,9 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::error::StoreError;
 use crate::location::Location;
-use crate::record::{Claim, NewRun, Options, Record, RunRow, RunStatus, StartOutcome};
+use crate::record::{
+    Claim, Document, FirstRecords, NewRun, Options, Record, RunRow, RunStatus, StartOutcome, Watermark,
+};
 use crate::sqlite::Sqlite;
 use crate::writer::{self, Command, Request, Work};
 
@@ -112,6 +114,104 @@ impl Store {
         .await
     }
 
+    /// Gives a run the workflow's next number and appends the records that `first` makes of it, all or nothing. The number that it
+    /// had is not given to another run.
+    ///
+    /// # Errors
+    /// As [`Store::append`].
+    pub async fn renumber(
+        &self,
+        run_id: &str,
+        expected_seq: u64,
+        number_start: u64,
+        first: FirstRecords,
+    ) -> Result<u64, StoreError> {
+        let doing = format!("renumber run {run_id}");
+        let run_id = run_id.to_owned();
+        self.call(&doing, move |db| {
+            Box::pin(async move { db.renumber(&run_id, expected_seq, number_start, first).await })
+        })
+        .await
+    }
+
+    /// A document, if there is one.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`], [`StoreError::Stopped`].
+    pub async fn document(&self, kind: &str, id: &str) -> Result<Option<Document>, StoreError> {
+        let (kind, id) = (kind.to_owned(), id.to_owned());
+        self.call("read a document", move |db| Box::pin(async move { db.document(&kind, &id).await })).await
+    }
+
+    /// The ids of at most `limit` documents of a kind, in order.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`], [`StoreError::Stopped`].
+    pub async fn document_ids(&self, kind: &str, limit: u32) -> Result<Vec<String>, StoreError> {
+        let kind = kind.to_owned();
+        self.call("list documents", move |db| Box::pin(async move { db.document_ids(&kind, limit).await }))
+            .await
+    }
+
+    /// Whether the post started a run of the workflow, or was claimed by one with [`crate::POST_CLAIM`].
+    ///
+    /// # Errors
+    /// [`StoreError::Database`], [`StoreError::Stopped`].
+    pub async fn has_taken(&self, workflow: &str, post_id: &str) -> Result<bool, StoreError> {
+        let (workflow, post_id) = (workflow.to_owned(), post_id.to_owned());
+        self.call("look up a post", move |db| Box::pin(async move { db.has_taken(&workflow, &post_id).await }))
+            .await
+    }
+
+    /// Writes a document as a whole. `expected_revision` is that of the document which it replaces, 0 for a new one.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when somebody else wrote it meanwhile; [`StoreError::TooLarge`] above
+    /// [`Options::record_bytes_max`]; [`StoreError::Database`]; [`StoreError::Stopped`].
+    pub async fn put_document(
+        &self,
+        kind: &str,
+        id: &str,
+        expected_revision: u64,
+        body: Vec<u8>,
+    ) -> Result<(), StoreError> {
+        let (kind, id) = (kind.to_owned(), id.to_owned());
+        self.call("write a document", move |db| {
+            Box::pin(async move { db.put_document(&kind, &id, expected_revision, &body).await })
+        })
+        .await
+    }
+
+    /// Forgets a document; one that is not there is fine.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`], [`StoreError::Stopped`].
+    pub async fn delete_document(&self, kind: &str, id: &str) -> Result<(), StoreError> {
+        let (kind, id) = (kind.to_owned(), id.to_owned());
+        self.call("delete a document", move |db| Box::pin(async move { db.delete_document(&kind, &id).await }))
+            .await
+    }
+
+    /// How far each channel's posts were dealt with.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`], [`StoreError::Stopped`].
+    pub async fn watermarks(&self) -> Result<Vec<Watermark>, StoreError> {
+        self.call("read the watermarks", |db| Box::pin(db.watermarks())).await
+    }
+
+    /// Raises watermarks; one that is higher already stays.
+    ///
+    /// # Errors
+    /// [`StoreError::TooLarge`] for more than [`RECORDS_AT_ONCE_MAX`]; [`StoreError::Database`]; [`StoreError::Stopped`].
+    pub async fn raise_watermarks(&self, watermarks: Vec<Watermark>) -> Result<(), StoreError> {
+        bounded("watermarks at once", watermarks.len(), RECORDS_AT_ONCE_MAX)?;
+        self.call("write the watermarks", move |db| {
+            Box::pin(async move { db.raise_watermarks(&watermarks).await })
+        })
+        .await
+    }
+
     /// All records of a run, in the order of their writing; none when there is no such run.
     ///
     /// # Errors
@@ -138,6 +238,18 @@ impl Store {
         let doing = format!("look up run {run_id}");
         let run_id = run_id.to_owned();
         self.call(&doing, move |db| Box::pin(async move { db.run(&run_id).await })).await
+    }
+
+    /// A run by its workflow and number, without its records, if there is one.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`], [`StoreError::Stopped`]; [`StoreError::TooLarge`] for a number above 2^63 - 1.
+    pub async fn run_by_number(&self, workflow: &str, number: u64) -> Result<Option<RunRow>, StoreError> {
+        let workflow = workflow.to_owned();
+        self.call("look up a run", move |db| {
+            Box::pin(async move { db.run_by_number(&workflow, number).await })
+        })
+        .await
     }
 
     /// At most `limit` runs, newest first.

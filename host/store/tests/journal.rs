@@ -256,12 +256,12 @@ async fn a_newer_schema_is_refused() {
     let directory = TempDir::new().unwrap();
     open(&directory).await.close().await;
     let mut raw = sqlx::SqliteConnection::connect(&url(directory.path())).await.unwrap();
-    sqlx::query("UPDATE meta SET value = 3").execute(&mut raw).await.unwrap();
+    sqlx::query("UPDATE meta SET value = 4").execute(&mut raw).await.unwrap();
     raw.close().await.unwrap();
     let Err(error) = Store::open(&url(directory.path()), Options::default()).await else {
         panic!("a newer schema was opened");
     };
-    assert_eq!(error, StoreError::NewerSchema { found: 3, known: 2 });
+    assert_eq!(error, StoreError::NewerSchema { found: 4, known: 3 });
 }
 
 #[tokio::test]

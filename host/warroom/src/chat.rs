@@ -1,15 +1,19 @@
 //! The runner's chat server is Mattermost.
 
 use crate::meter::Meter;
-use crate::wire::{STAMP, wire};
+use crate::rooms;
+use crate::translator::Translator;
+use crate::wire::{LOOK, STAMP, wire};
 use async_trait::async_trait;
 use serde_json::Value;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Instant;
-use warroom_engine::{Channel, Person};
+use warroom_engine::{Channel, Loss, Person};
 use warroom_mattermost as mm;
-use warroom_runner::{Chat, ChatError, ChatErrorKind, FoundChannel, NewChannel, RenderedPost};
+use warroom_runner::{
+    Chat, ChatError, ChatErrorKind, FoundChannel, Groups, IncomingPost, NewChannel, RenderedPost,
+};
 
 /// How many of a channel's newest posts are searched for a stamp.
 const SEARCH_POSTS_MAX: u32 = 1_000;
@@ -21,10 +25,12 @@ pub(crate) struct MattermostChat {
     pub(crate) bot: Person,
     pub(crate) callback_url: String,
     pub(crate) meter: Arc<Meter>,
+    pub(crate) groups: Arc<Groups>,
+    pub(crate) translator: Translator,
 }
 
 /// A name as people write it, as the handle that Mattermost would make of it: `Town Square` is `town-square`.
-fn slug(name: &str) -> String {
+pub(crate) fn slug(name: &str) -> String {
     let mut slug = String::new();
     for character in name.trim().chars().flat_map(char::to_lowercase) {
         match character {
@@ -36,7 +42,7 @@ fn slug(name: &str) -> String {
     slug.trim_matches('-').to_owned()
 }
 
-fn is_id(text: &str) -> bool {
+pub(crate) fn is_id(text: &str) -> bool {
     text.len() == 26 && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
 }
 
@@ -44,7 +50,7 @@ fn channel(found: mm::Channel) -> Channel {
     Channel { id: found.id, name: found.name, display_name: found.display_name, team_id: found.team_id }
 }
 
-fn chat_error(error: mm::ApiError) -> ChatError {
+pub(crate) fn chat_error(error: mm::ApiError) -> ChatError {
     use mm::ApiErrorKind as Kind;
     let kind = match &error.kind {
         Kind::Unreachable(_) => ChatErrorKind::Unreachable,
@@ -74,7 +80,7 @@ fn chat_error(error: mm::ApiError) -> ChatError {
 }
 
 /// What is not there is an answer, not an error.
-fn found<T>(result: Result<T, mm::ApiError>) -> Result<Option<T>, ChatError> {
+pub(crate) fn found<T>(result: Result<T, mm::ApiError>) -> Result<Option<T>, ChatError> {
     match result.map_err(chat_error) {
         Ok(value) => Ok(Some(value)),
         Err(error) if error.kind == ChatErrorKind::NotFound => Ok(None),
@@ -83,11 +89,18 @@ fn found<T>(result: Result<T, mm::ApiError>) -> Result<Option<T>, ChatError> {
 }
 
 impl MattermostChat {
-    async fn timed<T>(&self, call: impl Future<Output = T>) -> T {
+    pub(crate) async fn timed<T>(&self, call: impl Future<Output = T>) -> T {
         let began = Instant::now();
         let result = call.await;
         self.meter.called(began.elapsed());
         result
+    }
+
+    /// Whether the post is the bot's own and carries the stamp.
+    fn is_ours(&self, post: &mm::Post, stamp: &str) -> bool {
+        post.user_id == self.bot.id
+            && post.delete_at == 0
+            && post.props.get(STAMP).and_then(Value::as_str) == Some(stamp)
     }
 
     async fn by_handle(&self, team_id: &str, handle: &str) -> Result<Option<Channel>, ChatError> {
@@ -177,28 +190,7 @@ impl Chat for MattermostChat {
     }
 
     async fn find_users(&self, names: &[String]) -> Result<(Vec<Person>, Vec<String>), ChatError> {
-        let bare = |name: &String| name.trim_start_matches('@').to_owned();
-        let names: Vec<String> = names.iter().map(bare).collect();
-        let lowered: Vec<String> = names.iter().map(|name| name.to_lowercase()).collect();
-        let mut users = self.timed(self.client.users_by_usernames(&lowered)).await.map_err(chat_error)?;
-        let ids: Vec<String> = names
-            .iter()
-            .filter(|name| is_id(name) && !users.iter().any(|user| user.username == **name))
-            .cloned()
-            .collect();
-        if !ids.is_empty() {
-            users.extend(self.timed(self.client.users_by_ids(&ids)).await.map_err(chat_error)?);
-        }
-        let (mut found, mut unknown) = (Vec::<Person>::new(), Vec::new());
-        for name in names {
-            let user = users.iter().find(|user| user.username == name.to_lowercase() || user.id == name);
-            match user.filter(|user| user.delete_at == 0) {
-                Some(user) if found.iter().any(|known| known.id == user.id) => {}
-                Some(user) => found.push(Person { id: user.id.clone(), username: user.username.clone() }),
-                None => unknown.push(name),
-            }
-        }
-        Ok((found, unknown))
+        self.people(names).await
     }
 
     async fn add_member(&self, channel_id: &str, user_id: &str) -> Result<(), ChatError> {
@@ -249,12 +241,7 @@ impl Chat for MattermostChat {
                 .timed(self.client.posts_of_channel(channel_id, &mm::PostRange::Newest, page, SEARCH_PAGE))
                 .await;
             let posts = posts.map_err(chat_error)?;
-            let ours = |post: &&mm::Post| {
-                post.user_id == self.bot.id
-                    && post.delete_at == 0
-                    && post.props.get(STAMP).and_then(Value::as_str) == Some(stamp)
-            };
-            if let Some(post) = posts.iter().find(ours) {
+            if let Some(post) = posts.iter().find(|post| self.is_ours(post, stamp)) {
                 return Ok(Some(post.id.clone()));
             }
             let reached_older =
@@ -279,6 +266,46 @@ impl Chat for MattermostChat {
             .await
             .map(|_| ())
             .map_err(chat_error)
+    }
+
+    async fn has_stamp(&self, post_id: &str, channel_id: &str, stamp: &str) -> Result<bool, ChatError> {
+        let post = found(self.timed(self.client.post_by_id(post_id)).await)?;
+        Ok(post.is_some_and(|post| post.channel_id == channel_id && self.is_ours(&post, stamp)))
+    }
+
+    async fn shows_post(&self, post_id: &str, stamp: &str, post: &RenderedPost) -> Result<bool, ChatError> {
+        let (_, props) = wire(&self.callback_url, stamp, post);
+        let now = found(self.timed(self.client.post_by_id(post_id)).await)?;
+        Ok(now.is_some_and(|now| now.props.get(LOOK) == props.get(LOOK)))
+    }
+
+    async fn pin_post(&self, post_id: &str, is_pinned: bool) -> Result<(), ChatError> {
+        let pinned = if is_pinned {
+            self.timed(self.client.pin_post(post_id)).await
+        } else {
+            self.timed(self.client.unpin_post(post_id)).await
+        };
+        pinned.map_err(chat_error)
+    }
+
+    async fn read_post(&self, post_id: &str) -> Result<Option<IncomingPost>, ChatError> {
+        let Some(post) = found(self.timed(self.client.post_by_id(post_id)).await)? else { return Ok(None) };
+        let Some(channel) = found(self.timed(self.client.channel_by_id(&post.channel_id)).await)? else {
+            return Ok(None);
+        };
+        if post.delete_at != 0 {
+            return Ok(None);
+        }
+        let mut posts = self.translator.named(vec![(post, channel)]).await.map_err(chat_error)?;
+        Ok(posts.pop())
+    }
+
+    async fn losses(&self, channels: &[Channel]) -> Result<Vec<Option<Loss>>, ChatError> {
+        rooms::losses(self, channels).await
+    }
+
+    async fn is_in_group(&self, group: &str, person: &Person) -> Result<bool, ChatError> {
+        self.has_member(group, person).await
     }
 
     async fn is_administrator(&self, user_id: &str) -> Result<bool, ChatError> {

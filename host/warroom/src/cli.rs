@@ -1,7 +1,7 @@
 //! The command line: parses the arguments and hands them to the command.
 
 use crate::commands::{
-    check, doctor, graph, schema, serve, setup, simulate, simulator, try_pattern, try_template,
+    check, doctor, graph, runs, schema, serve, setup, simulate, simulator, try_pattern, try_template,
 };
 use crate::demo;
 use crate::logging::{self, LogFormat};
@@ -28,6 +28,7 @@ Examples:
   warroom setup --url URL …               prepare your Mattermost server and a configuration
   warroom doctor --config warroom.toml    find out what stands in the way
   warroom serve --config warroom.toml     run beside your Mattermost server
+  warroom runs list                       what is open, blocked or waiting
 
 Every command says more with --help."
 )]
@@ -45,6 +46,7 @@ enum Command {
     Setup(setup::Args),
     Doctor(doctor::Args),
     Serve(serve::Args),
+    Runs(runs::Args),
     Check(check::Args),
     Schema(schema::Args),
     Graph(graph::Args),
@@ -104,6 +106,7 @@ pub fn main() -> ExitCode {
             Command::Setup(args) => setup::run(&args).await,
             Command::Doctor(args) => doctor::run(&args).await,
             Command::Serve(args) => serve::run(&args).await,
+            Command::Runs(args) => runs::run(&args).await,
             Command::Check(args) => check::run(&args).await,
             Command::Schema(args) => schema::run(&args).await,
             Command::Graph(args) => graph::run(&args).await,

@@ -7,6 +7,7 @@ mod connection;
 pub(crate) mod doctor;
 pub(crate) mod graph;
 mod input;
+pub(crate) mod runs;
 pub(crate) mod schema;
 pub(crate) mod serve;
 pub(crate) mod setup;

@@ -6,10 +6,13 @@ mod limits;
 #[cfg(test)]
 mod tests;
 
-use checks::{check_grant, check_limits, poll, store_url, token, web_address};
+use checks::{
+    admin_socket, check_grant, check_limits, groups, poll, store_url, team_and_channel, token, web_address,
+};
 use environment::{forget_rival, overrides, variable};
 pub use limits::LimitsConfig;
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -24,12 +27,18 @@ pub struct Config {
     pub mattermost_url: String,
     /// The bot's token.
     pub token: Token,
+    /// The file that the token was read from; absent: it was given itself.
+    pub token_file: Option<PathBuf>,
+    /// Which channels the bot joins to listen there.
+    pub watch: Watch,
     /// Where this program listens.
     pub listen: SocketAddr,
     /// This program's address, as the Mattermost server reaches it; absent: what is listened on.
     pub callback_url: Option<String>,
     /// This program's address, as browsers reach it; absent: the callback address.
     pub public_url: Option<String>,
+    /// The socket that `warroom runs` speaks to; absent: there is none.
+    pub admin_socket: Option<PathBuf>,
     /// The store, `sqlite:PATH`.
     pub store_url: String,
     /// The directory of the operator's action components.
@@ -40,10 +49,25 @@ pub struct Config {
     pub workflows_dir: PathBuf,
     /// How often the directory is looked at.
     pub workflows_poll: Duration,
-    /// User ids or names; system administrators manage always.
+    /// User ids, names or groups; system administrators manage always.
     pub managers: Vec<String>,
+    /// Groups by name: the usernames or ids of their members.
+    pub groups: BTreeMap<String, Vec<String>>,
+    /// Where operators want to be told what nobody else reads: team and channel.
+    pub operators_notify: Option<(String, String)>,
     /// The limits.
     pub limits: LimitsConfig,
+}
+
+/// Which channels the bot joins to listen there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Watch {
+    /// The public channels that triggers name.
+    #[default]
+    Named,
+    /// Every public channel of the bot's teams, new ones too.
+    All,
 }
 
 /// What the operator grants to one component, by its digest.
@@ -104,6 +128,8 @@ struct File {
     actions: ActionsSection,
     workflows: WorkflowsSection,
     permissions: PermissionsSection,
+    groups: BTreeMap<String, Vec<String>>,
+    operators: OperatorsSection,
     limits: LimitsConfig,
 }
 
@@ -113,6 +139,7 @@ struct MattermostSection {
     url: Option<String>,
     token: Option<String>,
     token_file: Option<PathBuf>,
+    watch: Watch,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -121,6 +148,7 @@ struct HttpSection {
     listen: Option<SocketAddr>,
     callback_url: Option<String>,
     public_url: Option<String>,
+    admin_socket: Option<PathBuf>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -147,6 +175,12 @@ struct WorkflowsSection {
 #[serde(deny_unknown_fields, default)]
 struct PermissionsSection {
     managers: Vec<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct OperatorsSection {
+    notify: Option<String>,
 }
 
 impl Config {
@@ -207,9 +241,14 @@ fn complete(file: File, path: &Path, directory: &Path) -> Result<Config, ConfigE
     for grant in &grants {
         check_grant(path, grant)?;
     }
+    let token_file = file.mattermost.token_file.as_ref().map(|token_file| directory.join(token_file));
+    let store_url =
+        store_url(path, directory, &file.store.url.unwrap_or_else(|| "sqlite:warroom.db".to_owned()))?;
     Ok(Config {
         mattermost_url: web_address(path, "[mattermost] url", &mattermost_url)?,
         token: token(path, directory, file.mattermost.token, file.mattermost.token_file)?,
+        token_file,
+        watch: file.mattermost.watch,
         listen: file.http.listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8480))),
         callback_url: file
             .http
@@ -221,16 +260,15 @@ fn complete(file: File, path: &Path, directory: &Path) -> Result<Config, ConfigE
             .public_url
             .map(|url| web_address(path, "[http] public_url", &url))
             .transpose()?,
-        store_url: store_url(
-            path,
-            directory,
-            &file.store.url.unwrap_or_else(|| "sqlite:warroom.db".to_owned()),
-        )?,
+        admin_socket: admin_socket(directory, file.http.admin_socket, &store_url),
+        store_url,
         actions_dir: file.actions.dir.map(|dir| directory.join(dir)),
         grants,
         workflows_dir: directory.join(file.workflows.dir.unwrap_or_else(|| "workflows".into())),
         workflows_poll: poll(path, file.workflows.poll_ms)?,
         managers: file.permissions.managers,
+        groups: groups(path, file.groups)?,
+        operators_notify: file.operators.notify.map(|text| team_and_channel(path, &text)).transpose()?,
         limits: check_limits(path, file.limits)?,
     })
 }

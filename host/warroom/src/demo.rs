@@ -8,12 +8,13 @@ mod transcript;
 mod verdict;
 
 use crate::cli::{DemoArgs, ended};
-use crate::config::{Config, LimitsConfig};
+use crate::config::{Config, LimitsConfig, Watch};
 use crate::meter::FirstRoom;
 use crate::service::Service;
 use anyhow::Context as _;
 use people::{Chatroom, Person};
 use std::io::Write as _;
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
@@ -85,15 +86,20 @@ pub(crate) fn config(simulator: &Simulator, directory: &Path) -> Config {
     Config {
         mattermost_url: simulator.url().to_owned(),
         token: Token::new(simulator.bot_token()),
+        token_file: None,
+        watch: Watch::default(),
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
         callback_url: None,
         public_url: None,
+        admin_socket: None,
         store_url: format!("sqlite:{}", directory.join("warroom.db").display()),
         actions_dir: None,
         grants: Vec::new(),
         workflows_dir: directory.to_owned(),
         workflows_poll: Duration::from_secs(1),
         managers: Vec::new(),
+        groups: BTreeMap::new(),
+        operators_notify: None,
         limits: LimitsConfig::default(),
     }
 }

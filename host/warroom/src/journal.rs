@@ -27,9 +27,9 @@ impl Journal for StoreJournal {
             number_start: new.number_start,
             at_ms: new.at_ms,
             fold_key: new.key,
-            limit: Some(store::StartLimit {
-                starts: new.starts_max,
-                since_ms: new.at_ms.saturating_sub(new.limit_period_ms),
+            limit: new.limit.map(|limit| store::StartLimit {
+                starts: limit.starts_max,
+                since_ms: new.at_ms.saturating_sub(limit.period_ms),
             }),
             first: Box::new(move |number| first(number).into_iter().map(record).collect()),
         };
@@ -56,6 +56,54 @@ impl Journal for StoreJournal {
             .collect();
         let records = records.into_iter().map(record).collect();
         self.0.append(run, expected, records, status, claims).await.map_err(|error| failure(run, error))
+    }
+
+    async fn renumber(
+        &self,
+        run: &str,
+        expected: u64,
+        number_start: u64,
+        first: Box<dyn FnOnce(u64) -> Vec<Record> + Send>,
+    ) -> Result<u64, JournalError> {
+        let first = Box::new(move |number| first(number).into_iter().map(record).collect());
+        self.0.renumber(run, expected, number_start, first).await.map_err(|error| failure(run, error))
+    }
+
+    async fn has_taken(&self, workflow: &str, post_id: &str) -> Result<bool, JournalError> {
+        self.0.has_taken(workflow, post_id).await.map_err(|error| failure("", error))
+    }
+
+    async fn run_by_number(&self, workflow: &str, number: u64) -> Result<Option<String>, JournalError> {
+        let run = self.0.run_by_number(workflow, number).await.map_err(|error| failure("", error))?;
+        Ok(run.map(|run| run.run_id))
+    }
+
+    async fn newest_runs(&self, limit: u32) -> Result<Vec<String>, JournalError> {
+        let runs = self.0.runs(limit).await.map_err(|error| failure("", error))?;
+        Ok(runs.into_iter().map(|run| run.run_id).collect())
+    }
+
+    async fn document(&self, kind: &str, id: &str) -> Result<Option<(u64, Vec<u8>)>, JournalError> {
+        let found = self.0.document(kind, id).await.map_err(|error| failure(id, error))?;
+        Ok(found.map(|document| (document.revision, document.body)))
+    }
+
+    async fn document_ids(&self, kind: &str, limit: u32) -> Result<Vec<String>, JournalError> {
+        self.0.document_ids(kind, limit).await.map_err(|error| failure("", error))
+    }
+
+    async fn put_document(
+        &self,
+        kind: &str,
+        id: &str,
+        expected: u64,
+        body: Vec<u8>,
+    ) -> Result<(), JournalError> {
+        self.0.put_document(kind, id, expected, body).await.map_err(|error| failure(id, error))
+    }
+
+    async fn delete_document(&self, kind: &str, id: &str) -> Result<(), JournalError> {
+        self.0.delete_document(kind, id).await.map_err(|error| failure(id, error))
     }
 
     async fn records(&self, run: &str) -> Result<Vec<Record>, JournalError> {

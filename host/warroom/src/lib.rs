@@ -12,7 +12,9 @@
 //! # }
 //! ```
 
+mod admin;
 mod built_in;
+mod catch_up;
 mod chat;
 pub mod cli;
 mod commands;
@@ -24,14 +26,21 @@ mod listener;
 mod logging;
 mod meter;
 pub mod metrics;
+mod people;
 mod readiness;
+mod rooms;
 mod seen;
 mod service;
+mod timestamp;
+mod token_file;
+mod translator;
 mod virtual_clock;
 mod watch;
+mod watching;
+mod watermarks;
 mod wire;
 
-pub use config::{Config, ConfigError, GrantConfig, LimitsConfig};
+pub use config::{Config, ConfigError, GrantConfig, LimitsConfig, Watch};
 pub use metrics::Metrics;
 pub use readiness::Readiness;
 pub use service::Service;

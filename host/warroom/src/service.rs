@@ -1,7 +1,8 @@
 //! The whole service as a value.
 
+use crate::admin;
 use crate::built_in;
-use crate::chat::MattermostChat;
+use crate::chat::{MattermostChat, is_id};
 use crate::config::Config;
 use crate::http::{Endpoints, router};
 use crate::journal::StoreJournal;
@@ -9,12 +10,16 @@ use crate::listener::Listener;
 use crate::meter::Meter;
 use crate::readiness::Readiness;
 use crate::seen::Seen;
+use crate::token_file;
+use crate::translator::Translator;
 use crate::watch::WorkflowDirectory;
+use crate::watching::Watching;
+use crate::watermarks::Watermarks;
 use anyhow::{Context as _, bail};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::future::Future;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -22,7 +27,9 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use warroom_engine::Person;
 use warroom_mattermost as mm;
-use warroom_runner::{Clock, Components, Journal, Key, Origin, Runner, Source, SystemClock, Workflows};
+use warroom_runner::{
+    Chat as _, Clock, Components, Groups, Journal, Key, Origin, Runner, Source, SystemClock, Workflows,
+};
 use warroom_sandbox::{Digest, Sandbox};
 
 /// A running service.
@@ -32,6 +39,8 @@ pub struct Service {
     readiness: watch::Receiver<Readiness>,
     meter: Arc<Meter>,
     store: warroom_store::Store,
+    watermarks: Watermarks,
+    admin_socket: Option<PathBuf>,
     tasks: Vec<JoinHandle<()>>,
 }
 
@@ -87,12 +96,14 @@ impl Service {
         let key = Key::new(store.secret("controls", fresh_key()?).await?);
         let components = Arc::new(admit(&config, Arc::clone(&journal)).await?);
         let workflows = Arc::new(Workflows::default());
+        let (workflows_changed, workflows_changed_seen) = watch::channel(0);
         let mut directory = WorkflowDirectory {
             directory: config.workflows_dir.clone(),
             files_max: config.limits.workflow_files_max,
             workflows: Arc::clone(&workflows),
             components: Arc::clone(&components),
             seen: BTreeMap::new(),
+            changed: workflows_changed,
         };
         directory.read().map_err(|error| {
             anyhow::anyhow!(
@@ -106,20 +117,34 @@ impl Service {
         let meter = Arc::new(Meter::default());
         let client = client(&config)?;
         let bot = greet(&client, &readiness).await?;
-        let teams = teams(&client).await;
-        if teams.as_ref().is_some_and(HashMap::is_empty) {
-            tracing::warn!("the bot @{} is on no team, so it sees no posts: add it to a team", bot.username);
-        }
+        let translator = Translator::new(client.clone(), config.mattermost_url.clone());
+        let groups = Arc::new(groups(&config, &client).await);
         let chat = Arc::new(MattermostChat {
             client: client.clone(),
             bot: bot.clone(),
             callback_url,
             meter: Arc::clone(&meter),
+            groups: Arc::clone(&groups),
+            translator: translator.clone(),
         });
-        let runner = Runner::new(chat, journal, clock, components, workflows, key, runner_options(&config));
+        let options = runner_options(&config, &chat, groups).await;
+        let watched = Arc::clone(&workflows);
+        let runner = Runner::new(chat, journal, clock, components, workflows, key, options);
         resume(&runner).await?;
         // Clicks are taken from here on; those that came before were asked to come again.
         runner_made.send_replace(Some(runner.clone()));
+        tasks.extend(admin_door(&config, &runner)?);
+        let watermarks = Watermarks::read(store.clone()).await?;
+        let watching = Watching {
+            client: client.clone(),
+            bot: bot.clone(),
+            workflows: watched,
+            watch: config.watch,
+            channels_max: config.limits.watched_channels_max,
+            told: BTreeSet::new(),
+        };
+        let stream_options =
+            mm::EventOptions { bot_id: Some(bot.id.clone()), ..mm::EventOptions::default() };
         let listener = Listener {
             client: client.clone(),
             bot,
@@ -128,13 +153,20 @@ impl Service {
             readiness,
             meter: Arc::clone(&meter),
             seen,
-            was_connected: false,
-            teams: teams.unwrap_or_default(),
+            translator,
+            watermarks: watermarks.clone(),
+            watching,
+            workflows_changed: workflows_changed_seen,
+            catch_up_posts_max: config.limits.catch_up_posts_max,
+            rooms_check: Duration::from_millis(config.limits.rooms_check_ms),
         };
-        let stream = mm::EventStream::connect(&client, mm::EventOptions::default());
+        let stream = mm::EventStream::connect(&client, stream_options);
         tasks.push(tokio::spawn(listener.listen(stream)));
+        tasks.push(tokio::spawn(watermarks.clone().keep()));
         tasks.push(tokio::spawn(directory.watch(config.workflows_poll)));
-        Ok(Service { address, runner, readiness: readiness_seen, meter, store, tasks })
+        tasks.extend(config.token_file.map(|file| tokio::spawn(token_file::watch(client, file))));
+        let admin_socket = config.admin_socket;
+        Ok(Service { address, runner, readiness: readiness_seen, meter, store, watermarks, admin_socket, tasks })
     }
 
     /// Where the HTTP endpoints listen.
@@ -180,6 +212,11 @@ impl Service {
             task.abort();
         }
         self.runner.stop();
+        self.watermarks.write().await;
+        if let Some(socket) = &self.admin_socket {
+            // One that is left behind is replaced at the next start.
+            drop(std::fs::remove_file(socket));
+        }
         self.store.close().await;
     }
 }
@@ -187,6 +224,8 @@ impl Service {
 fn client(config: &Config) -> anyhow::Result<mm::Client> {
     let options = mm::ClientOptions {
         timeout: Duration::from_millis(config.limits.mattermost_timeout_ms),
+        calls_per_second: config.limits.mattermost_calls_per_second,
+        calls_burst: config.limits.mattermost_calls_burst,
         ..mm::ClientOptions::new(&config.mattermost_url, config.token.clone())
     };
     Ok(mm::Client::new(options)?)
@@ -207,15 +246,34 @@ async fn greet(client: &mm::Client, readiness: &watch::Sender<Readiness>) -> any
     }
 }
 
-/// Handles of the bot's teams by id; nothing when they cannot be read now.
-async fn teams(client: &mm::Client) -> Option<HashMap<String, String>> {
-    match client.teams_of_me().await {
-        Ok(teams) => Some(teams.into_iter().map(|team| (team.id, team.name)).collect()),
-        Err(error) => {
-            tracing::warn!("cannot read the bot's teams: {error}");
-            None
+/// The groups of the configuration, with usernames in place of ids as far as the server knows them now.
+async fn groups(config: &Config, client: &mm::Client) -> Groups {
+    let members = config.groups.values().flatten();
+    let ids: Vec<String> = members.filter(|member| is_id(member)).cloned().collect();
+    let mut names = HashMap::new();
+    if !ids.is_empty() {
+        match client.users_by_ids(&ids).await {
+            Ok(users) => names.extend(users.into_iter().map(|user| (user.id, user.username))),
+            Err(error) => tracing::warn!("the ids in [groups] cannot be looked up: {error}"),
         }
     }
+    let named = |member: &String| names.get(member).unwrap_or(member).clone();
+    let groups = config.groups.iter();
+    Groups::new(groups.map(|(name, members)| (name.clone(), members.iter().map(named).collect())))
+}
+
+/// The door for `warroom runs`.
+fn admin_door(config: &Config, runner: &Runner) -> anyhow::Result<Option<JoinHandle<()>>> {
+    let Some(path) = &config.admin_socket else { return Ok(None) };
+    let listener = admin::listen(path).with_context(|| {
+        format!("cannot listen on {} ([http] admin_socket), where `warroom runs` knocks", path.display())
+    })?;
+    let app = admin::router(runner.clone(), config.mattermost_url.clone());
+    Ok(Some(tokio::spawn(async move {
+        if let Err(error) = axum::serve(listener, app).await {
+            tracing::error!("the socket for `warroom runs` ended: {error}");
+        }
+    })))
 }
 
 async fn resume(runner: &Runner) -> anyhow::Result<()> {
@@ -229,13 +287,46 @@ async fn resume(runner: &Runner) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn runner_options(config: &Config) -> warroom_runner::Options {
+async fn runner_options(
+    config: &Config,
+    chat: &MattermostChat,
+    groups: Arc<Groups>,
+) -> warroom_runner::Options {
     warroom_runner::Options {
         retry_tries_max: config.limits.retry_tries_max,
         retry_period_ms: config.limits.retry_period_ms,
         open_runs_max: config.limits.open_runs_max,
         managers: config.managers.clone(),
+        operators_channel_id: operators_channel(config, chat).await,
+        groups,
+        catch_up_age_max_ms: config.limits.catch_up_max_age_ms,
         ..warroom_runner::Options::default()
+    }
+}
+
+/// The channel where operators want to be told; without it they read the log.
+async fn operators_channel(config: &Config, chat: &MattermostChat) -> Option<String> {
+    let (team, channel) = config.operators_notify.as_ref()?;
+    let found = async {
+        let team = chat.find_team(team).await?;
+        match team {
+            Some(team) => chat.find_channel(&team, channel).await,
+            None => Ok(None),
+        }
+    };
+    match found.await {
+        Ok(Some(channel)) => Some(channel.id),
+        Ok(None) => {
+            tracing::error!(
+                "[operators] notify: the bot finds no channel {team}/{channel}; add it to the team, invite it to the channel, \
+                 and restart"
+            );
+            None
+        }
+        Err(error) => {
+            tracing::error!("[operators] notify: {team}/{channel} cannot be looked up: {error}");
+            None
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::watch;
 use warroom_runner::{Components, LoadedFile, Workflows};
 use warroom_workflow::render_diagnostics;
 
@@ -18,6 +19,8 @@ pub(crate) struct WorkflowDirectory {
     pub(crate) components: Arc<Components>,
     /// What was read last, in force or not, by file name.
     pub(crate) seen: BTreeMap<String, String>,
+    /// Counts the looks that found something changed.
+    pub(crate) changed: watch::Sender<u64>,
 }
 
 /// The largest workflow file that is read. The language's own bound is smaller or the same.
@@ -93,7 +96,12 @@ impl WorkflowDirectory {
         loop {
             tokio::time::sleep(every).await;
             match self.read() {
-                Ok(_) => complained = false,
+                Ok(changes) => {
+                    complained = false;
+                    if changes > 0 {
+                        self.changed.send_modify(|looks| *looks += 1);
+                    }
+                }
                 Err(error) if !complained => {
                     tracing::error!("{error}; the workflows stay as they are");
                     complained = true;

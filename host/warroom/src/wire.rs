@@ -1,14 +1,18 @@
 //! A rendered post, as Mattermost takes it.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use warroom_mattermost as mm;
 use warroom_runner::{ControlKind, RenderedControl, RenderedPost, Section};
+use warroom_sandbox::Digest;
 
 /// Where Mattermost sends clicks and choices, below the callback address.
 pub(crate) const ACTION_PATH: &str = "/callbacks/action";
 
 /// The property of a post that holds its stamp. Guests cannot set properties, so nobody but the host writes it.
 pub(crate) const STAMP: &str = "warroom_stamp";
+
+/// The property of a post that says how it looks, so that nobody must compare what the server made of it.
+pub(crate) const LOOK: &str = "warroom_look";
 
 /// A post's message and properties, as the server takes them.
 pub(crate) fn wire(callback_url: &str, stamp: &str, post: &RenderedPost) -> (String, Map<String, Value>) {
@@ -22,6 +26,8 @@ pub(crate) fn wire(callback_url: &str, stamp: &str, post: &RenderedPost) -> (Str
         // Attachments are plain data: they always encode.
         props.insert("attachments".to_owned(), serde_json::to_value(attachments).unwrap_or_default());
     }
+    let look = json!({ "message": post.message, "props": props });
+    props.insert(LOOK.to_owned(), Value::String(Digest::of(look.to_string().as_bytes()).to_string()));
     (post.message.clone(), props)
 }
 

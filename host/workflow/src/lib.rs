@@ -67,6 +67,7 @@ mod parameters;
 mod parser;
 mod patterns;
 mod prose;
+mod readers;
 mod references;
 mod report;
 mod schema;

@@ -65,7 +65,12 @@ async fn groups_of_a_licensed_server_are_listed() {
 async fn a_server_without_the_licence_has_no_groups() {
     let replay = Replay::start().await;
     let client = replay.client();
-    for (status, id) in [(501, "api.ldap_groups.license_error"), (403, "api.custom_groups.license_error")] {
+    let refusals = [
+        (501, "api.ldap_groups.license_error"),
+        (501, "app.other"),
+        (403, "api.custom_groups.license_error"),
+    ];
+    for (status, id) in refusals {
         refuse(&replay, status, id);
         assert_eq!(client.groups("oncall").await, Ok(None));
         assert_eq!(client.group_members("g", 0, 60).await, Ok(None));

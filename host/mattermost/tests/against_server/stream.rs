@@ -259,14 +259,15 @@ async fn a_refused_token_is_told_once_and_another_one_tried() {
         Script::Reject(StatusCode::UNAUTHORIZED),
         Script::Play(vec![hello("a"), Step::Stay]),
     ];
-    let mut server = StreamServer::start(scripts).await;
+    let options = |url: &str| ClientOptions::new(url, Token::new("BOT_TOKEN"));
+    let mut server = StreamServer::start_with(scripts, StatusCode::UNAUTHORIZED, options).await;
     let refused = server.client.token_refused();
     let mut stream = EventStream::connect(&server.client, fast());
-    assert!(next(&mut stream).await.contains("refused: the token is refused (401)"));
+    assert!(next(&mut stream).await.contains("The token is refused: make a new one for the bot"));
     assert!(*refused.borrow());
     assert_eq!(server.client.me().await.unwrap_err().status(), Some(401));
     server.client.replace_token(Token::new("SECOND")).unwrap();
-    assert!(next(&mut stream).await.contains("refused: the token is refused (401)"));
+    assert!(next(&mut stream).await.starts_with("refused: cannot look up the bot"));
     server.client.replace_token(Token::new("THIRD")).unwrap();
     expect(&mut stream, &["fresh"]).await;
     assert!(!*refused.borrow());
@@ -300,6 +301,16 @@ async fn a_token_that_is_refused_without_a_word_is_found_out() {
     let mut stream = EventStream::connect(&server.client, fast());
     assert!(next(&mut stream).await.starts_with("refused: cannot look up the bot"));
     server.client.replace_token(Token::new("SECOND")).unwrap();
+    expect(&mut stream, &["fresh"]).await;
+}
+
+#[tokio::test]
+async fn a_stream_that_alone_is_refused_is_lost() {
+    let scripts = vec![Script::Reject(StatusCode::UNAUTHORIZED), Script::Play(vec![hello("a"), Step::Stay])];
+    let server = StreamServer::start(scripts).await;
+    let mut stream = EventStream::connect(&server.client, fast());
+    assert!(next_loss(&mut stream).await.contains("(401), but not for the token"));
+    assert!(!*server.client.token_refused().borrow());
     expect(&mut stream, &["fresh"]).await;
 }
 

@@ -7,8 +7,10 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use warroom_engine::{Channel, Person};
-use warroom_runner::{Chat, ChatError, ChatErrorKind, FoundChannel, NewChannel, RenderedPost};
+use warroom_engine::{Channel, Loss, Person};
+use warroom_runner::{
+    Chat, ChatError, ChatErrorKind, FoundChannel, IncomingPost, NewChannel, RenderedPost,
+};
 
 pub(crate) struct MemoryChat {
     state: Mutex<State>,
@@ -22,6 +24,7 @@ pub(crate) struct MemoryChat {
 struct State {
     rooms: Vec<Room>,
     posts: Vec<Post>,
+    pinned: BTreeSet<String>,
 }
 
 #[derive(Clone)]
@@ -74,6 +77,11 @@ impl MemoryChat {
         let state = self.state.lock().unwrap();
         let of_channel = state.posts.iter().filter(|post| post.channel_id == channel_id);
         of_channel.map(|post| post.rendered.message.clone()).collect()
+    }
+
+    /// Whether some post says this.
+    pub(crate) fn says(&self, part: &str) -> bool {
+        self.state.lock().unwrap().posts.iter().any(|post| post.rendered.message.contains(part))
     }
 
     pub(crate) fn controls_left(&self) -> usize {
@@ -247,6 +255,43 @@ impl Chat for MemoryChat {
             Ok(())
         };
         self.fuse.call("chat update_post", update).await
+    }
+
+    async fn has_stamp(&self, post_id: &str, channel_id: &str, stamp: &str) -> Result<bool, ChatError> {
+        let state = self.state.lock().unwrap();
+        let is_it =
+            |post: &Post| post.id == post_id && post.channel_id == channel_id && post.stamp == stamp;
+        Ok(state.posts.iter().any(is_it))
+    }
+
+    async fn shows_post(&self, post_id: &str, _stamp: &str, post: &RenderedPost) -> Result<bool, ChatError> {
+        let state = self.state.lock().unwrap();
+        Ok(state.posts.iter().any(|known| known.id == post_id && known.rendered == *post))
+    }
+
+    async fn pin_post(&self, post_id: &str, is_pinned: bool) -> Result<(), ChatError> {
+        let pin = || {
+            let mut state = self.state.lock().unwrap();
+            if is_pinned {
+                state.pinned.insert(post_id.to_owned());
+            } else {
+                state.pinned.remove(post_id);
+            }
+            Ok(())
+        };
+        self.fuse.call("chat pin_post", pin).await
+    }
+
+    async fn read_post(&self, _post_id: &str) -> Result<Option<IncomingPost>, ChatError> {
+        Ok(None)
+    }
+
+    async fn losses(&self, channels: &[Channel]) -> Result<Vec<Option<Loss>>, ChatError> {
+        Ok(vec![None; channels.len()])
+    }
+
+    async fn is_in_group(&self, _group: &str, _person: &Person) -> Result<bool, ChatError> {
+        Ok(false)
     }
 
     async fn is_administrator(&self, _user_id: &str) -> Result<bool, ChatError> {

@@ -19,6 +19,7 @@ struct State {
     claims: Vec<(Claim, String)>,
     keys: Vec<(String, String, String)>,
     blobs: BTreeMap<String, Vec<u8>>,
+    documents: BTreeMap<(String, String), (u64, Vec<u8>)>,
 }
 
 impl MemoryJournal {
@@ -100,6 +101,64 @@ impl Journal for MemoryJournal {
             Ok(())
         };
         self.fuse.call(&format!("journal append {kinds:?}"), append).await
+    }
+
+    async fn renumber(
+        &self,
+        run: &str,
+        expected: u64,
+        number_start: u64,
+        first: Box<dyn FnOnce(u64) -> Vec<Record> + Send>,
+    ) -> Result<u64, JournalError> {
+        let number = {
+            let mut state = self.state.lock().unwrap();
+            let next = state.numbers.values_mut().next().unwrap();
+            let number = number_start.max(*next);
+            *next = number + 1;
+            number
+        };
+        self.append(run, expected, first(number), false, Vec::new()).await.map(|()| number)
+    }
+
+    async fn has_taken(&self, workflow: &str, post_id: &str) -> Result<bool, JournalError> {
+        let post = (workflow.to_owned(), post_id.to_owned());
+        Ok(self.state.lock().unwrap().posts.contains_key(&post))
+    }
+
+    async fn run_by_number(&self, _workflow: &str, _number: u64) -> Result<Option<String>, JournalError> {
+        Ok(self.run_ids().into_iter().next())
+    }
+
+    async fn newest_runs(&self, _limit: u32) -> Result<Vec<String>, JournalError> {
+        Ok(self.run_ids())
+    }
+
+    async fn document(&self, kind: &str, id: &str) -> Result<Option<(u64, Vec<u8>)>, JournalError> {
+        let key = (kind.to_owned(), id.to_owned());
+        Ok(self.state.lock().unwrap().documents.get(&key).cloned())
+    }
+
+    async fn document_ids(&self, kind: &str, _limit: u32) -> Result<Vec<String>, JournalError> {
+        let state = self.state.lock().unwrap();
+        let of_kind = state.documents.keys().filter(|(known, _)| known == kind);
+        Ok(of_kind.map(|(_, id)| id.clone()).collect())
+    }
+
+    async fn put_document(
+        &self,
+        kind: &str,
+        id: &str,
+        expected: u64,
+        body: Vec<u8>,
+    ) -> Result<(), JournalError> {
+        let key = (kind.to_owned(), id.to_owned());
+        self.state.lock().unwrap().documents.insert(key, (expected + 1, body));
+        Ok(())
+    }
+
+    async fn delete_document(&self, kind: &str, id: &str) -> Result<(), JournalError> {
+        self.state.lock().unwrap().documents.remove(&(kind.to_owned(), id.to_owned()));
+        Ok(())
     }
 
     async fn records(&self, run: &str) -> Result<Vec<Record>, JournalError> {

@@ -129,6 +129,7 @@ fn person(name: &str) -> Person {
 fn report() -> IncomingPost {
     IncomingPost {
         post_id: "post-0".into(),
+        created_ms: 0,
         text: "#sec the door is open".into(),
         attachments: String::new(),
         author: Author::Person,
@@ -156,7 +157,7 @@ async fn nudge(world: &World, runner: &Runner) -> Option<Run> {
     }
     assert!(matches!(run.status, Status::Open), "{:?}", run.status);
     if let Some(post) = run.posts.last().filter(|post| run.is_live(post)) {
-        let severity = run.choices.get(&("TriagePost".to_owned(), "Severity".to_owned()));
+        let severity = run.choice("TriagePost", "Severity");
         let (label, option) = match run.step() {
             Some("Triage") if severity.is_none() => ("Severity", Some("S1".to_owned())),
             Some("Triage") => ("Triaged", None),
@@ -267,7 +268,7 @@ async fn repeat(world: &World, runner: &Runner) -> bool {
         tokio::select! {
             biased;
             () = world.fuse.blown() => return false,
-            run = runner.run(&id) => if run.unwrap().repeats.settled == 3 {
+            run = runner.run(&id) => if run.unwrap().repeats.count == 3 && world.chat.says("Reported 3 more") {
                 return true;
             }
         }

@@ -22,7 +22,7 @@ use crate::system::VERSION;
 /// Bytes of a message from a client.
 const MESSAGE_BYTES_MAX: usize = 64 << 10;
 /// How long a socket may stay without a token.
-const AUTHENTICATION_TIMEOUT: Duration = Duration::from_secs(30);
+const AUTHENTICATION_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often the server pings.
 const PING_EVERY: Duration = Duration::from_secs(60);
 /// After how long a silence the server closes.

@@ -11,6 +11,8 @@ mod outages;
 #[cfg(test)]
 mod page;
 #[cfg(test)]
+mod receivers;
+#[cfg(test)]
 mod set_up;
 #[cfg(test)]
 mod support;

@@ -122,18 +122,27 @@ async fn who_leaves_a_team_is_out_of_its_channels_and_everybody_hears_of_it() {
         assert_eq!(left["data"], json!({"team_id": team, "user_id": me}));
         assert_eq!(left["broadcast"]["team_id"], team);
     }
-    let missing = setup.call("GET", &format!("/api/v4{member}"), admin, &Value::Null).await;
+    let left = setup.must("GET", &member, admin, Value::Null).await;
+    assert!(left["delete_at"].as_i64().unwrap() > 0, "who left is still known: {left}");
+    setup.must("DELETE", &member, admin, Value::Null).await;
+    let outsider = setup.must("POST", "/bots", admin, json!({"username": "outsider"})).await;
+    let outsider = format!("/api/v4/teams/{team}/members/{}", outsider["user_id"].as_str().unwrap());
+    let missing = setup.call("GET", &outsider, admin, &Value::Null).await;
     assert_eq!((missing.status, &missing.body["id"]), (404, &json!("app.team.get_member.missing.app_error")));
-    assert_eq!(setup.call("DELETE", &format!("/api/v4{member}"), admin, &Value::Null).await.status, 404);
+    let missing = setup.call("DELETE", &outsider, admin, &Value::Null).await;
+    let id = "api.team.remove_user_from_team.missing.app_error";
+    assert_eq!((missing.status, &missing.body["id"]), (400, &json!(id)));
     let post = json!({"channel_id": square, "message": "m"});
     assert_eq!(setup.call("POST", "/api/v4/posts", bot, &post).await.status, 403);
 
     let back = json!({"team_id": team, "user_id": me});
-    setup.must("POST", &format!("/teams/{team}/members"), admin, back.clone()).await;
+    let again = setup.must("POST", &format!("/teams/{team}/members"), admin, back.clone()).await;
+    assert_eq!(again["delete_at"], 0);
     let frames = gone.until(|frame| frame["event"] == "added_to_team").await;
     let added = frames.last().unwrap();
     assert_eq!((&added["data"], &added["broadcast"]["user_id"]), (&back, &json!(me)));
     assert!(frames.iter().any(|frame| frame["event"] == "user_added"));
+    assert!(frames.iter().all(|frame| frame["event"] != "leave_team"), "who left cannot leave again");
     assert_eq!(setup.call("POST", "/api/v4/posts", bot, &post).await.status, 201);
 }
 

@@ -1,6 +1,7 @@
 //! The values that make sense, and what is said of the others.
 
 use super::{ConfigError, GrantConfig, LimitsConfig};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use warroom_mattermost::Token;
@@ -24,8 +25,26 @@ pub(super) fn check_limits(path: &Path, limits: LimitsConfig) -> Result<LimitsCo
             path.display()
         )));
     }
+    let at_least_one = [
+        ("mattermost_calls_per_second", limits.mattermost_calls_per_second),
+        ("mattermost_calls_burst", limits.mattermost_calls_burst),
+        ("catch_up_posts_max", limits.catch_up_posts_max),
+    ];
+    if let Some((name, _)) = at_least_one.iter().find(|(_, value)| *value == 0) {
+        return Err(ConfigError::Value(format!("{}: [limits] {name} must be above 0", path.display())));
+    }
+    if limits.rooms_check_ms < ROOMS_CHECK_MS_MIN {
+        return Err(ConfigError::Value(format!(
+            "{}: [limits] rooms_check_ms must be at least {ROOMS_CHECK_MS_MIN}, not {}",
+            path.display(),
+            limits.rooms_check_ms
+        )));
+    }
     Ok(limits)
 }
+
+/// Looking at the rooms more often than this would be a load for the server.
+const ROOMS_CHECK_MS_MIN: u64 = 1_000;
 
 pub(super) fn token(
     path: &Path,
@@ -125,5 +144,48 @@ pub(super) fn check_grant(path: &Path, grant: &GrantConfig) -> Result<(), Config
                 known.join(", ")
             )))
         }
+    }
+}
+
+/// The socket of the operators' shell: beside the journal unless said otherwise.
+pub(super) fn admin_socket(directory: &Path, socket: Option<PathBuf>, store_url: &str) -> Option<PathBuf> {
+    let beside = || store_url.strip_prefix("sqlite:").filter(|file| *file != ":memory:");
+    socket.map(|socket| directory.join(socket)).or_else(|| Some(PathBuf::from(format!("{}.sock", beside()?))))
+}
+
+/// The most groups, and the most members of one.
+const GROUPS_MAX: usize = 200;
+const MEMBERS_MAX: usize = 200;
+
+pub(super) fn groups(
+    path: &Path,
+    groups: BTreeMap<String, Vec<String>>,
+) -> Result<BTreeMap<String, Vec<String>>, ConfigError> {
+    let wrong = |message: String| Err(ConfigError::Value(format!("{}: [groups] {message}", path.display())));
+    if groups.len() > GROUPS_MAX {
+        return wrong(format!("has {} groups, and {GROUPS_MAX} are allowed", groups.len()));
+    }
+    for (name, members) in &groups {
+        let is_part = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_.".contains(&byte);
+        if name.is_empty() || !name.bytes().all(is_part) {
+            return wrong(format!("`{name}` must be lower-case letters, digits, `-`, `_` and `.`, without `@`"));
+        }
+        if members.is_empty() || members.len() > MEMBERS_MAX {
+            return wrong(format!("{name} must have 1 to {MEMBERS_MAX} members, not {}", members.len()));
+        }
+    }
+    Ok(groups)
+}
+
+/// `TEAM/CHANNEL`.
+pub(super) fn team_and_channel(path: &Path, text: &str) -> Result<(String, String), ConfigError> {
+    match text.split_once('/') {
+        Some((team, channel)) if !team.is_empty() && !channel.is_empty() => {
+            Ok((team.to_owned(), channel.trim_start_matches('~').to_owned()))
+        }
+        _ => Err(ConfigError::Value(format!(
+            "{}: [operators] notify must be `TEAM/CHANNEL`, such as `ops/incidents`, not `{text}`",
+            path.display()
+        ))),
     }
 }

@@ -40,6 +40,18 @@ pub struct LimitsConfig {
     pub request_bytes_max: usize,
     /// How long one request to Mattermost may take, in milliseconds.
     pub mattermost_timeout_ms: u64,
+    /// How many requests to Mattermost are made a second, in the long run.
+    pub mattermost_calls_per_second: u32,
+    /// How many requests to Mattermost are made at once after a pause.
+    pub mattermost_calls_burst: u32,
+    /// A post that is found later than this after it was written starts nothing by itself, in milliseconds.
+    pub catch_up_max_age_ms: u64,
+    /// How many posts of one channel are read to find what came while nobody listened.
+    pub catch_up_posts_max: u32,
+    /// How many channels the bot joins to listen.
+    pub watched_channels_max: usize,
+    /// How often the rooms of open incidents are looked at, in milliseconds.
+    pub rooms_check_ms: u64,
     /// How many workflow files are read.
     pub workflow_files_max: usize,
 }
@@ -64,6 +76,12 @@ impl Default for LimitsConfig {
             open_runs_max: runner.open_runs_max,
             request_bytes_max: 64 * 1024,
             mattermost_timeout_ms: 10_000,
+            mattermost_calls_per_second: 50,
+            mattermost_calls_burst: 100,
+            catch_up_max_age_ms: runner.catch_up_age_max_ms,
+            catch_up_posts_max: 10_000,
+            watched_channels_max: 1_000,
+            rooms_check_ms: 5 * 60 * 1_000,
             workflow_files_max: 1_000,
         }
     }

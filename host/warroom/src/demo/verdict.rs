@@ -37,6 +37,7 @@ fn room_texts() -> Vec<String> {
     let finished = "Finished Triage".to_owned();
     vec![
         triage.clone(),
+        "**Alert**: @chris".to_owned(),
         finished.clone(),
         "Developing a fix underway. Issue information:\n\nLikelihood: L2\nImpact: I3\nSeverity: S1"
             .to_owned(),

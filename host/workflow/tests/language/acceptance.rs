@@ -164,3 +164,11 @@ fn the_first_matching_trigger_of_each_workflow_wins() {
     assert_eq!(matched(&index, "a fare", "ops"), ["w/Any"]);
     assert_eq!(matched(&index, "quiet", "ops"), [""; 0]);
 }
+
+#[test]
+fn the_readers_of_an_action_are_known() {
+    let workflow = check(SEED, &catalog()).workflows.remove(0);
+    assert_eq!(workflow.readers_of("TriagePost"), ["InfoPost"]);
+    assert!(workflow.readers_of("CreateWarroom").len() > 3, "{:?}", workflow.readers_of("CreateWarroom"));
+    assert_eq!(workflow.readers_of("InfoPost"), [] as [&str; 0]);
+}

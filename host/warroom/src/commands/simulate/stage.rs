@@ -170,7 +170,6 @@ impl<'a> Stage<'a> {
         };
         match next(workflow, run) {
             Next::Wait | Next::Blocked | Next::Done => true,
-            Next::PostNotice => run.notice_failed,
             _ => {
                 let at_ms = run.current.as_ref().and_then(|current| current.not_before_ms);
                 at_ms.is_some_and(|at_ms| at_ms > self.clock.now_ms())

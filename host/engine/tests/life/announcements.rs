@@ -1,0 +1,157 @@
+//! What the host itself tells people, pins and closes.
+
+use crate::driven::{Driven, SECURITY_ISSUE, person, workflow};
+use warroom_engine::*;
+
+fn repeated(n: usize) -> Fact {
+    let permalink = format!("http://chat/infosec/pl/p{n}");
+    Fact::Repeated { repeat: Repeat { post_id: format!("p{n}"), user: person("nagios"), permalink } }
+}
+
+#[test]
+fn repeats_are_told_once_when_the_run_rests() {
+    let mut driven = Driven::new(workflow(SECURITY_ISSUE));
+    driven.record(vec![repeated(1)]);
+    assert!(matches!(driven.settle(), Next::Act(_)), "what the incident needs comes first");
+    assert_eq!(driven.told, []);
+    assert_eq!(driven.run_to_wait(), Next::Wait);
+    assert_eq!(driven.told, [Matter::Repeats]);
+    driven.record(vec![repeated(2)]);
+    assert_eq!(driven.settle(), Next::Wait);
+    assert_eq!((driven.told.len(), driven.run.repeats.count), (1, 2), "the same post says the new count");
+}
+
+#[test]
+fn a_blocked_run_tells_of_repeats_too() {
+    let mut driven = Driven::new(workflow(SECURITY_ISSUE));
+    driven.fail("the name is taken");
+    driven.record(vec![repeated(1)]);
+    assert_eq!(driven.settle(), Next::Blocked);
+    assert!(matches!(&driven.told[..], [Matter::Blocked { .. }, Matter::Repeats]), "{:?}", driven.told);
+}
+
+#[test]
+fn what_could_be_posted_nowhere_is_tried_again_only_when_asked() {
+    let mut driven = Driven::new(workflow(SECURITY_ISSUE));
+    driven.fail("no");
+    let failed = Fact::AnnouncementFailed { n: 0, reason: "the channel is gone".into() };
+    driven.record(vec![Fact::AnnouncementIntended { n: 0, channel_id: "town".into() }, failed]);
+    assert_eq!(driven.settle(), Next::Blocked);
+    assert_eq!(driven.told, []);
+    driven.record(vec![Fact::AnnouncementsRenewed]);
+    assert_eq!(driven.settle(), Next::Blocked);
+    assert_eq!(driven.told.len(), 1);
+}
+
+#[test]
+fn the_post_of_the_current_step_is_pinned_and_the_last_one_unpinned() {
+    let mut driven = Driven::new(workflow(SECURITY_ISSUE));
+    driven.run_to_wait();
+    assert_eq!(driven.done, ["pin TriagePost"]);
+    driven.press("Triaged", "jon").unwrap();
+    driven.run_to_wait();
+    assert_eq!(driven.done, ["pin TriagePost", "unpin TriagePost", "pin InfoPost"]);
+    driven.press("Resolved", "jon").unwrap();
+    driven.record(vec![Fact::ChannelArchived { channel_id: "room".into() }]);
+    assert_eq!(driven.run_to_wait(), Next::Done);
+    assert_eq!(driven.done.len(), 3, "nothing of an archived room can be changed");
+}
+
+#[test]
+fn a_pin_goes_at_the_end_where_the_channel_stays() {
+    let mut driven = Driven::new(workflow(SECURITY_ISSUE));
+    driven.run_to_wait();
+    driven.press("Resolved", "jon").unwrap();
+    assert_eq!(driven.run_to_wait(), Next::Done);
+    assert_eq!(driven.done, ["pin TriagePost", "unpin TriagePost"]);
+}
+
+#[test]
+fn a_pressed_button_is_told_once_however_often_it_is_pressed() {
+    let mut driven = Driven::new(workflow(SECURITY_ISSUE));
+    driven.run_to_wait();
+    let post = driven.run.posts[0].clone();
+    let field = post.controls.fields.iter().position(|field| field.kind == FieldKind::Button).unwrap();
+    let press = || Input::SetField { post: post.key.clone(), field, option: None };
+    for _ in 0..3 {
+        driven.decide(press(), "jon").unwrap();
+    }
+    driven.decide(press(), "chris").unwrap();
+    driven.settle();
+    let pressed: Vec<_> = driven
+        .told
+        .iter()
+        .filter_map(|matter| match matter {
+            Matter::Pressed { by, .. } => Some(by.username.as_str()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(pressed, ["jon", "chris"]);
+}
+
+#[test]
+fn a_repeated_press_is_answered_as_before_and_changes_nothing() {
+    let mut driven = Driven::new(workflow(SECURITY_ISSUE));
+    driven.run_to_wait();
+    driven.press("Triaged", "jon").unwrap();
+    let before = driven.run.clone();
+    driven.press("Triaged", "jon").unwrap();
+    assert_eq!(driven.run, before);
+}
+
+#[test]
+fn a_cancelled_run_loses_its_controls_tells_where_it_began_and_closes_its_room() {
+    let mut driven = Driven::new(workflow(SECURITY_ISSUE));
+    driven.run_to_wait();
+    let reason = Some("a drill".to_owned());
+    driven.decide(Input::Cancel { reason, keep_room: false }, "jon").unwrap();
+    assert!(matches!(next(&driven.workflow, &driven.run), Next::RemoveControls(_)));
+    assert!(!driven.run.has_settled());
+    assert_eq!(driven.settle(), Next::Done);
+    assert_eq!(driven.told, [Matter::Cancelled]);
+    assert_eq!(driven.done, ["pin TriagePost", "close room"]);
+    assert!(driven.run.has_settled());
+    let again = driven.decide(Input::Cancel { reason: None, keep_room: false }, "chris").unwrap_err();
+    assert_eq!(again.to_string(), "Too late: this incident is cancelled by @jon now.");
+}
+
+#[test]
+fn a_cancelled_run_can_leave_its_room() {
+    let mut driven = Driven::new(workflow(SECURITY_ISSUE));
+    driven.run_to_wait();
+    driven.decide(Input::Cancel { reason: None, keep_room: true }, "jon").unwrap();
+    assert_eq!(driven.settle(), Next::Done);
+    assert!(!driven.done.contains(&"close room".to_owned()));
+}
+
+#[test]
+fn a_lost_room_is_told_once_and_comes_back() {
+    let mut driven = Driven::new(workflow(SECURITY_ISSUE));
+    driven.run_to_wait();
+    let lost = || Fact::ChannelLost { channel_id: "room".into(), how: Loss::Archived };
+    driven.record(vec![lost(), lost()]);
+    assert_eq!(driven.settle(), Next::Wait);
+    assert!(matches!(&driven.told[..], [Matter::Lost { how: Loss::Archived, is_back: false, .. }]));
+    assert!(!driven.run.can_post_to("room"));
+    driven.record(vec![Fact::ChannelBack { channel_id: "room".into() }]);
+    assert!(driven.run.can_post_to("room"));
+    assert!(matches!(driven.run.announcements[0].matter, Matter::Lost { is_back: true, .. }));
+    // Another channel's end, or one that the run archived itself, is no loss.
+    driven.record(vec![Fact::ChannelLost { channel_id: "town".into(), how: Loss::Gone }]);
+    driven.record(vec![Fact::ChannelArchived { channel_id: "room".into() }, lost()]);
+    driven.settle();
+    assert_eq!(driven.told.len(), 1);
+}
+
+#[test]
+fn what_earlier_versions_journalled_of_their_notices_is_read_and_changes_nothing() {
+    let text = r#"{"at_ms": 5, "kind": "notice_posted", "key": "k", "post_id": "p"}"#;
+    let event: Event = serde_json::from_str(text).unwrap();
+    assert_eq!(event.fact, Fact::Superseded);
+}
+
+#[test]
+fn somebody_at_the_shell_is_not_named_like_a_person_of_the_chat() {
+    assert_eq!(person("jon").mention(), "@jon");
+    assert_eq!(Person::at_the_shell("root").mention(), "`root` (shell)");
+}

@@ -1,0 +1,216 @@
+//! What becomes of failures: blocks, and what people do about them.
+
+use crate::driven::{Driven, SECURITY_ISSUE, steps, workflow};
+use serde_json::Value;
+use warroom_engine::*;
+
+#[test]
+fn a_failed_action_blocks_until_a_person_decides() {
+    let two = r#"{"name": "P", "type": "post"}, {"name": "Q", "type": "post"}"#;
+    let mut driven = Driven::new(steps(&[("A", two, "")]));
+    driven.fail("no");
+    assert_eq!(next(&driven.workflow, &driven.run), Next::Announce(0));
+    driven.record(vec![Fact::AnnouncementIntended { n: 0, channel_id: "town".into() }]);
+    assert_eq!(next(&driven.workflow, &driven.run), Next::Announce(0), "intended is not posted");
+    driven.record(vec![Fact::AnnouncementPosted { n: 0, post_id: "x".into() }]);
+    assert_eq!(driven.settle(), Next::Blocked);
+
+    driven.decide(Input::Retry, "jon").unwrap();
+    let again = driven.act();
+    assert_eq!((again.key.name.as_str(), again.key.attempt), ("P", 2));
+    driven.fail("still no");
+    assert_eq!(next(&driven.workflow, &driven.run), Next::Announce(1), "a new failure is told anew");
+    driven.decide(Input::Skip, "jon").unwrap();
+    let after = driven.act();
+    assert_eq!((after.key.name.as_str(), after.key.attempt), ("Q", 1));
+    assert_eq!(driven.decide(Input::Retry, "jon"), Err(Refusal::NotBlocked("retry")));
+}
+
+#[test]
+fn on_error_continue_goes_on() {
+    let two = r#"{"name": "P", "type": "post", "on_error": "continue"}, {"name": "Q", "type": "post"}"#;
+    let mut driven = Driven::new(steps(&[("A", two, "")]));
+    let key = driven.act().key;
+    assert!(goes_on_after_failure(driven.workflow.action(&key.name).unwrap()));
+    let failure = Failure { kind: FailureKind::NotFound, message: "no".into() };
+    driven.record(vec![Fact::ActionFailed { action: key, failure, goes_on: true }]);
+    assert_eq!(driven.act().key.name, "Q");
+    assert!(matches!(&driven.told[..], [Matter::Warning { action, .. }] if action.name == "P"), "{:?}", driven.told);
+}
+
+#[test]
+fn a_retry_goes_on_with_a_call_that_nobody_knows_the_end_of() {
+    let mut driven = Driven::new(workflow(SECURITY_ISSUE));
+    let act = driven.act();
+    let action = act.key.clone();
+    let begin = |act: Act| Fact::ActionStarted {
+        action: act.key,
+        digest: "d".into(),
+        input: act.input,
+        incident: Value::Null,
+    };
+    let intent = |action: &ActionKey| Fact::CallIntended {
+        action: action.clone(),
+        n: 1,
+        function: "channels.create".into(),
+        arguments: "h".into(),
+    };
+    let failed = |kind| {
+        let failure = Failure { kind, message: "gone".into() };
+        vec![Fact::ActionFailed { action: action.clone(), failure, goes_on: false }]
+    };
+    driven.record(vec![begin(act), intent(&action)]);
+    driven.record(failed(FailureKind::Unavailable));
+    driven.decide(Input::Retry, "jon").unwrap();
+    assert_eq!(driven.settle(), Next::Resume { not_before_ms: None });
+    let current = driven.run.current.clone().unwrap();
+    assert_eq!((current.key.attempt, current.tries_spent), (1, 0));
+    assert_eq!(effects::decide(&current, 1, "channels.create", "h"), effects::Decision::Reconcile);
+    // A guest that asked for something else the second time would only do so again: it begins anew.
+    driven.record(failed(FailureKind::Nondeterministic));
+    driven.decide(Input::Retry, "jon").unwrap();
+    assert_eq!(driven.act().key.attempt, 2);
+}
+
+#[test]
+fn the_only_way_on_cannot_be_skipped_nor_passed_over() {
+    let offer = r#"{"name": "P", "type": "post", "on_error": "continue", "transitions": [{"label": "Go", "to": "B"}]}"#;
+    let mut driven = Driven::new(steps(&[("A", offer, ""), ("B", r#"{"name": "R", "type": "post"}"#, "")]));
+    assert!(!goes_on_after_failure(driven.workflow.action("P").unwrap()));
+    driven.fail("no");
+    assert_eq!(driven.decide(Input::Skip, "jon"), Err(Refusal::OnlyWayOn));
+    driven.decide(Input::Retry, "jon").unwrap();
+    driven.succeed();
+    assert_eq!(driven.settle(), Next::Wait);
+}
+
+#[test]
+fn a_template_that_cannot_be_rendered_blocks_with_its_reason() {
+    let start = r#"{"name": "P", "type": "post", "message": "{{lt .Trigger.T.Message 1}}"}"#;
+    let mut driven = Driven::new(steps(&[("A", start, "")]));
+    assert_eq!(driven.settle(), Next::Blocked);
+    let Status::Blocked { failure, .. } = &driven.run.status else { panic!() };
+    assert_eq!(failure.kind, FailureKind::Template);
+    assert!(failure.message.contains("message"), "{}", failure.message);
+}
+
+#[test]
+fn a_failing_finish_action_is_retried_where_it_stands() {
+    let start = r#"{"name": "E", "type": "finished_workflow"}"#;
+    let mut driven = Driven::new(steps(&[(
+        "A",
+        start,
+        r#"{"name": "F", "type": "post"}, {"name": "G", "type": "post"}"#,
+    )]));
+    driven.fail("no");
+    driven.decide(Input::Retry, "jon").unwrap();
+    assert_eq!(driven.succeed().key.name, "F");
+    driven.fail("no");
+    driven.decide(Input::Skip, "jon").unwrap();
+    assert_eq!(driven.settle(), Next::Done);
+}
+
+#[test]
+fn transitions_without_a_person_end_after_the_bound() {
+    let go = |name: &str, to: &str| {
+        format!(r#"{{"name": "{name}", "type": "post", "transitions": [{{"label": "Go", "to": "{to}"}}]}}"#)
+    };
+    let mut driven = Driven::new(steps(&[("A", &go("P", "B"), ""), ("B", &go("Q", "A"), "")]));
+    for _ in 0..AUTOMATIC_TRANSITIONS_MAX {
+        let act = driven.succeed();
+        let to = Destination::Step(if act.key.name == "P" { "B" } else { "A" }.into());
+        driven.record(vec![Fact::TransitionChosen { to, label: None, by: Chooser::Action(act.key.name) }]);
+    }
+    // The last allowed one was completed; one more is refused.
+    let act = driven.succeed();
+    let to = Destination::Step(if act.key.name == "P" { "B" } else { "A" }.into());
+    driven.record(vec![Fact::TransitionChosen { to, label: None, by: Chooser::Action(act.key.name) }]);
+    assert_eq!(driven.settle(), Next::Blocked);
+    assert_eq!(driven.visited().len() as u32, AUTOMATIC_TRANSITIONS_MAX + 1);
+    assert_eq!(driven.decide(Input::Skip, "jon"), Err(Refusal::NothingToSkip));
+    driven.decide(Input::Retry, "jon").unwrap();
+    assert!(matches!(driven.settle(), Next::Act(_)));
+}
+
+fn taken(driven: &mut Driven) {
+    driven.fail_as(FailureKind::NameTaken, "the name is taken");
+}
+
+#[test]
+fn a_taken_name_is_tried_again_with_the_next_numbers_until_one_is_free() {
+    let mut driven = Driven::new(workflow(SECURITY_ISSUE));
+    taken(&mut driven);
+    assert!(can_renumber(&driven.workflow, &driven.run));
+    driven.decide(Input::Renumber, "jon").unwrap();
+    for number in [8, 9] {
+        assert_eq!(driven.settle(), Next::TakeNumber);
+        driven.record(vec![Fact::Renumbered { number }]);
+        assert_eq!(driven.act().input["channel_name"], format!("security-issue-{number}"));
+        if number == 8 {
+            taken(&mut driven);
+        }
+    }
+    driven.succeed();
+    assert_eq!(driven.run.number, 9);
+    assert_eq!(driven.run.renumbering, None);
+    assert_eq!(driven.run.announcements.len(), 1, "the second name was tried without asking");
+}
+
+#[test]
+fn the_search_for_a_number_ends_after_its_bound() {
+    let mut driven = Driven::new(workflow(SECURITY_ISSUE));
+    taken(&mut driven);
+    driven.decide(Input::Renumber, "jon").unwrap();
+    let mut taken_numbers = 0;
+    while driven.settle() == Next::TakeNumber {
+        driven.record(vec![Fact::Renumbered { number: 8 + taken_numbers }]);
+        taken_numbers += 1;
+        taken(&mut driven);
+    }
+    assert_eq!(taken_numbers, 100);
+    assert_eq!(driven.settle(), Next::Blocked);
+}
+
+#[test]
+fn a_number_helps_only_where_the_name_holds_it() {
+    let fixed = r#"{"name": "C", "type": "create_channel", "channel_name": "always-the-same"}"#;
+    let mut driven = Driven::new(steps(&[("A", fixed, "")]));
+    taken(&mut driven);
+    assert_eq!(driven.decide(Input::Renumber, "jon"), Err(Refusal::NothingToRenumber));
+    let mut driven = Driven::new(workflow(SECURITY_ISSUE));
+    driven.fail("the server does not like it");
+    assert_eq!(driven.decide(Input::Renumber, "jon"), Err(Refusal::NothingToRenumber));
+}
+
+fn repin(driven: &mut Driven, current: warroom_workflow::Workflow) -> Result<(), Refusal> {
+    let current = Box::new(current);
+    let input = Input::Repin { workflow_digest: "sha256:new".into(), components: [].into(), current };
+    driven.decide(input, "jon")
+}
+
+#[test]
+fn a_failed_action_is_tried_again_as_the_workflow_is_now() {
+    let two = r#"{"name": "P", "type": "post", "message": "old"}, {"name": "Q", "type": "post"}"#;
+    let mut driven = Driven::new(steps(&[("A", two, "")]));
+    driven.fail("no");
+    let new = r#"{"name": "N", "type": "post"}, {"name": "P", "type": "post", "message": "new"}"#;
+    let current = steps(&[("A", new, "")]);
+    repin(&mut driven, current.clone()).unwrap();
+    driven.workflow = current;
+    let again = driven.act();
+    assert_eq!((again.key.name.as_str(), again.key.attempt, again.key.index), ("P", 2, 1));
+    assert_eq!(again.input["message"], "new");
+    assert_eq!(driven.run.workflow_digest, "sha256:new");
+}
+
+#[test]
+fn a_workflow_without_the_step_or_the_action_takes_no_run_over() {
+    let mut driven = Driven::new(steps(&[("A", r#"{"name": "P", "type": "post"}"#, "")]));
+    driven.fail("no");
+    let without_action = steps(&[("A", r#"{"name": "Q", "type": "post"}"#, "")]);
+    let without_step = steps(&[("B", r#"{"name": "P", "type": "post"}"#, "")]);
+    for (current, missing) in [(without_action, "action `P`"), (without_step, "step `A`")] {
+        let refusal = repin(&mut driven, current).unwrap_err();
+        assert!(refusal.to_string().contains(missing), "{refusal}");
+    }
+}

@@ -1,0 +1,215 @@
+//! Keeps the run's posts in the chat as they are to look.
+//!
+//! A post with controls, or of the host itself, is a projection of the run: what it is to look like follows from the journal.
+//! One task per run compares that with what the server is known to show, and rewrites what differs, one post at a time, until
+//! the server shows the latest.
+//!
+//! Who presses a control is answered with the new look, which the server then writes by itself, some time later. Of two
+//! answers the older one can be written last. So after an answer the post is looked at once more when it must have settled.
+
+use crate::chat::{ChatError, RenderedPost};
+use crate::core::Core;
+use crate::ledger::{Ledger, LedgerError};
+use crate::rendering;
+use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use warroom_engine::{Announcement, Matter, Run};
+
+/// How long after an answer the server has surely written what it said, in milliseconds.
+const SETTLING_MS: u64 = 1_500;
+
+/// What the chat server is known to show of one run's posts.
+pub(crate) struct Canvas {
+    shown: Mutex<BTreeMap<String, Shown>>,
+    /// Held while posts are compared and rewritten.
+    brush: tokio::sync::Mutex<()>,
+}
+
+/// What the server is known to show of a post.
+#[derive(Clone, Copy)]
+enum Shown {
+    /// This look.
+    Look(u64),
+    /// Nobody knows before this time: an answer is under way.
+    Unsettled(u64),
+    /// It cannot be rewritten; not tried again before it is to look otherwise than this.
+    Fixed(u64),
+}
+
+/// A post that is to be kept up to date.
+pub(crate) struct Painted {
+    pub(crate) key: String,
+    pub(crate) post_id: String,
+    channel_id: String,
+}
+
+impl Canvas {
+    /// The canvas of a run that is taken up. What people can still use may have changed unseen; the rest was brought to its
+    /// last look before the run went on.
+    pub(crate) fn of(run: &Run) -> Canvas {
+        let live = run.posts.iter().filter(|post| run.is_live(post)).map(|post| post.key.clone());
+        let open = (0..).zip(&run.announcements).filter(|(_, known)| changes(known));
+        let unsettled = live.chain(open.map(|(n, _)| run.announcement_key(n)));
+        let shown = unsettled.map(|key| (key, Shown::Unsettled(0))).collect();
+        Canvas { shown: Mutex::new(shown), brush: tokio::sync::Mutex::default() }
+    }
+
+    fn shown(&self) -> MutexGuard<'_, BTreeMap<String, Shown>> {
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The server has written the post so.
+    pub(crate) fn written(&self, key: &str, look: &RenderedPost) {
+        self.shown().insert(key.to_owned(), Shown::Look(fingerprint(look)));
+    }
+
+    /// An answer that shows the post is about to be given.
+    pub(crate) fn answered(&self, key: &str, now_ms: u64) {
+        self.shown().insert(key.to_owned(), Shown::Unsettled(now_ms.saturating_add(SETTLING_MS)));
+    }
+}
+
+/// Whether what it says can still change.
+fn changes(known: &Announcement) -> bool {
+    known.is_open_block() || matches!(known.matter, Matter::Repeats | Matter::Lost { is_back: false, .. })
+}
+
+fn fingerprint(look: &RenderedPost) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    look.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// The run's posts that can be rewritten.
+fn posts(run: &Run) -> Vec<Painted> {
+    let controls = run.posts.iter().map(|post| Painted {
+        key: post.key.clone(),
+        post_id: post.post_id.clone(),
+        channel_id: post.channel_id.clone(),
+    });
+    let announced = (0..).zip(&run.announcements).filter_map(|(n, known)| {
+        let place = known.place.as_ref()?;
+        Some(Painted {
+            key: run.announcement_key(n),
+            post_id: place.post_id.clone()?,
+            channel_id: place.channel_id.clone(),
+        })
+    });
+    controls.chain(announced).filter(|post| run.can_post_to(&post.channel_id)).collect()
+}
+
+/// Keeps the posts up to date until the run is over and everything has settled, or the host stops.
+pub(crate) async fn keep(core: &Core, ledger: &Arc<Ledger>) {
+    let mut changed = ledger.changed.subscribe();
+    let mut failures = 0;
+    loop {
+        changed.mark_unchanged();
+        let again_ms = match paint(core, ledger).await {
+            Ok(again_ms) => {
+                failures = 0;
+                again_ms
+            }
+            Err(problem) => {
+                failures += 1;
+                tracing::warn!(run = %ledger.id, "posts cannot be brought up to date yet: {problem}");
+                let wait_ms = core.options.wait_ms(failures, &ledger.id).max(problem.retry_after_ms());
+                Some(core.clock.now_ms().saturating_add(wait_ms))
+            }
+        };
+        let is_over = ledger.run().await.is_ok_and(|run| run.has_settled());
+        match again_ms {
+            None if is_over => return,
+            None => {
+                if changed.changed().await.is_err() {
+                    return;
+                }
+            }
+            Some(at_ms) => tokio::select! {
+                () = core.clock.sleep_until(at_ms) => {}
+                _ = changed.changed() => {}
+            },
+        }
+    }
+}
+
+/// Why a post was not brought up to date now.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PaintError {
+    #[error(transparent)]
+    Chat(#[from] ChatError),
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+}
+
+impl PaintError {
+    fn retry_after_ms(&self) -> u64 {
+        match self {
+            PaintError::Chat(error) => error.retry_after_ms.unwrap_or(0),
+            PaintError::Ledger(_) => 0,
+        }
+    }
+}
+
+/// Rewrites every post that is to look otherwise. Gives when to look again, in milliseconds since 1970.
+async fn paint(core: &Core, ledger: &Arc<Ledger>) -> Result<Option<u64>, PaintError> {
+    let brush = ledger.canvas.brush.lock().await;
+    let run = ledger.run().await?;
+    let mut again_ms: Option<u64> = None;
+    for post in posts(&run) {
+        let Some(look) = rendering::look(core, ledger, &run, &post.key) else { continue };
+        let fingerprint = fingerprint(&look);
+        let shown = ledger.canvas.shown().get(&post.key).copied();
+        match shown {
+            Some(Shown::Look(shown) | Shown::Fixed(shown)) if shown == fingerprint => {}
+            Some(Shown::Unsettled(until_ms)) if until_ms > core.clock.now_ms() => {
+                again_ms = Some(again_ms.map_or(until_ms, |again_ms| again_ms.min(until_ms)));
+            }
+            // It was brought to its last look before the run went on.
+            None => ledger.canvas.written(&post.key, &look),
+            Some(shown) => rewrite(core, ledger, &post, &look, matches!(shown, Shown::Unsettled(_))).await?,
+        }
+    }
+    drop(brush);
+    Ok(again_ms)
+}
+
+/// Rewrites one post now, whatever the server shows.
+pub(crate) async fn paint_now(core: &Core, ledger: &Ledger, key: &str) -> Result<(), PaintError> {
+    let _brush = ledger.canvas.brush.lock().await;
+    let run = ledger.run().await?;
+    let Some(post) = posts(&run).into_iter().find(|post| post.key == key) else { return Ok(()) };
+    let Some(look) = rendering::look(core, ledger, &run, key) else { return Ok(()) };
+    let unsettled = matches!(ledger.canvas.shown().get(key), Some(Shown::Unsettled(until)) if *until > 0);
+    rewrite(core, ledger, &post, &look, false).await?;
+    if unsettled {
+        // The answer that is under way can still be written over this.
+        ledger.canvas.answered(key, core.clock.now_ms());
+    }
+    Ok(())
+}
+
+async fn rewrite(
+    core: &Core,
+    ledger: &Ledger,
+    post: &Painted,
+    look: &RenderedPost,
+    look_first: bool,
+) -> Result<(), ChatError> {
+    let stamp = core.key.stamp(&post.key);
+    let written = if look_first && core.chat.shows_post(&post.post_id, &stamp, look).await? {
+        Ok(())
+    } else {
+        core.chat.update_post(&post.post_id, &stamp, look).await
+    };
+    let shown = match written {
+        Ok(()) => Shown::Look(fingerprint(look)),
+        Err(error) if error.is_temporary() => return Err(error),
+        Err(error) => {
+            tracing::warn!(run = %ledger.id, post = %post.post_id, "a post stays as it is: {error}");
+            Shown::Fixed(fingerprint(look))
+        }
+    };
+    ledger.canvas.shown().insert(post.key.clone(), shown);
+    Ok(())
+}

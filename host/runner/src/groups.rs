@@ -1,0 +1,112 @@
+//! Groups of people that the operator defines: a server without a licence has none.
+
+use std::collections::BTreeMap;
+
+/// Groups by name, lower case and without `@`: the usernames of their members.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Groups(BTreeMap<String, Vec<String>>);
+
+impl Groups {
+    /// Groups by name, with the usernames of their members; either with or without `@`.
+    #[must_use]
+    pub fn new(groups: impl IntoIterator<Item = (String, Vec<String>)>) -> Groups {
+        let bare = |name: &str| name.trim_start_matches('@').to_lowercase();
+        let group = |(name, members): (String, Vec<String>)| {
+            (bare(&name), members.iter().map(|member| bare(member)).collect())
+        };
+        Groups(groups.into_iter().map(group).collect())
+    }
+
+    /// The usernames of a group's members; none when there is no such group.
+    #[must_use]
+    pub fn members(&self, name: &str) -> Option<&[String]> {
+        self.0.get(&name.trim_start_matches('@').to_lowercase()).map(Vec::as_slice)
+    }
+
+    /// The names of all groups.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
+    /// The text with the members behind each group that it mentions, so that their phones ring: the server knows none of
+    /// these groups. What stands in code, or is part of a longer word, mentions nobody.
+    #[must_use]
+    pub fn spelled_out(&self, text: &str) -> String {
+        self.rewritten(text, |name, members| {
+            let members: Vec<String> = members.iter().map(|member| format!("@{member}")).collect();
+            format!("@{name} ({})", members.join(", "))
+        })
+    }
+
+    /// The text with each group that it mentions spelled so that it notifies nobody, should the server know it.
+    #[must_use]
+    pub fn quiet(&self, text: &str) -> String {
+        self.rewritten(text, |name, _| format!("@\u{200b}{name}"))
+    }
+
+    fn rewritten(&self, text: &str, spell: impl Fn(&str, &[String]) -> String) -> String {
+        if self.0.is_empty() || !text.contains('@') {
+            return text.to_owned();
+        }
+        let mut result = String::with_capacity(text.len());
+        let (mut rest, mut ticks_before) = (text, 0_usize);
+        while let Some(at) = rest.find('@') {
+            let (before, after) = rest.split_at(at);
+            result.push_str(before);
+            ticks_before += before.matches('`').count();
+            let (name, tail) = word(after.strip_prefix('@').unwrap_or(after));
+            let starts_word = !result.chars().next_back().is_some_and(|last| last.is_alphanumeric() || last == '_');
+            match self.members(name).filter(|members| starts_word && ticks_before.is_multiple_of(2) && !members.is_empty()) {
+                Some(members) => result.push_str(&spell(name, members)),
+                None => {
+                    result.push('@');
+                    result.push_str(name);
+                }
+            }
+            rest = tail;
+        }
+        result.push_str(rest);
+        result
+    }
+}
+
+/// The name that the text begins with, as Mattermost reads mentions, and what follows. A dot or a hyphen at the end belongs to the
+/// sentence.
+fn word(text: &str) -> (&str, &str) {
+    let is_part = |character: char| character.is_ascii_alphanumeric() || matches!(character, '.' | '-' | '_');
+    let end = text.find(|character| !is_part(character)).unwrap_or(text.len());
+    let end = text.get(..end).unwrap_or_default().trim_end_matches(['.', '-']).len();
+    text.split_at(end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn groups() -> Groups {
+        Groups::new([("@OnCall".to_owned(), vec!["@jon".to_owned(), "Chris".to_owned()])])
+    }
+
+    #[test]
+    fn the_members_stand_behind_the_group() {
+        let spelled = |text: &str| groups().spelled_out(text);
+        assert_eq!(spelled("@oncall: look."), "@oncall (@jon, @chris): look.");
+        assert_eq!(spelled("Ask @OnCall."), "Ask @OnCall (@jon, @chris).");
+        assert_eq!(spelled("(@oncall)"), "(@oncall (@jon, @chris))");
+    }
+
+    #[test]
+    fn what_mentions_nobody_stays() {
+        for text in ["@oncalls", "mail@oncall", "`@oncall`", "```\n@oncall\n```", "@", "@jon", "oncall", "é@", ""] {
+            assert_eq!(groups().spelled_out(text), text);
+        }
+        assert_eq!(Groups::default().spelled_out("@oncall"), "@oncall");
+        let empty = Groups::new([("nobody".to_owned(), Vec::new())]);
+        assert_eq!(empty.spelled_out("@nobody"), "@nobody");
+    }
+
+    #[test]
+    fn a_quiet_text_mentions_no_group() {
+        assert_eq!(groups().quiet("@oncall and @jon"), "@\u{200b}oncall and @jon");
+    }
+}

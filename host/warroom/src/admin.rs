@@ -1,0 +1,236 @@
+//! The operators' door: a socket in the file system, for `warroom runs` on this machine. Who may open it is a matter of
+//! the file's mode; nothing of it is reachable over a network.
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Json, Response};
+use axum::routing::{get, post};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path as FilePath;
+use tokio::net::UnixListener;
+use warroom_engine::{Person, Run, Status, timeline};
+use warroom_runner::{Archive, Command, CommandError, Runner, RunnerError};
+
+/// Only who runs the service, and root, may open the socket.
+const SOCKET_MODE: u32 = 0o600;
+/// The most runs that are listed.
+const RUNS_LISTED_MAX: u32 = 1_000;
+/// The largest request.
+const REQUEST_BYTES_MAX: usize = 64 * 1024;
+
+/// A run in a list.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct RunLine {
+    pub(crate) run: String,
+    pub(crate) workflow: String,
+    pub(crate) number: u64,
+    /// `running`, `waiting`, `blocked`, `finished` or `cancelled`.
+    pub(crate) state: String,
+    pub(crate) step: Option<String>,
+    pub(crate) room: Option<String>,
+    pub(crate) started_ms: u64,
+    /// Why it is blocked.
+    pub(crate) reason: Option<String>,
+}
+
+/// A run with its timeline.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct RunStory {
+    #[serde(flatten)]
+    pub(crate) line: RunLine,
+    pub(crate) started_by: String,
+    pub(crate) permalink: String,
+    pub(crate) events: Vec<StoryEvent>,
+}
+
+/// One event of a timeline.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct StoryEvent {
+    pub(crate) at_ms: u64,
+    pub(crate) text: String,
+    pub(crate) by: Option<String>,
+    pub(crate) error: Option<String>,
+    pub(crate) permalink: Option<String>,
+    pub(crate) is_detail: bool,
+}
+
+/// What is asked of a run.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Order {
+    pub(crate) by: String,
+    #[serde(default)]
+    pub(crate) current: bool,
+    #[serde(default)]
+    pub(crate) renumber: bool,
+    #[serde(default)]
+    pub(crate) reason: Option<String>,
+    #[serde(default)]
+    pub(crate) keep_room: bool,
+}
+
+#[derive(Deserialize)]
+struct Wanted {
+    #[serde(default)]
+    all: bool,
+    #[serde(default = "limit")]
+    limit: u32,
+}
+
+fn limit() -> u32 {
+    50
+}
+
+/// Listens on the socket. One that an earlier process left behind is replaced: the journal's lock says that it is gone.
+///
+/// # Errors
+/// When the socket cannot be made.
+pub(crate) fn listen(path: &FilePath) -> std::io::Result<UnixListener> {
+    match std::fs::remove_file(path) {
+        Ok(()) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    let listener = UnixListener::bind(path)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(SOCKET_MODE))?;
+    Ok(listener)
+}
+
+pub(crate) fn router(runner: Runner, mattermost_url: String) -> Router {
+    Router::new()
+        .route("/runs", get(list))
+        .route("/runs/{run}", get(show))
+        .route("/runs/{run}/{command}", post(command))
+        .layer(DefaultBodyLimit::max(REQUEST_BYTES_MAX))
+        .with_state((runner, mattermost_url))
+}
+
+type Shared = State<(Runner, String)>;
+
+async fn list(State((runner, _)): Shared, Query(wanted): Query<Wanted>) -> Response {
+    answer(lines(&runner.archive(), wanted.all, wanted.limit).await)
+}
+
+/// The newest runs that are not over, or of all runs.
+pub(crate) async fn lines(archive: &Archive, all: bool, limit: u32) -> Result<Vec<RunLine>, RunnerError> {
+    let limit = limit.min(RUNS_LISTED_MAX);
+    let ids = if all {
+        archive.newest_runs(limit).await?
+    } else {
+        archive.open_runs().await?.into_iter().rev().take(limit as usize).collect()
+    };
+    let mut lines = Vec::with_capacity(ids.len());
+    for id in ids {
+        lines.push(line(&archive.run(&id).await?));
+    }
+    Ok(lines)
+}
+
+async fn show(State((runner, url)): Shared, Path(name): Path<String>) -> Response {
+    match story(&runner.archive(), &url, &name).await {
+        Ok(Some(story)) => Json(story).into_response(),
+        Ok(None) => problem(StatusCode::NOT_FOUND, &unknown(&name)),
+        Err(error) => failed(&error),
+    }
+}
+
+/// A run with its timeline; none when there is no such run.
+pub(crate) async fn story(
+    archive: &Archive,
+    url: &str,
+    name: &str,
+) -> Result<Option<RunStory>, RunnerError> {
+    let Some(id) = resolve(archive, name).await? else { return Ok(None) };
+    let events = archive.events(&id).await?;
+    let run = archive.run(&id).await?;
+    let team = &run.trigger.team_name;
+    let events = timeline(&events).into_iter().map(|entry| StoryEvent {
+        at_ms: entry.at_ms,
+        text: entry.text,
+        by: entry.by.map(|by| by.mention()),
+        error: entry.error,
+        permalink: entry.post_id.map(|post_id| format!("{url}/{team}/pl/{post_id}")),
+        is_detail: entry.is_detail,
+    });
+    Ok(Some(RunStory {
+        line: line(&run),
+        started_by: run.trigger.user.mention(),
+        permalink: run.trigger.permalink.clone(),
+        events: events.collect(),
+    }))
+}
+
+async fn command(
+    State((runner, _)): Shared,
+    Path((name, command)): Path<(String, String)>,
+    Json(order): Json<Order>,
+) -> Response {
+    let command = match command.as_str() {
+        "retry" if order.current => Command::RetryCurrent,
+        "retry" if order.renumber => Command::Renumber,
+        "retry" => Command::Retry,
+        "skip" => Command::Skip,
+        "cancel" => Command::Cancel { reason: order.reason, keep_room: order.keep_room },
+        _ => return problem(StatusCode::NOT_FOUND, "no such command"),
+    };
+    match resolve(&runner.archive(), &name).await {
+        Ok(Some(id)) => match runner.command(&id, command, Person::at_the_shell(&order.by)).await {
+            Ok(()) => Json(json!({})).into_response(),
+            Err(CommandError::Runner(error)) => failed(&error),
+            Err(error) => problem(StatusCode::CONFLICT, &error.to_string()),
+        },
+        Ok(None) => problem(StatusCode::NOT_FOUND, &unknown(&name)),
+        Err(error) => failed(&error),
+    }
+}
+
+/// A run by its id, or as `WORKFLOW:NUMBER`.
+async fn resolve(archive: &Archive, name: &str) -> Result<Option<String>, RunnerError> {
+    if let Some((workflow, number)) = name.rsplit_once(':')
+        && let Ok(number) = number.parse()
+    {
+        return archive.run_by_number(workflow, number).await;
+    }
+    Ok((!archive.events(name).await?.is_empty()).then(|| name.to_owned()))
+}
+
+fn line(run: &Run) -> RunLine {
+    let (state, reason) = match &run.status {
+        Status::Open if run.current.is_some() || !run.offers_transitions() => ("running", None),
+        Status::Open => ("waiting", None),
+        Status::Blocked { failure, .. } => ("blocked", Some(failure.message.clone())),
+        Status::Finished => ("finished", None),
+        Status::Cancelled(cancelled) => ("cancelled", cancelled.reason.clone()),
+    };
+    RunLine {
+        run: run.id.clone(),
+        workflow: run.workflow.clone(),
+        number: run.number,
+        state: state.to_owned(),
+        step: run.step().map(str::to_owned),
+        room: run.room.as_ref().map(|room| room.name.clone()),
+        started_ms: run.started_ms,
+        reason,
+    }
+}
+
+fn answer(result: Result<impl Serialize, RunnerError>) -> Response {
+    match result {
+        Ok(value) => Json(value).into_response(),
+        Err(error) => failed(&error),
+    }
+}
+
+pub(crate) fn unknown(name: &str) -> String {
+    format!("there is no run `{name}`; `warroom runs list --all` names them")
+}
+
+fn failed(error: &RunnerError) -> Response {
+    problem(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string())
+}
+
+fn problem(status: StatusCode, reason: &str) -> Response {
+    (status, Json(json!({ "error": reason }))).into_response()
+}

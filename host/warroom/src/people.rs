@@ -1,0 +1,104 @@
+//! Finds people on the server: by username, by id, by group.
+
+use crate::chat::{MattermostChat, chat_error, is_id};
+use std::collections::BTreeMap;
+use warroom_engine::Person;
+use warroom_mattermost as mm;
+use warroom_runner::ChatError;
+
+/// People of one page of a group.
+const GROUP_PAGE: u32 = 200;
+/// How many people of one group of the server are taken.
+const GROUP_PEOPLE_MAX: usize = 1_000;
+
+impl MattermostChat {
+    /// People by username, id, group of the configuration or group of the server, in the order asked for, each once; with
+    /// them, what was nobody.
+    pub(crate) async fn people(&self, names: &[String]) -> Result<(Vec<Person>, Vec<String>), ChatError> {
+        let names: Vec<String> = names.iter().map(|name| name.trim_start_matches('@').to_owned()).collect();
+        let mut known = self.known(&names).await?;
+        let groups: Vec<&String> = names.iter().filter(|name| !known.contains_key(*name)).collect();
+        let members: Vec<String> =
+            groups.iter().filter_map(|name| self.groups.members(name)).flatten().cloned().collect();
+        known.extend(self.known(&members).await?);
+        let (mut found, mut unknown) = (Vec::<Person>::new(), Vec::new());
+        for name in names {
+            let people = match (known.get(&name), self.groups.members(&name)) {
+                (Some(person), _) => vec![person.clone()],
+                (None, Some(members)) => {
+                    unknown.extend(members.iter().filter(|member| !known.contains_key(*member)).cloned());
+                    members.iter().filter_map(|member| known.get(member)).cloned().collect()
+                }
+                (None, None) => self.members_on_server(&name).await?.unwrap_or_default(),
+            };
+            if people.is_empty() && self.groups.members(&name).is_none() {
+                unknown.push(name);
+            }
+            for person in people {
+                if !found.iter().any(|known| known.id == person.id) {
+                    found.push(person);
+                }
+            }
+        }
+        Ok((found, unknown))
+    }
+
+    /// Those of the names that are usernames or ids of people whose accounts are active.
+    async fn known(&self, names: &[String]) -> Result<BTreeMap<String, Person>, ChatError> {
+        if names.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let lowered: Vec<String> = names.iter().map(|name| name.to_lowercase()).collect();
+        let mut users = self.timed(self.client.users_by_usernames(&lowered)).await.map_err(chat_error)?;
+        let is_unknown = |name: &&String| is_id(name) && !users.iter().any(|user| user.username == **name);
+        let ids: Vec<String> = names.iter().filter(is_unknown).cloned().collect();
+        if !ids.is_empty() {
+            users.extend(self.timed(self.client.users_by_ids(&ids)).await.map_err(chat_error)?);
+        }
+        let active: Vec<mm::User> = users.into_iter().filter(|user| user.delete_at == 0).collect();
+        let person = |name: &String| {
+            let user = active.iter().find(|user| user.username == name.to_lowercase() || user.id == *name)?;
+            Some((name.clone(), person(user)))
+        };
+        Ok(names.iter().filter_map(person).collect())
+    }
+
+    /// The members of a group of the server; none when it has no such group, or no licence for groups.
+    async fn members_on_server(&self, name: &str) -> Result<Option<Vec<Person>>, ChatError> {
+        let wanted = name.to_lowercase();
+        let listed = match self.timed(self.client.groups(&wanted)).await {
+            Ok(listed) => listed.unwrap_or_default(),
+            // Not every bot may look; then there is no group that it could name.
+            Err(error) if error.status().is_some_and(|status| matches!(status, 403 | 404)) => Vec::new(),
+            Err(error) => return Err(chat_error(error)),
+        };
+        let Some(group) = listed.into_iter().find(|group| group.name == wanted && group.delete_at == 0) else {
+            return Ok(None);
+        };
+        let mut people = Vec::new();
+        for page in 0.. {
+            let members = self.timed(self.client.group_members(&group.id, page, GROUP_PAGE)).await;
+            let members = members.map_err(chat_error)?.unwrap_or_default();
+            let is_last = members.len() < GROUP_PAGE as usize;
+            people.extend(members.iter().filter(|user| user.delete_at == 0).map(person));
+            if is_last || people.len() >= GROUP_PEOPLE_MAX {
+                break;
+            }
+        }
+        Ok(Some(people))
+    }
+
+    /// Whether a group has the person.
+    pub(crate) async fn has_member(&self, group: &str, person: &Person) -> Result<bool, ChatError> {
+        if let Some(members) = self.groups.members(group) {
+            let is_person = |member: &String| *member == person.username.to_lowercase() || *member == person.id;
+            return Ok(members.iter().any(is_person));
+        }
+        let members = self.members_on_server(group).await?.unwrap_or_default();
+        Ok(members.iter().any(|member| member.id == person.id))
+    }
+}
+
+fn person(user: &mm::User) -> Person {
+    Person { id: user.id.clone(), username: user.username.clone() }
+}

@@ -1,0 +1,116 @@
+//! Makes of Mattermost's posts what triggers look at.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use warroom_engine::{Channel, Person};
+use warroom_mattermost::{self as mm, ApiError, Client, PostedEvent};
+use warroom_runner::IncomingPost;
+use warroom_workflow::Author;
+
+/// How many handles of teams are remembered.
+const TEAMS_MAX: usize = 10_000;
+
+/// Makes of Mattermost's posts what triggers look at. Clones share what is remembered.
+#[derive(Clone)]
+pub(crate) struct Translator {
+    client: Client,
+    mattermost_url: String,
+    /// Handles of teams by id.
+    teams: Arc<Mutex<HashMap<String, String>>>,
+}
+
+impl Translator {
+    pub(crate) fn new(client: Client, mattermost_url: String) -> Translator {
+        Translator { client, mattermost_url, teams: Arc::default() }
+    }
+
+    fn teams(&self) -> MutexGuard<'_, HashMap<String, String>> {
+        self.teams.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Remembers the handle of a team.
+    pub(crate) fn know_team(&self, id: &str, name: &str) {
+        let mut teams = self.teams();
+        if teams.len() < TEAMS_MAX {
+            teams.insert(id.to_owned(), name.to_owned());
+        }
+    }
+
+    async fn team_name(&self, team_id: &str) -> String {
+        if let Some(name) = self.teams().get(team_id) {
+            return name.clone();
+        }
+        match self.client.team_by_id(team_id).await {
+            Ok(team) => {
+                self.know_team(&team.id, &team.name);
+                team.name
+            }
+            Err(error) => {
+                tracing::warn!("the name of team {team_id} is not known: {error}");
+                String::new()
+            }
+        }
+    }
+
+    /// A post that came just now; none from a direct channel, which belongs to no team: no workflow could make a room for it.
+    pub(crate) async fn posted(&self, event: PostedEvent) -> Option<IncomingPost> {
+        if event.team_id.is_empty() {
+            return None;
+        }
+        let channel = mm::Channel {
+            id: event.channel_id,
+            name: event.channel_name,
+            display_name: event.channel_display_name,
+            team_id: event.team_id,
+            ..mm::Channel::default()
+        };
+        let username = event.sender_name.trim_start_matches('@').to_owned();
+        Some(self.incoming(event.post, &channel, username).await)
+    }
+
+    /// A post whose writer's name is not known yet.
+    pub(crate) async fn unnamed(&self, post: mm::Post, channel: &mm::Channel) -> IncomingPost {
+        self.incoming(post, channel, String::new()).await
+    }
+
+    /// Posts that were read over REST, with the names of their writers.
+    pub(crate) async fn named(
+        &self,
+        posts: Vec<(mm::Post, mm::Channel)>,
+    ) -> Result<Vec<IncomingPost>, ApiError> {
+        let ids: HashSet<String> = posts.iter().map(|(post, _)| post.user_id.clone()).collect();
+        let ids: Vec<String> = ids.into_iter().filter(|id| !id.is_empty()).collect();
+        let users = self.client.users_by_ids(&ids).await?;
+        let names: HashMap<String, String> =
+            users.into_iter().map(|user| (user.id, user.username)).collect();
+        let mut named = Vec::with_capacity(posts.len());
+        for (post, channel) in posts {
+            let webhook = post.props.get("override_username").and_then(|name| name.as_str());
+            let name = webhook.filter(|_| post.from_webhook()).map(str::to_owned);
+            let name = name.or_else(|| names.get(&post.user_id).cloned()).unwrap_or_default();
+            named.push(self.incoming(post, &channel, name).await);
+        }
+        Ok(named)
+    }
+
+    async fn incoming(&self, post: mm::Post, channel: &mm::Channel, username: String) -> IncomingPost {
+        let team_name = self.team_name(&channel.team_id).await;
+        let is_automated = post.from_webhook() || post.from_bot();
+        IncomingPost {
+            permalink: format!("{}/{team_name}/pl/{}", self.mattermost_url, post.id),
+            created_ms: u64::try_from(post.create_at).unwrap_or(0),
+            attachments: post.attachments_text(),
+            author: if is_automated { Author::Automation } else { Author::Person },
+            text: post.message,
+            user: Person { id: post.user_id, username },
+            channel: Channel {
+                id: channel.id.clone(),
+                name: channel.name.clone(),
+                display_name: channel.display_name.clone(),
+                team_id: channel.team_id.clone(),
+            },
+            post_id: post.id,
+            team_name,
+        }
+    }
+}

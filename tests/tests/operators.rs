@@ -1,0 +1,250 @@
+//! What operators do and see: runs from the shell, groups, tokens that change, and the channel where they are told.
+
+use crate::stage::{Stage, controls};
+use serde_json::{Value, json};
+use tokio::process::Command;
+
+const TRIAGE: &str = "New issue to triage";
+
+/// A workflow with one step that waits, made of these actions.
+fn one_step(actions: Value) -> Value {
+    json!([{
+        "name": "drill",
+        "triggers": [{"name": "Said", "type": "text", "match": "#drill"}],
+        "steps": [
+            {"name": "Do", "start_actions": actions},
+            {"name": "End", "start_actions": [{"name": "Bye", "type": "finished_workflow"}]},
+        ],
+    }])
+}
+
+/// Runs `warroom` and gives its exit code, and what it says.
+async fn warroom(stage: &Stage, arguments: &[&str]) -> (i32, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_warroom-under-test"))
+        .args(arguments)
+        .env("WARROOM_CONFIG", stage.config_path())
+        .env("USER", "root")
+        .env_remove("SUDO_USER")
+        .output()
+        .await
+        .unwrap();
+    let text = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    (output.status.code().unwrap(), text.concat())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn runs_are_listed_shown_and_cancelled_from_the_shell() {
+    let stage = Stage::new().await;
+    let service = stage.service().await;
+    stage.say("jon", "town-square", "#sec x").await;
+    let room = stage.channel_id("security-issue-1").await;
+    let triage = stage.post(&room, TRIAGE, 1).await;
+    assert_eq!(stage.press("chris", &triage, "Severity", Some("S1")).await, 200);
+
+    let (code, listed) = warroom(&stage, &["runs", "list"]).await;
+    assert_eq!(code, 0, "{listed}");
+    assert!(listed.contains("security_issue:1") && listed.contains("waiting") && listed.contains("Triage"), "{listed}");
+    let (_, shown) = warroom(&stage, &["runs", "show", "security_issue:1"]).await;
+    for part in ["reported by @jon", "Step Triage entered", "Severity: S1, by @chris", "/pl/"] {
+        assert!(shown.contains(part), "{part} is missing in {shown}");
+    }
+    let (_, markdown) = warroom(&stage, &["runs", "show", "security_issue:1", "--format", "markdown"]).await;
+    assert!(markdown.starts_with("# security_issue 1") && markdown.contains("| @chris |"), "{markdown}");
+    let (_, json) = warroom(&stage, &["runs", "show", "security_issue:1", "--format", "json"]).await;
+    let story: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(story["state"], "waiting");
+    assert!(!story["events"].as_array().unwrap().is_empty());
+
+    let (code, refused) = warroom(&stage, &["runs", "retry", "security_issue:1"]).await;
+    assert!(code == 1 && refused.contains("is not blocked"), "{refused}");
+    let (code, unknown) = warroom(&stage, &["runs", "skip", "nothing:9"]).await;
+    assert!(code == 1 && unknown.contains("there is no run `nothing:9`"), "{unknown}");
+
+    let (code, _) = warroom(&stage, &["runs", "cancel", "security_issue:1", "--reason", "only a drill"]).await;
+    assert_eq!(code, 0);
+    stage.archived(&room).await;
+    let town = stage.channel_id("town-square").await;
+    stage.post(&town, ":x: Incident **security_issue 1** was cancelled by `root` (shell): only a drill", 1).await;
+    service.stop().await;
+    // Without a service, what happened is still there to read.
+    let (code, listed) = warroom(&stage, &["runs", "list", "--all"]).await;
+    assert!(code == 0 && listed.contains("cancelled"), "{listed}");
+    let (code, shown) = warroom(&stage, &["runs", "show", "security_issue:1"]).await;
+    assert!(code == 0 && shown.contains("Cancelled: only a drill, by `root` (shell)"), "{shown}");
+    let (code, refused) = warroom(&stage, &["runs", "cancel", "security_issue:1"]).await;
+    assert!(code == 1 && refused.contains("no service answers"), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cancelled_room_can_be_kept() {
+    let stage = Stage::new().await;
+    let service = stage.service().await;
+    stage.say("jon", "town-square", "#sec x").await;
+    let room = stage.channel_id("security-issue-1").await;
+    let triage = stage.post(&room, TRIAGE, 1).await;
+    let (code, text) = warroom(&stage, &["runs", "cancel", "security_issue:1", "--keep-room"]).await;
+    assert_eq!(code, 0, "{text}");
+    stage
+        .eventually("the end of the run", async || service.runner().open_runs().is_empty().then_some(()))
+        .await;
+    assert_eq!(stage.get(&format!("/channels/{room}")).await["delete_at"], 0);
+    assert_eq!(controls(&stage.fresh(&triage).await).len(), 0);
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_taken_name_is_passed_over_with_the_next_free_number() {
+    let stage = Stage::new().await;
+    for number in [1, 2] {
+        let body = json!({ "team_id": stage.team_id, "name": format!("security-issue-{number}"), "display_name": "Taken", "type": "O" });
+        assert_eq!(stage.call("POST", "/channels", stage.token("jon"), Some(body)).await.0, 201);
+    }
+    let service = stage.service().await;
+    stage.say("jon", "town-square", "#sec x").await;
+    let town = stage.channel_id("town-square").await;
+    let notice = stage.post(&town, ":warning: Incident **security_issue 1** is blocked", 1).await;
+    assert_eq!(stage.press("jon", &notice, "Use the next free number", None).await, 200);
+    let room = stage.channel_id("security-issue-3").await;
+    stage.post(&room, TRIAGE, 1).await;
+    stage.post(&town, "Security issue reported. War room created: ~security-issue-3", 1).await;
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_blocked_incident_is_retried_with_the_current_version() {
+    let post = |channel: &str| json!({"name": "Ask", "type": "post", "channel_name": channel, "message": "Well?",
+        "transitions": [{"label": "Done", "to": "End"}]});
+    let stage = Stage::with_workflow(&one_step(json!([post("no-such-channel")])).to_string()).await;
+    let service = stage.service().await;
+    stage.say("jon", "town-square", "#drill").await;
+    let town = stage.channel_id("town-square").await;
+    let notice = stage.post(&town, ":warning: Incident **drill 1** is blocked", 1).await;
+    assert!(!controls(&notice).iter().any(|control| control["name"] == "Retry with the current version"));
+    stage.write_workflow("workflow.json", &one_step(json!([post("town-square")])).to_string());
+    let notice = stage
+        .eventually("the offer of the new version", async || {
+            let now = stage.fresh(&notice).await;
+            let offered = controls(&now).iter().any(|control| control["name"] == "Retry with the current version");
+            offered.then_some(now)
+        })
+        .await;
+    assert_eq!(stage.press("jon", &notice, "Retry with the current version", None).await, 200);
+    let ask = stage.post(&town, "Well?", 1).await;
+    // The run keeps to that version, also after a restart.
+    service.stop().await;
+    let service = stage.service().await;
+    assert_eq!(stage.press("jon", &ask, "Done", None).await, 200);
+    stage
+        .eventually("the end of the run", async || service.runner().open_runs().is_empty().then_some(()))
+        .await;
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_goes_on_after_an_error_is_told() {
+    let actions = json!([
+        {"name": "Lost", "type": "post", "channel_name": "no-such-channel", "message": "x", "on_error": "continue"},
+        {"name": "Ask", "type": "post", "channel_name": "town-square", "message": "Well?",
+         "transitions": [{"label": "Done", "to": "End"}]},
+    ]);
+    let stage = Stage::with_workflow(&one_step(actions).to_string()).await;
+    let service = stage.service().await;
+    stage.say("jon", "town-square", "#drill").await;
+    let town = stage.channel_id("town-square").await;
+    stage.post(&town, "Well?", 1).await;
+    stage.post(&town, ":warning: Incident **drill 1**: action `Lost` failed, and the incident went on", 1).await;
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn groups_are_added_mentioned_and_allowed() {
+    let actions = json!([
+        {"name": "Room", "type": "create_channel", "channel_name": "drill-{{.Instance.Number}}"},
+        {"name": "People", "type": "add_users_channel", "channel_name": "drill-{{.Instance.Number}}",
+         "users": ["oncall", "alex", "nobody-of-that-name"]},
+        {"name": "Ask", "type": "post", "channel_name": "drill-{{.Instance.Number}}", "message": "@oncall: well?",
+         "transitions": [{"label": "Done", "to": "End", "allowed": ["@oncall"]}]},
+    ]);
+    let stage = Stage::with_workflow(&one_step(actions).to_string()).await;
+    stage.write_config("[groups]\noncall = [\"jon\", \"chris\"]\n");
+    let service = stage.service().await;
+    stage.say("sam", "town-square", "#drill").await;
+    let room = stage.channel_id("drill-1").await;
+    let ask = stage.post(&room, "@oncall (@jon, @chris): well?", 1).await;
+    let members = stage.get(&format!("/channels/{room}/members")).await;
+    assert_eq!(members.as_array().unwrap().len(), 4, "the bot, jon, chris and alex: {members}");
+    let messages = stage.messages(&room).await;
+    assert!(messages.iter().any(|text| text.contains("nobody-of-that-name")), "{messages:?}");
+    assert_eq!(stage.press("alex", &ask, "Done", None).await, 200, "refused in words");
+    assert_eq!(controls(&stage.fresh(&ask).await).len(), 1);
+    assert_eq!(stage.press("chris", &ask, "Done", None).await, 200);
+    stage
+        .eventually("the end of the run", async || service.runner().open_runs().is_empty().then_some(()))
+        .await;
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_token_turns_readiness_red_and_is_read_again() {
+    let stage = Stage::new().await;
+    let service = stage.service().await;
+    let ready = async |status: u16| {
+        let url = format!("http://{}/readyz", service.address());
+        stage
+            .eventually("the readiness", async || {
+                let answer = reqwest::get(&url).await.unwrap();
+                (answer.status().as_u16() == status).then_some(())
+            })
+            .await;
+    };
+    ready(200).await;
+    let token = stage.get(&format!("/users/{}/tokens", stage.bot_id)).await;
+    let revoked = match token.as_array().and_then(|tokens| tokens.first()) {
+        Some(token) => {
+            let body = json!({ "token_id": token["id"] });
+            stage.admin("POST", "/users/tokens/revoke", Some(body)).await;
+            true
+        }
+        None => stage.simulator().unwrap().revoke_token(stage.bot_token()),
+    };
+    assert!(revoked);
+    stage.proxy.cut_streams();
+    ready(503).await;
+    stage.say("jon", "town-square", "#sec while the token was refused").await;
+    let fresh = stage.admin("POST", &format!("/users/{}/tokens", stage.bot_id), Some(json!({ "description": "new" }))).await;
+    stage.write_token(fresh["token"].as_str().unwrap());
+    ready(200).await;
+    let room = stage.channel_id("security-issue-1").await;
+    stage.post(&room, TRIAGE, 1).await;
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_can_be_told_nowhere_else_is_told_to_the_operators() {
+    let stage = Stage::with_workflow(&one_step(json!([
+        {"name": "Lost", "type": "post", "channel_name": "no-such-channel", "message": "x"},
+    ])).to_string())
+    .await;
+    let team = &stage.team;
+    stage.write_config(&format!("[operators]\nnotify = \"{team}/off-topic\"\n"));
+    let off_topic = stage.channel_id("off-topic").await;
+    let member = json!({ "user_id": stage.bot_id });
+    stage.admin("POST", &format!("/channels/{off_topic}/members"), Some(member)).await;
+    let side = json!({ "team_id": stage.team_id, "name": "side", "display_name": "Side", "type": "O" });
+    let side = stage.call("POST", "/channels", stage.token("jon"), Some(side)).await.1;
+    let side = side["id"].as_str().unwrap();
+    stage.admin("POST", &format!("/channels/{side}/members"), Some(json!({ "user_id": stage.bot_id }))).await;
+    let service = stage.service().await;
+    // The channel is gone before anything can be told there: the first post to it fails, and then it is archived.
+    stage.proxy.fail_next("POST", "/api/v4/posts", 503, 1);
+    stage.say("jon", "side", "#drill").await;
+    stage
+        .eventually("the try", async || {
+            let requests = stage.proxy.requests();
+            requests.iter().any(|(method, path)| method == "POST" && path == "/api/v4/posts").then_some(())
+        })
+        .await;
+    stage.admin("DELETE", &format!("/channels/{side}"), None).await;
+    stage.post(&off_topic, ":warning: Incident **drill 1** is blocked", 1).await;
+    service.stop().await;
+}

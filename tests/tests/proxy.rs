@@ -1,0 +1,259 @@
+//! Stands between the host and its chat server, and makes the network fail: so the same faults can be tried against any server.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+
+/// What happens to a request.
+#[derive(Clone)]
+enum Fault {
+    /// It is answered with this status and not passed on.
+    Fail(u16),
+    /// It is passed on, and the connection is cut instead of an answer.
+    LoseAnswer,
+    /// It is passed on, and the answer comes this much later.
+    Delay(Duration),
+}
+
+struct Order {
+    method: String,
+    path_prefix: String,
+    fault: Fault,
+    left: u32,
+}
+
+#[derive(Default)]
+struct State {
+    orders: Vec<Order>,
+    requests: Vec<(String, String)>,
+    streams: usize,
+}
+
+/// A proxy for one server.
+pub(crate) struct Proxy {
+    url: String,
+    state: Arc<Mutex<State>>,
+    /// Counts the cuts of all event streams; while it is odd, nothing gets through.
+    cut: watch::Sender<u64>,
+    away: watch::Sender<bool>,
+}
+
+impl Proxy {
+    pub(crate) async fn start(server: &str) -> Proxy {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let upstream = server.trim_start_matches("http://").to_owned();
+        let state = Arc::new(Mutex::new(State::default()));
+        let (cut, away) = (watch::channel(0).0, watch::channel(false).0);
+        let proxy = Proxy { url, state: Arc::clone(&state), cut: cut.clone(), away: away.clone() };
+        tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                let (upstream, state) = (upstream.clone(), Arc::clone(&state));
+                let (cut, away) = (cut.subscribe(), away.subscribe());
+                tokio::spawn(async move {
+                    // Whatever goes wrong here, the connection is gone, which is what a network does.
+                    let _ = connection(client, &upstream, &state, cut, away).await;
+                });
+            }
+        });
+        proxy
+    }
+
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    fn order(&self, method: &str, path_prefix: &str, fault: Fault, count: u32) {
+        let (method, path_prefix) = (method.to_owned(), path_prefix.to_owned());
+        self.state.lock().unwrap().orders.push(Order { method, path_prefix, fault, left: count });
+    }
+
+    /// The next `count` requests of the host with this method and beginning of the path fail with the status.
+    pub(crate) fn fail_next(&self, method: &str, path_prefix: &str, status: u16, count: u32) {
+        self.order(method, path_prefix, Fault::Fail(status), count);
+    }
+
+    /// The next such requests are done and never answered.
+    pub(crate) fn lose_answer_of_next(&self, method: &str, path_prefix: &str, count: u32) {
+        self.order(method, path_prefix, Fault::LoseAnswer, count);
+    }
+
+    /// The next such requests are answered late.
+    pub(crate) fn delay_next(&self, method: &str, path_prefix: &str, delay: Duration, count: u32) {
+        self.order(method, path_prefix, Fault::Delay(delay), count);
+    }
+
+    /// Cuts every event stream; they can be resumed.
+    pub(crate) fn cut_streams(&self) {
+        self.cut.send_modify(|cuts| *cuts += 1);
+    }
+
+    /// Nothing gets through until [`Proxy::come_back`], and every connection is cut.
+    pub(crate) fn go_away(&self) {
+        self.away.send_replace(true);
+        self.cut_streams();
+    }
+
+    pub(crate) fn come_back(&self) {
+        self.away.send_replace(false);
+    }
+
+    /// Event streams that stand now.
+    pub(crate) fn stream_count(&self) -> usize {
+        self.state.lock().unwrap().streams
+    }
+
+    /// The requests of the host so far: method and path.
+    pub(crate) fn requests(&self) -> Vec<(String, String)> {
+        self.state.lock().unwrap().requests.clone()
+    }
+
+    pub(crate) fn forget_requests(&self) {
+        self.state.lock().unwrap().requests.clear();
+    }
+}
+
+/// A message of HTTP/1.1: its first line, its headers, its body.
+struct Message {
+    first: String,
+    headers: Vec<(String, String)>,
+    body: Vec<u8>,
+}
+
+impl Message {
+    fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    }
+
+    /// The bytes, with the connection closed after it.
+    fn bytes(&self) -> Vec<u8> {
+        let mut text = format!("{}\r\n", self.first);
+        for (name, value) in &self.headers {
+            if !["connection", "transfer-encoding", "content-length"].contains(&name.to_lowercase().as_str()) {
+                text += &format!("{name}: {value}\r\n");
+            }
+        }
+        text += &format!("content-length: {}\r\nconnection: close\r\n\r\n", self.body.len());
+        [text.into_bytes(), self.body.clone()].concat()
+    }
+}
+
+/// Reads a message; an answer without a length ends with its connection.
+async fn read(stream: &mut TcpStream) -> std::io::Result<Option<Message>> {
+    let mut bytes = Vec::new();
+    let head_end = loop {
+        if let Some(at) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
+            break at + 4;
+        }
+        if stream.read_buf(&mut bytes).await? == 0 {
+            return Ok(None);
+        }
+    };
+    let head = String::from_utf8_lossy(&bytes[..head_end]).into_owned();
+    let mut lines = head.trim_end().split("\r\n");
+    let first = lines.next().unwrap_or_default().to_owned();
+    let headers = lines.filter_map(|line| line.split_once(": "));
+    let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    let mut message = Message { first, headers, body: bytes.split_off(head_end) };
+    let length = message.header("content-length").and_then(|length| length.parse::<usize>().ok());
+    let is_answer = message.first.starts_with("HTTP/");
+    match length {
+        Some(length) => {
+            while message.body.len() < length && stream.read_buf(&mut message.body).await? > 0 {}
+        }
+        None if is_answer => {
+            while stream.read_buf(&mut message.body).await? > 0 {}
+            if message.header("transfer-encoding").is_some() {
+                message.body = unchunked(&message.body);
+            }
+        }
+        None => {}
+    }
+    Ok(Some(message))
+}
+
+fn unchunked(mut rest: &[u8]) -> Vec<u8> {
+    let mut body = Vec::new();
+    while let Some(at) = rest.windows(2).position(|window| window == b"\r\n") {
+        let size = usize::from_str_radix(String::from_utf8_lossy(&rest[..at]).trim(), 16).unwrap_or(0);
+        if size == 0 || rest.len() < at + 2 + size {
+            break;
+        }
+        body.extend_from_slice(&rest[at + 2..at + 2 + size]);
+        rest = rest.get(at + 4 + size..).unwrap_or_default();
+    }
+    body
+}
+
+async fn connection(
+    mut client: TcpStream,
+    upstream: &str,
+    state: &Mutex<State>,
+    cut: watch::Receiver<u64>,
+    away: watch::Receiver<bool>,
+) -> std::io::Result<()> {
+    if *away.borrow() {
+        return Ok(());
+    }
+    let Some(request) = read(&mut client).await? else { return Ok(()) };
+    if request.header("upgrade").is_some() {
+        return tunnel(client, upstream, &request, state, cut).await;
+    }
+    let fault = fault(state, &request);
+    if let Some(Fault::Fail(status)) = fault {
+        let answer = match status {
+            429 => "HTTP/1.1 429 Too Many Requests\r\nretry-after: 1\r\ncontent-length: 14\r\nconnection: close\r\n\r\nlimit exceeded".to_owned(),
+            status => format!("HTTP/1.1 {status} Broken\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"),
+        };
+        return client.write_all(answer.as_bytes()).await;
+    }
+    let mut server = TcpStream::connect(upstream).await?;
+    server.write_all(&request.bytes()).await?;
+    let Some(answer) = read(&mut server).await? else { return Ok(()) };
+    match fault {
+        Some(Fault::LoseAnswer) => return Ok(()),
+        Some(Fault::Delay(delay)) => tokio::time::sleep(delay).await,
+        _ => {}
+    }
+    client.write_all(&answer.bytes()).await
+}
+
+fn fault(state: &Mutex<State>, request: &Message) -> Option<Fault> {
+    let mut words = request.first.split(' ');
+    let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    let path = path.split('?').next().unwrap_or_default();
+    let mut state = state.lock().unwrap();
+    state.requests.push((method.to_owned(), path.to_owned()));
+    let order = state
+        .orders
+        .iter_mut()
+        .find(|order| order.left > 0 && order.method == method && path.starts_with(&order.path_prefix))?;
+    order.left -= 1;
+    Some(order.fault.clone())
+}
+
+/// Passes an event stream through until it ends or is cut.
+async fn tunnel(
+    mut client: TcpStream,
+    upstream: &str,
+    request: &Message,
+    state: &Mutex<State>,
+    mut cut: watch::Receiver<u64>,
+) -> std::io::Result<()> {
+    cut.mark_unchanged();
+    let mut server = TcpStream::connect(upstream).await?;
+    let mut head = format!("{}\r\n", request.first);
+    for (name, value) in &request.headers {
+        head += &format!("{name}: {value}\r\n");
+    }
+    server.write_all(format!("{head}\r\n").as_bytes()).await?;
+    state.lock().unwrap().streams += 1;
+    tokio::select! {
+        _ = tokio::io::copy_bidirectional(&mut client, &mut server) => {}
+        _ = cut.changed() => {}
+    }
+    state.lock().unwrap().streams -= 1;
+    Ok(())
+}

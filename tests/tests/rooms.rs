@@ -1,0 +1,133 @@
+//! Rooms that are lost while their incident is open, and what the host does in rooms: pins, posts, archives.
+
+use crate::stage::{Stage, controls};
+use serde_json::json;
+
+const TRIAGE: &str = "New issue to triage";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_room_that_is_archived_by_hand_is_told_and_goes_on_once_it_is_back() {
+    let stage = Stage::new().await;
+    let service = stage.service().await;
+    stage.say("jon", "town-square", "#sec x").await;
+    let room = stage.channel_id("security-issue-1").await;
+    let triage = stage.post(&room, TRIAGE, 1).await;
+    stage.admin("DELETE", &format!("/channels/{room}"), None).await;
+    let town = stage.channel_id("town-square").await;
+    let notice = stage.post(&town, ":warning: The channel ~security-issue-1", 1).await;
+    assert!(notice["message"].as_str().unwrap().contains("was archived by somebody"), "{notice}");
+
+    stage.admin("POST", &format!("/channels/{room}/restore"), None).await;
+    stage
+        .eventually("the room to be back", async || {
+            let now = stage.fresh(&notice).await;
+            now["message"].as_str().unwrap().contains("can be used again").then_some(())
+        })
+        .await;
+    assert_eq!(stage.press("jon", &triage, "Resolved", None).await, 200);
+    stage.archived(&room).await;
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bot_that_is_removed_from_its_room_says_so_and_the_incident_can_be_cancelled() {
+    let stage = Stage::new().await;
+    let service = stage.service().await;
+    stage.say("jon", "town-square", "#sec x").await;
+    let room = stage.channel_id("security-issue-1").await;
+    stage.post(&room, TRIAGE, 1).await;
+    stage.admin("DELETE", &format!("/channels/{room}/members/{}", stage.bot_id), None).await;
+    let town = stage.channel_id("town-square").await;
+    let notice = stage.post(&town, ":warning: The channel ~security-issue-1", 1).await;
+    assert!(notice["message"].as_str().unwrap().contains("was removed from there"), "{notice}");
+    assert_eq!(stage.press("jon", &notice, "Cancel", None).await, 200);
+    let told = stage.post(&town, ":x: Incident **security_issue 1** was cancelled by @jon", 1).await;
+    assert_eq!(controls(&told).len(), 0);
+    stage
+        .eventually("the end of the run", async || service.runner().open_runs().is_empty().then_some(()))
+        .await;
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_loss_while_the_host_was_down_is_noticed_at_the_next_start() {
+    let stage = Stage::new().await;
+    let service = stage.service().await;
+    stage.say("jon", "town-square", "#sec x").await;
+    let room = stage.channel_id("security-issue-1").await;
+    stage.post(&room, TRIAGE, 1).await;
+    service.stop().await;
+    stage.admin("DELETE", &format!("/channels/{room}"), None).await;
+    let service = stage.service().await;
+    let town = stage.channel_id("town-square").await;
+    stage.post(&town, ":warning: The channel ~security-issue-1", 1).await;
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_current_step_is_pinned_and_a_pressed_button_is_a_post_too() {
+    let stage = Stage::new().await;
+    let service = stage.service().await;
+    stage.say("jon", "town-square", "#sec x").await;
+    let room = stage.channel_id("security-issue-1").await;
+    let triage = stage.post(&room, TRIAGE, 1).await;
+    let pinned = async |post: &serde_json::Value, is_pinned: bool| {
+        stage
+            .eventually("the pin", async || (stage.fresh(post).await["is_pinned"] == is_pinned).then_some(()))
+            .await;
+    };
+    pinned(&triage, true).await;
+    for _ in 0..2 {
+        assert_eq!(stage.press("chris", &triage, "Alert", None).await, 200);
+    }
+    stage.post(&room, "**Alert**: @chris", 1).await;
+    assert_eq!(stage.press("chris", &triage, "Severity", Some("S1")).await, 200);
+    assert_eq!(stage.press("jon", &triage, "Severity", Some("S2")).await, 200);
+    let shown = stage.fresh(&triage).await.to_string();
+    assert!(shown.contains("Severity: **S2**, set by @jon (before: S1 by @chris)"), "{shown}");
+    assert_eq!(stage.press("jon", &triage, "Triaged", None).await, 200);
+    let info = stage.post(&room, "Developing a fix", 1).await;
+    pinned(&info, true).await;
+    pinned(&triage, false).await;
+    let alerts = stage.messages(&room).await;
+    assert_eq!(alerts.iter().filter(|text| text.starts_with("**Alert**")).count(), 1, "{alerts:?}");
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_press_in_an_archived_room_is_answered_in_words() {
+    let stage = Stage::new().await;
+    let service = stage.service().await;
+    stage.say("jon", "town-square", "#sec x").await;
+    let room = stage.channel_id("security-issue-1").await;
+    let triage = stage.post(&room, TRIAGE, 1).await;
+    assert_eq!(stage.press("jon", &triage, "Resolved", None).await, 200);
+    stage.archived(&room).await;
+    // The post lost its buttons, so the click is one that was made before and comes late.
+    let status = stage.press_id("jon", &triage, "transition0", None).await;
+    assert!(status == 200 || (400..500).contains(&status), "{status}");
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_bot_joins_the_public_channels_that_triggers_name() {
+    let workflow = json!([{
+        "name": "disk",
+        "triggers": [{"name": "Alert", "type": "text", "match": "#disk", "channel_name": ["Alerts Here", "later"]}],
+        "steps": [{"name": "Look", "start_actions": [
+            {"name": "Room", "type": "create_channel", "channel_name": "disk-{{.Instance.Number}}"},
+        ]}],
+    }]);
+    let stage = Stage::with_workflow(&workflow.to_string()).await;
+    let new = |name: &str, display_name: &str| {
+        json!({ "team_id": stage.team_id, "name": name, "display_name": display_name, "type": "O" })
+    };
+    let alerts = new("alerts-here", "Alerts Here");
+    let (status, _) = stage.call("POST", "/channels", stage.token("sam"), Some(alerts)).await;
+    assert_eq!(status, 201);
+    let service = stage.service().await;
+    stage.say("sam", "alerts-here", "#disk one").await;
+    stage.channel("disk-1").await;
+    assert_eq!(stage.rooms().await.len(), 2);
+    service.stop().await;
+}
