@@ -157,23 +157,17 @@ fn push(found: &mut Vec<Reference>, kind: ReferenceKind, names: Vec<(&str, Range
 }
 
 /// The strings of a value, a string or a list of them, that hold no template.
-fn literals(node: Option<&Node>) -> Vec<(&str, Range<usize>)> {
+fn literals<'node>(node: Option<&'node Node>) -> Vec<(&'node str, Range<usize>)> {
     let nodes = match node {
         Some(Node { data: Data::List(nodes), .. }) => nodes.as_slice(),
         Some(node) => std::slice::from_ref(node),
         None => &[],
     };
-    let text = |node: &'_ Node| match &node.data {
-        Data::Text(text) if !templates::has_action(text) => true,
-        _ => false,
+    let literal = |node: &'node Node| match &node.data {
+        Data::Text(text) if !templates::has_action(text) => Some((text.as_str(), node.mark())),
+        _ => None,
     };
-    let literal = nodes.iter().filter(|node| text(node));
-    literal
-        .filter_map(|node| match &node.data {
-            Data::Text(text) => Some((text.as_str(), node.mark())),
-            _ => None,
-        })
-        .collect()
+    nodes.iter().filter_map(literal).collect()
 }
 
 fn value<'node>(node: &'node Node, key: &str) -> Option<&'node Node> {

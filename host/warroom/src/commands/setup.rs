@@ -160,7 +160,7 @@ async fn ensure_token(
             progress.is_right(&format!("the token in {shown} works"));
             return Ok(());
         }
-        progress.to_do(&format!(
+        progress.is_left(&format!(
             "the token in {shown} is not one of @{} that works: write `token_file = \"{file}\"` in its place",
             bot.username
         ));

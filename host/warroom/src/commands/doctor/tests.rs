@@ -9,6 +9,11 @@ use warroom_store::{NewRun, Store};
 
 const WORKFLOW: &str = include_str!("../../../../../samples/workflows/security_issue.json");
 
+/// The workflow, without anything to warn of.
+fn workflow() -> String {
+    WORKFLOW.replace("\"users\": [", "\"notify\": true, \"users\": [")
+}
+
 struct Clinic {
     simulator: Simulator,
     directory: TempDir,
@@ -20,7 +25,7 @@ impl Clinic {
         let directory = tempfile::tempdir().unwrap();
         std::fs::create_dir(directory.path().join("workflows")).unwrap();
         let clinic = Clinic { simulator, directory };
-        clinic.write("workflows/workflow.json", WORKFLOW);
+        clinic.write("workflows/workflow.json", &workflow());
         clinic.configure("127.0.0.1:0", "");
         clinic
     }
@@ -263,7 +268,7 @@ async fn a_fresh_journal_beside_old_rooms_is_told_which_number_to_begin_with() {
 async fn wrong_workflows_components_and_names_are_told() {
     let clinic = Clinic::new().await;
     clinic.write("workflows/broken.json", "[{]");
-    clinic.write("workflows/workflow.json", &WORKFLOW.replace("\"chris\"", "\"nobody\""));
+    clinic.write("workflows/workflow.json", &workflow().replace("\"chris\"", "\"nobody\""));
     std::fs::create_dir(clinic.directory.path().join("actions")).unwrap();
     clinic.write("actions/bad.wasm", "no component");
     let checks = clinic.examine(&[("WARROOM_ACTIONS_DIR", "actions")]).await;

@@ -122,7 +122,7 @@ pub(super) fn ensure(
         progress.is_right(&format!("the configuration {shown} says what is wanted"));
     }
     for difference in differences {
-        progress.to_do(&format!("{shown} is left as it is, but {difference}"));
+        progress.is_left(&format!("{shown} is left as it is, but {difference}"));
     }
     Ok(())
 }

@@ -69,7 +69,7 @@ impl<'console> Progress<'console> {
     }
 
     /// Something is left for the person to do.
-    pub(super) fn to_do(&mut self, what: &str) {
+    pub(super) fn is_left(&mut self, what: &str) {
         self.left += 1;
         self.console.say(&format!("to do:     {what}"));
     }

@@ -104,14 +104,14 @@ pub(super) async fn allow_callbacks(
          ({place}). Set it to `{wanted}` now?"
     );
     if !progress.confirm(&question) {
-        progress.to_do(&format!("set {place} to `{wanted}`: without it no button and no menu works"));
+        progress.is_left(&format!("set {place} to `{wanted}`: without it no button and no menu works"));
         return Ok(());
     }
     let changed = patch(client, setting, json!(wanted)).await?;
     if service_setting(&changed, setting).and_then(Value::as_str) == Some(wanted.as_str()) {
         progress.changed(&format!("the server may call {host} (ServiceSettings.{setting} is `{wanted}`)"));
     } else {
-        progress.to_do(&format!(
+        progress.is_left(&format!(
             "set ServiceSettings.{setting} to `{wanted}` in the server's environment or configuration file, which set it now"
         ));
     }
