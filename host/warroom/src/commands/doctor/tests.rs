@@ -7,7 +7,7 @@ use tempfile::TempDir;
 use warroom_simulator::{Options, Simulator};
 use warroom_store::{NewRun, Store};
 
-const WORKFLOW: &str = include_str!("../../../../../samples/workflows/security_issue.json");
+const WORKFLOW: &str = include_str!("../../../../workflow/tests/fixtures/security_issue.json");
 
 /// The workflow, without anything to warn of.
 fn workflow() -> String {
