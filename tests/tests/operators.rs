@@ -264,3 +264,27 @@ async fn what_can_be_told_nowhere_else_is_told_to_the_operators() {
     stage.post(&off_topic, ":warning: Incident **drill 1** is blocked", 1).await;
     service.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_happens_is_measured() {
+    let stage = Stage::new().await;
+    let service = stage.service().await;
+    stage.say("jon", "town-square", "#sec x").await;
+    let room = stage.channel_id("security-issue-1").await;
+    let triage = stage.post(&room, TRIAGE, 1).await;
+    assert_eq!(stage.press("chris", &triage, "Severity", Some("S1")).await, 200);
+    let url = format!("http://{}/metrics", service.address());
+    stage
+        .eventually("the metrics", async || {
+            let text = reqwest::get(&url).await.unwrap().text().await.unwrap();
+            let has = |part: &str| text.contains(part);
+            let all = has("warroom_triggers_matched_total{workflow=\"security_issue\"} 1")
+                && has("warroom_runs{state=\"waiting\"} 1")
+                && has("type=\"create_channel\",outcome=\"succeeded\"} 1")
+                && has("outcome=\"accepted\"} 1")
+                && has("call=\"create_post\"");
+            all.then_some(())
+        })
+        .await;
+    service.stop().await;
+}

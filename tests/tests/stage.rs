@@ -100,11 +100,8 @@ impl Stage {
         let team = json!({ "name": self.team, "display_name": self.team, "type": "O" });
         self.team_id = id(&self.admin("POST", "/teams", Some(team)).await);
         for name in PEOPLE {
-            let found = self.admin("GET", &format!("/users/username/{name}"), None).await;
-            // Errors have an id too.
-            let user = if found["username"].is_string() { found } else { self.new_person(name).await };
-            self.add_to_team(&id(&user)).await;
-            let token = self.new_token(&id(&user)).await;
+            let user_id = self.bring(name).await;
+            let token = self.new_token(&user_id).await;
             self.tokens.insert(name.to_owned(), token);
         }
         let bot = json!({ "username": self.bot, "display_name": "Warroom" });
@@ -116,6 +113,15 @@ impl Stage {
         let town = self.channel_id("town-square").await;
         let member = json!({ "user_id": bot_id });
         self.admin("POST", &format!("/channels/{town}/members"), Some(member)).await;
+    }
+
+    /// Somebody on the server and on the team; gives the id.
+    pub(crate) async fn bring(&self, name: &str) -> String {
+        let found = self.admin("GET", &format!("/users/username/{name}"), None).await;
+        // Errors have an id too.
+        let user = if found["username"].is_string() { found } else { self.new_person(name).await };
+        self.add_to_team(&id(&user)).await;
+        id(&user)
     }
 
     async fn new_person(&self, name: &str) -> Value {
@@ -159,11 +165,21 @@ impl Stage {
     }
 
     pub(crate) fn write_config(&self, more: &str) {
+        self.write_config_for(self.proxy.url(), more);
+    }
+
+    // Only benchmarks, which are no tests, go there directly.
+    /// A configuration with nothing between the host and its server.
+    #[cfg(not(test))]
+    pub(crate) fn write_direct_config(&self) {
+        self.write_config_for(&self.server, "");
+    }
+
+    fn write_config_for(&self, url: &str, more: &str) {
         let port = self.port;
         let text = format!(
-            "[mattermost]\nurl = \"{}\"\ntoken_file = \"bot-token\"\n[http]\nlisten = \"127.0.0.1:{port}\"\n[actions]\ndir = \"actions\"\n\
+            "[mattermost]\nurl = \"{url}\"\ntoken_file = \"bot-token\"\n[http]\nlisten = \"127.0.0.1:{port}\"\n[actions]\ndir = \"actions\"\n\
              {more}\n[workflows]\ndir = \"workflows\"\npoll_ms = 100\n",
-            self.proxy.url(),
         );
         std::fs::write(self.config_path(), text).unwrap();
         self.write_token(&self.bot_token);
@@ -172,6 +188,17 @@ impl Stage {
     /// Writes the bot's token file.
     pub(crate) fn write_token(&self, token: &str) {
         std::fs::write(self.directory.path().join("bot-token"), token).unwrap();
+    }
+
+    #[cfg(not(test))]
+    pub(crate) fn server(&self) -> &str {
+        &self.server
+    }
+
+    /// Where the host answers.
+    #[cfg(not(test))]
+    pub(crate) fn host_url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
     }
 
     pub(crate) fn bot_token(&self) -> &str {

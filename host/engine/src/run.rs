@@ -364,6 +364,15 @@ impl Run {
         self.posts.iter().find(|post| post.key == key)
     }
 
+    /// Whether people are asked, and nothing is done meanwhile.
+    #[must_use]
+    pub fn waits(&self) -> bool {
+        self.status == Status::Open
+            && self.current.is_none()
+            && self.leaving().is_none()
+            && self.offers_transitions()
+    }
+
     /// The post that is to be pinned: the newest one that people can use, in a channel that the run made. Nobody's channel is
     /// filled with pins of incidents.
     #[must_use]

@@ -13,7 +13,7 @@ use warroom_engine::{Announcement, Fact, Matter, Place, Run};
 /// Posts the announcement, once; after an interruption it is searched for first. Gives how long to wait before the next try, in
 /// milliseconds, when the server cannot take it now.
 pub(crate) async fn post(core: &Core, ledger: &Ledger, n: u32) -> Result<Option<u64>, LedgerError> {
-    let run = ledger.run().await?;
+    let run = ledger.run();
     let Some(known) = run.announcements.get(n as usize) else { return Ok(None) };
     let Some(place) = &known.place else {
         intend(core, ledger, &run, (n, known), "there is no channel to post it in").await?;

@@ -101,7 +101,7 @@ fn posts(run: &Run) -> Vec<Painted> {
 
 /// Keeps the posts up to date until the run is over and everything has settled, or the host stops.
 pub(crate) async fn keep(core: &Core, ledger: &Arc<Ledger>) {
-    let mut changed = ledger.changed.subscribe();
+    let mut changed = ledger.written.subscribe();
     let mut failures = 0;
     loop {
         changed.mark_unchanged();
@@ -117,7 +117,7 @@ pub(crate) async fn keep(core: &Core, ledger: &Arc<Ledger>) {
                 Some(core.clock.now_ms().saturating_add(wait_ms))
             }
         };
-        let is_over = ledger.run().await.is_ok_and(|run| run.has_settled());
+        let is_over = ledger.run().has_settled();
         match again_ms {
             None if is_over => return,
             None => {
@@ -154,7 +154,7 @@ impl PaintError {
 /// Rewrites every post that is to look otherwise. Gives when to look again, in milliseconds since 1970.
 async fn paint(core: &Core, ledger: &Arc<Ledger>) -> Result<Option<u64>, PaintError> {
     let brush = ledger.canvas.brush.lock().await;
-    let run = ledger.run().await?;
+    let run = ledger.run();
     let mut again_ms: Option<u64> = None;
     for post in posts(&run) {
         let Some(look) = rendering::look(core, ledger, &run, &post.key) else { continue };
@@ -177,7 +177,7 @@ async fn paint(core: &Core, ledger: &Arc<Ledger>) -> Result<Option<u64>, PaintEr
 /// Rewrites one post now, whatever the server shows.
 pub(crate) async fn paint_now(core: &Core, ledger: &Ledger, key: &str) -> Result<(), PaintError> {
     let _brush = ledger.canvas.brush.lock().await;
-    let run = ledger.run().await?;
+    let run = ledger.run();
     let Some(post) = posts(&run).into_iter().find(|post| post.key == key) else { return Ok(()) };
     let Some(look) = rendering::look(core, ledger, &run, key) else { return Ok(()) };
     let unsettled = matches!(ledger.canvas.shown().get(key), Some(Shown::Unsettled(until)) if *until > 0);

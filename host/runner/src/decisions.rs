@@ -331,7 +331,7 @@ async fn is_coming(ledger: &Ledger, address: &Address) -> Result<bool, LedgerErr
 
 /// Whether the post is journalled, or is not being written any more, within the time.
 async fn becomes_known(ledger: &Ledger, address: &Address, within: Duration) -> Result<bool, LedgerError> {
-    let mut changed = ledger.changed.subscribe();
+    let mut changed = ledger.written.subscribe();
     let known = async {
         loop {
             changed.mark_unchanged();

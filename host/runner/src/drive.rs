@@ -11,6 +11,7 @@ use futures_util::FutureExt as _;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use tracing::Instrument as _;
 use warroom_engine::{Channel, ControlPost, Fact, Failure, FailureKind, Next, next};
 
 /// What the driving task does after one turn.
@@ -95,26 +96,34 @@ async fn block(core: &Core, ledger: &Ledger, failure: Failure) {
 
 async fn turn(core: &Core, ledger: &Arc<Ledger>) -> Result<Pace, LedgerError> {
     // Deciding and journalling happen under one lock, so that a click cannot come between.
-    let mut open = ledger.open().await?;
-    match next(&ledger.workflow(), open.run()) {
-        Next::Record(facts) => open.append(facts, Vec::new()).await.map(|()| Pace::Again),
+    let mut open = ledger.open_ahead().await?;
+    let next = next(&ledger.workflow(), open.run());
+    if !matches!(next, Next::Record(_) | Next::Act(_) | Next::Resume { not_before_ms: None }) {
+        // From here on somebody outside sees it.
+        open.flush().await?;
+    }
+    match next {
+        Next::Record(facts) => open.append_soon(facts).await.map(|()| Pace::Again),
         Next::Act(act) => {
+            let name = act.key.name.clone();
             let fact = execution::begin(core, &ledger.workflow(), open.run(), *act);
             let begun = matches!(fact, Fact::ActionStarted { .. });
-            open.append(vec![fact], Vec::new()).await?;
+            open.append_soon(vec![fact]).await?;
             drop(open);
             if begun {
-                execution::execute(core, ledger).await?;
+                execute(core, ledger, &name).await?;
             }
             Ok(Pace::Again)
         }
         Next::Resume { not_before_ms } => {
+            let name =
+                open.run().current.as_ref().map(|current| current.key.name.clone()).unwrap_or_default();
             drop(open);
             // Who pressed a control of a post tells that it was written: its writer need not wait any longer.
             let is_due = |at_ms: &u64| *at_ms <= core.clock.now_ms() || ledger.has_hints();
             match not_before_ms.filter(|at_ms| !is_due(at_ms)) {
                 Some(at_ms) => Ok(Pace::Until(at_ms)),
-                None => execution::execute(core, ledger).await.map(|()| Pace::Again),
+                None => execute(core, ledger, &name).await.map(|()| Pace::Again),
             }
         }
         Next::TakeNumber => open.renumber().await.map(|()| Pace::Again),
@@ -142,6 +151,12 @@ async fn turn(core: &Core, ledger: &Arc<Ledger>) -> Result<Pace, LedgerError> {
         Next::Wait | Next::Blocked => Ok(Pace::Idle),
         Next::Done => Ok(Pace::Over),
     }
+}
+
+/// Runs the current execution, with the action's name in every line of the log.
+async fn execute(core: &Core, ledger: &Arc<Ledger>, action: &str) -> Result<(), LedgerError> {
+    let span = tracing::error_span!("action", %action);
+    execution::execute(core, ledger).instrument(span).await
 }
 
 /// Rewriting a post can be repeated without harm, so it needs no intent. It is tried as long as an action is; then the run goes

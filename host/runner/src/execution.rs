@@ -71,12 +71,16 @@ fn incident(now_ms: u64, run: &Run) -> Incident {
 
 /// Runs the current execution, from its beginning or again, and journals what came of it.
 pub(crate) async fn execute(core: &Core, ledger: &Arc<Ledger>) -> Result<(), LedgerError> {
-    let run = ledger.run().await?;
+    let (run, losses) = {
+        let open = ledger.open_ahead().await?;
+        (Arc::clone(open.run()), open.losses())
+    };
     let Some(current) = run.current.clone() else { return Ok(()) };
     let facts = match core.components.resolve(&current.digest).await {
         Ok(admitted) => {
             let trace = Arc::new(Mutex::new(Trace::default()));
-            let host = host_calls(core, ledger, &run, &current, admitted.permit.clone(), Arc::clone(&trace));
+            let (permit, told) = (admitted.permit.clone(), Arc::clone(&trace));
+            let host = host_calls(core, ledger, (&run, losses), &current, permit, told);
             let result = match serde_json::from_value::<Incident>(current.incident.clone()) {
                 Ok(incident) => {
                     let input = Value::Object(current.input.clone()).to_string();
@@ -98,10 +102,12 @@ pub(crate) async fn execute(core: &Core, ledger: &Arc<Ledger>) -> Result<(), Led
             vec![failed(&ledger.workflow(), &run, &current.key, failure)]
         }
     };
-    let mut open = ledger.open().await?;
-    // Cancelled while it ran: what it did is in the journal, what it concluded is not wanted any more.
-    if open.run().current.as_ref().is_some_and(|now| now.key == current.key) {
-        open.append(facts, Vec::new()).await?;
+    let mut open = ledger.open_ahead().await?;
+    // Cancelled while it ran: what it did is in the journal, what it concluded is not wanted any more. Nor is it when the journal
+    // lacks what it saw.
+    let is_current = open.run().current.as_ref().is_some_and(|now| now.key == current.key);
+    if is_current && open.losses() == losses {
+        open.append_soon(facts).await?;
         ledger.forget_hints();
     }
     Ok(())
@@ -119,7 +125,7 @@ fn context(run: &Run, action: &ActionKey) -> Context {
 fn host_calls(
     core: &Core,
     ledger: &Arc<Ledger>,
-    run: &Run,
+    (run, losses): (&Run, u64),
     current: &CurrentAction,
     permit: crate::Permit,
     trace: Arc<Mutex<Trace>>,
@@ -132,6 +138,7 @@ fn host_calls(
         groups: Arc::clone(&core.options.groups),
         action: current.key.clone(),
         permit,
+        losses,
         trace,
         n: 0,
         known: run.channels.iter().map(|channel| channel.id.clone()).collect::<BTreeSet<_>>(),
@@ -145,7 +152,7 @@ async fn conclude(
     result: Result<Execution, RunError>,
     trace: Trace,
 ) -> Result<Vec<Fact>, LedgerError> {
-    let run = ledger.run().await?;
+    let run = Arc::clone(ledger.open_ahead().await?.run());
     let failed =
         |kind, message| vec![failed(&ledger.workflow(), &run, &current.key, Failure { kind, message })];
     match trace.interruption {

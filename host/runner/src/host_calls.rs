@@ -18,7 +18,7 @@ use crate::controls::Key;
 use crate::declared::Declared;
 use crate::groups::Groups;
 use crate::journal::{Claim, JournalError};
-use crate::ledger::{Ledger, LedgerError};
+use crate::ledger::{Ledger, LedgerError, OpenLedger};
 use crate::mentions;
 use crate::rendering;
 use async_trait::async_trait;
@@ -63,6 +63,8 @@ pub(crate) struct HostCalls {
     pub(crate) groups: Arc<Groups>,
     pub(crate) action: ActionKey,
     pub(crate) permit: Permit,
+    /// The ledger's losses when the execution began.
+    pub(crate) losses: u64,
     pub(crate) trace: Arc<Mutex<Trace>>,
     /// The number of the last call.
     pub(crate) n: u32,
@@ -162,7 +164,7 @@ impl HostCalls {
         let arguments =
             serde_json::to_value(call).map_err(|error| shown(ErrorKind::Failed, error.to_string()))?;
         let digest = effects::arguments_digest(&arguments);
-        let run = self.ledger.run().await?;
+        let run = Arc::clone(self.open().await?.run());
         let decision = match &run.current {
             Some(current) if current.key == self.action => {
                 effects::decide(current, self.n, call.function(), &digest)
@@ -219,14 +221,14 @@ impl HostCalls {
         let answer =
             serde_json::to_value(answer).map_err(|error| shown(ErrorKind::Failed, error.to_string()))?;
         let answered = Fact::CallAnswered { action: self.action.clone(), n: self.n, answer };
-        let mut open = self.ledger.open().await?;
+        let mut open = self.open().await?;
         // The intent of a look-up, or of a call that was refused before it was made, is journalled with its answer.
         let has_intent =
             open.run().current.as_ref().is_some_and(|current| current.calls.contains_key(&self.n));
         let mut facts = if has_intent { Vec::new() } else { vec![intent] };
         facts.append(&mut before);
         facts.push(answered);
-        open.append(facts, Vec::new()).await?;
+        open.append_soon(facts).await?;
         made.map_err(Trouble::Shown)
     }
 
@@ -277,7 +279,13 @@ impl HostCalls {
     }
 
     async fn intend(&self, intent: &Fact, intended: bool, claims: Vec<Claim>) -> Result<(), LedgerError> {
-        if intended { Ok(()) } else { self.ledger.append(vec![intent.clone()], claims).await }
+        if intended { Ok(()) } else { self.open().await?.append(vec![intent.clone()], claims).await }
+    }
+
+    /// The run, as this execution left it.
+    async fn open(&self) -> Result<OpenLedger<'_>, LedgerError> {
+        let open = self.ledger.open_ahead().await?;
+        if open.losses() == self.losses { Ok(open) } else { Err(LedgerError::Lost) }
     }
 
     async fn create_channel(

@@ -1,8 +1,16 @@
 //! One open run: its fold in memory, its journal behind it, and the lock that keeps the two the same.
+//!
+//! Each write waits for the disk, and between two effects of an action stands a handful of facts that nobody outside needs yet: an
+//! answer, an outcome, the next action's beginning. So the task that drives the run may go ahead of the journal with them
+//! ([`OpenLedger::append_soon`]); they are written together with the next intent, before its call is made. Everybody else sees the run as the journal
+//! has it: [`Ledger::run`] is what was written, and [`Ledger::open`] writes first. A crash loses what was ahead, and a replay does it
+//! again: no effect stood behind it.
 
 use crate::canvas::Canvas;
 use crate::clock::Clock;
-use crate::journal::{Claim, Journal, JournalError, decode, encode};
+use crate::core::Core;
+use crate::journal::{Claim, Journal, JournalError, Record, decode, encode};
+use crate::observer::{Observed, Observer, observed};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError};
 use tokio::sync::{Mutex, MutexGuard, Notify, watch};
@@ -18,6 +26,9 @@ pub enum LedgerError {
     /// The journal holds no run.
     #[error(transparent)]
     NotARun(#[from] NotARun),
+    /// What the run's task went ahead with never reached the journal.
+    #[error("what happened last could not be written down; it is done again from the journal")]
+    Lost,
 }
 
 /// An open run.
@@ -30,40 +41,54 @@ pub(crate) struct Ledger {
     pub(crate) canvas: Canvas,
     /// Posts that people pressed before their writer was answered: the ids, by key.
     hints: std::sync::Mutex<BTreeMap<String, String>>,
-    /// How many events the run has; tells those who wait for one.
-    pub(crate) changed: watch::Sender<u64>,
+    /// The run as the journal has it; tells those who wait for a change.
+    pub(crate) written: watch::Sender<Arc<Run>>,
     /// The channels that the run made, readable while the run is held open.
     made: std::sync::Mutex<BTreeSet<String>>,
     state: Mutex<State>,
     journal: Arc<dyn Journal>,
     clock: Arc<dyn Clock>,
+    observer: Option<Arc<dyn Observer>>,
 }
 
 struct State {
-    run: Run,
+    /// With what is ahead of the journal.
+    run: Arc<Run>,
+    /// What of it is not written yet.
+    ahead: Ahead,
     /// An append failed, and nobody knows whether it was written: read the journal before going on.
     stale: bool,
+    /// How often something that was ahead was lost.
+    losses: u64,
 }
 
+/// Events that are applied, and not written yet.
+#[derive(Default)]
+struct Ahead {
+    records: Vec<Record>,
+    observed: Vec<Observed>,
+}
+
+/// How many events may be ahead of the journal.
+const AHEAD_MAX: usize = 64;
+
 impl Ledger {
-    pub(crate) fn new(
-        run: Run,
-        workflow: Arc<Workflow>,
-        journal: Arc<dyn Journal>,
-        clock: Arc<dyn Clock>,
-    ) -> Ledger {
+    pub(crate) fn new(run: Run, workflow: Arc<Workflow>, core: &Core) -> Ledger {
         let made = run.channels.iter().map(|channel| channel.id.clone()).collect();
+        let canvas = Canvas::of(&run);
+        let run = Arc::new(run);
         Ledger {
             id: run.id.clone(),
             workflow: std::sync::Mutex::new(workflow),
             woken: Notify::new(),
-            canvas: Canvas::of(&run),
+            canvas,
             hints: std::sync::Mutex::default(),
-            changed: watch::Sender::new(0),
+            written: watch::Sender::new(Arc::clone(&run)),
             made: std::sync::Mutex::new(made),
-            state: Mutex::new(State { run, stale: false }),
-            journal,
-            clock,
+            state: Mutex::new(State { run, ahead: Ahead::default(), stale: false, losses: 0 }),
+            journal: Arc::clone(&core.journal),
+            clock: Arc::clone(&core.clock),
+            observer: core.options.observer.clone(),
         }
     }
 
@@ -112,13 +137,22 @@ impl Ledger {
         }
     }
 
-    /// Opens the run for reading and appending; nobody else does either until the guard is dropped.
+    /// Opens the run for reading and appending, with everything written; nobody else does either until the guard is dropped.
     pub(crate) async fn open(&self) -> Result<OpenLedger<'_>, LedgerError> {
+        let mut open = self.open_ahead().await?;
+        open.flush().await?;
+        Ok(open)
+    }
+
+    /// Opens the run for the task that drives it: what that task appended last may not be written yet.
+    pub(crate) async fn open_ahead(&self) -> Result<OpenLedger<'_>, LedgerError> {
         let mut state = self.state.lock().await;
         if state.stale {
-            state.run = read(self.journal.as_ref(), &self.id).await?;
-            state.stale = false;
+            let run = Arc::new(read(self.journal.as_ref(), &self.id).await?);
+            state.losses += u64::from(run.seq < state.run.seq);
+            (state.run, state.ahead, state.stale) = (run, Ahead::default(), false);
             self.note(&state.run);
+            self.written.send_replace(Arc::clone(&state.run));
         }
         Ok(OpenLedger { ledger: self, state })
     }
@@ -128,9 +162,9 @@ impl Ledger {
         self.open().await?.append(facts, claims).await
     }
 
-    /// A copy of the run as it is.
-    pub(crate) async fn run(&self) -> Result<Run, LedgerError> {
-        Ok(self.open().await?.run().clone())
+    /// The run as the journal has it.
+    pub(crate) fn run(&self) -> Arc<Run> {
+        Arc::clone(&self.written.borrow())
     }
 }
 
@@ -144,8 +178,13 @@ pub(crate) struct OpenLedger<'a> {
 }
 
 impl OpenLedger<'_> {
-    pub(crate) fn run(&self) -> &Run {
+    pub(crate) fn run(&self) -> &Arc<Run> {
         &self.state.run
+    }
+
+    /// How often something that was ahead of the journal was lost. Who went ahead looks whether it still stands.
+    pub(crate) fn losses(&self) -> u64 {
+        self.state.losses
     }
 
     /// Journals that the run goes on with another version of its workflow.
@@ -157,6 +196,7 @@ impl OpenLedger<'_> {
 
     /// Gives the run the workflow's next number.
     pub(crate) async fn renumber(&mut self) -> Result<(), LedgerError> {
+        self.flush().await?;
         let at_ms = self.ledger.clock.now_ms();
         let event = move |number| Event { at_ms, fact: Fact::Renumbered { number } };
         let first = Box::new(move |number| encode(&event(number)).into_iter().collect());
@@ -165,47 +205,95 @@ impl OpenLedger<'_> {
         let _wakes = Wakes(&self.ledger.woken);
         let (id, seq) = (&self.ledger.id, self.state.run.seq);
         let number = self.ledger.journal.renumber(id, seq, start, first).await?;
-        self.state.run.apply(&event(number));
+        Arc::make_mut(&mut self.state.run).apply(&event(number));
         self.state.stale = false;
-        self.ledger.changed.send_replace(self.state.run.seq);
+        self.tell(Vec::new());
         Ok(())
     }
 
-    /// Journals the facts, all or none, then applies them. None: nothing.
+    /// Journals the facts, all or none and with what is ahead, then applies them. None: nothing.
     pub(crate) async fn append(&mut self, facts: Vec<Fact>, claims: Vec<Claim>) -> Result<(), LedgerError> {
         if facts.is_empty() {
             return Ok(());
         }
-        let at_ms = self.ledger.clock.now_ms();
-        let events: Vec<Event> = facts.into_iter().map(|fact| Event { at_ms, fact }).collect();
-        let records = events.iter().map(encode).collect::<Result<Vec<_>, _>>()?;
-        // Folded once: the same copy says whether the run ends, and becomes the run when the journal has it.
-        let mut after = self.state.run.clone();
-        for event in &events {
-            after.apply(event);
+        let (after, added) = self.folded(facts)?;
+        self.write(after, added, claims).await
+    }
+
+    /// Applies the facts now; they are journalled before the next effect, and before anybody else sees them. Only for the task that
+    /// drives the run, and only for what a replay would do again.
+    pub(crate) async fn append_soon(&mut self, facts: Vec<Fact>) -> Result<(), LedgerError> {
+        let (after, added) = self.folded(facts)?;
+        self.state.run = Arc::new(after);
+        self.state.ahead.extend(added);
+        self.ledger.note(&self.state.run);
+        if self.state.ahead.records.len() < AHEAD_MAX { Ok(()) } else { self.flush().await }
+    }
+
+    /// Journals what is ahead.
+    pub(crate) async fn flush(&mut self) -> Result<(), LedgerError> {
+        if self.state.ahead.records.is_empty() {
+            return Ok(());
         }
+        self.write(Run::clone(&self.state.run), Ahead::default(), Vec::new()).await
+    }
+
+    /// The run with the facts as of now, and what is to be written of them. Folded once: the same copy says whether the run ends, and
+    /// becomes the run when the journal has it.
+    fn folded(&self, facts: Vec<Fact>) -> Result<(Run, Ahead), LedgerError> {
+        let at_ms = self.ledger.clock.now_ms();
+        let workflow = self.ledger.workflow();
+        let mut after = Run::clone(&self.state.run);
+        let mut added = Ahead::default();
+        for fact in facts {
+            let event = Event { at_ms, fact };
+            added.records.push(encode(&event)?);
+            added.observed.extend(observed(&workflow, &after, &event));
+            after.apply(&event);
+        }
+        Ok((after, added))
+    }
+
+    async fn write(&mut self, after: Run, added: Ahead, claims: Vec<Claim>) -> Result<(), LedgerError> {
         // Whoever waits for the journal may be dropped while it writes (a press whose connection breaks): then nobody knows
         // whether it was written. So the run counts as stale until it is known, and its task is woken in any case.
         self.state.stale = true;
         let _wakes = Wakes(&self.ledger.woken);
-        let written = self
-            .ledger
-            .journal
-            .append(&self.ledger.id, self.state.run.seq, records, after.has_settled(), claims)
-            .await;
+        let ahead = &self.state.ahead.records;
+        let expected = self.state.run.seq.saturating_sub(ahead.len() as u64);
+        let records = ahead.iter().cloned().chain(added.records).collect();
+        let written =
+            self.ledger.journal.append(&self.ledger.id, expected, records, after.has_settled(), claims).await;
         match written {
             Ok(()) => {
-                *self.state = State { run: after, stale: false };
-                self.ledger.note(&self.state.run);
-                self.ledger.changed.send_replace(self.state.run.seq);
+                let mut observed = std::mem::take(&mut self.state.ahead).observed;
+                observed.extend(added.observed);
+                (self.state.run, self.state.stale) = (Arc::new(after), false);
+                self.tell(observed);
                 Ok(())
             }
             Err(error) => {
-                // What was refused as a whole left the journal as it was.
-                self.state.stale = !matches!(error, JournalError::Claimed { .. } | JournalError::Refused(_));
+                // A claim that is refused leaves the journal as it was, and what is ahead can still be written.
+                self.state.stale = !matches!(error, JournalError::Claimed { .. });
                 Err(error.into())
             }
         }
+    }
+
+    /// Tells everybody of what was written.
+    fn tell(&self, observed: Vec<Observed>) {
+        if let Some(observer) = &self.ledger.observer {
+            observed.iter().for_each(|observed| observer.happened(observed));
+        }
+        self.ledger.note(&self.state.run);
+        self.ledger.written.send_replace(Arc::clone(&self.state.run));
+    }
+}
+
+impl Ahead {
+    fn extend(&mut self, more: Ahead) {
+        self.records.extend(more.records);
+        self.observed.extend(more.observed);
     }
 }
 

@@ -1,6 +1,7 @@
 //! How the runner behaves.
 
 use crate::groups::Groups;
+use crate::observer::Observer;
 use std::sync::Arc;
 
 /// How the runner behaves.
@@ -24,6 +25,8 @@ pub struct Options {
     pub groups: Arc<Groups>,
     /// A post that is found later than this after it was written starts nothing by itself, in milliseconds.
     pub catch_up_age_max_ms: u64,
+    /// Who is told of what is journalled.
+    pub observer: Option<Arc<dyn Observer>>,
 }
 
 impl Default for Options {
@@ -38,6 +41,7 @@ impl Default for Options {
             operators_channel_id: None,
             groups: Arc::default(),
             catch_up_age_max_ms: 60 * 60 * 1000,
+            observer: None,
         }
     }
 }

@@ -40,7 +40,7 @@ pub(crate) async fn fold(core: &Core, run_id: &str, repeat: Repeat) -> Result<bo
 
 /// Returns once the run is over, or does not end by itself.
 async fn closed(ledger: &Ledger) -> Result<(), LedgerError> {
-    let mut changed = ledger.changed.subscribe();
+    let mut changed = ledger.written.subscribe();
     loop {
         changed.mark_unchanged();
         let is_closing = {

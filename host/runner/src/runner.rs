@@ -20,7 +20,8 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use warroom_engine::{Event, Fact, Repeat, Run, Trigger, trigger_data};
+use tracing::Instrument as _;
+use warroom_engine::{Event, Fact, Repeat, Run, Status, Trigger, trigger_data};
 use warroom_workflow::{Match, StartLimit, Workflow, render};
 
 /// A run that a post started.
@@ -53,6 +54,7 @@ impl RunnerError {
             RunnerError::Ledger(LedgerError::Journal(error)) | RunnerError::Journal(error) => {
                 !matches!(error, JournalError::Refused(_))
             }
+            RunnerError::Ledger(LedgerError::Lost) => true,
             RunnerError::Ledger(LedgerError::NotARun(_)) => false,
         }
     }
@@ -115,7 +117,7 @@ impl Runner {
             match self.open_ledger(&id).await {
                 Ok(ledger) => {
                     // What could be posted nowhere may find its place now.
-                    if ledger.run().await?.announcements.iter().any(|known| known.failed) {
+                    if ledger.run().announcements.iter().any(|known| known.failed) {
                         ledger.append(vec![Fact::AnnouncementsRenewed], Vec::new()).await?;
                     }
                     self.take_up(ledger);
@@ -150,7 +152,7 @@ impl Runner {
             format!("the text of its workflow, {}, is not in the store", run.workflow_digest)
         })?;
         let workflow = pinned(&core.components, &text, &run.workflow, &run.components).await?;
-        Ok(Arc::new(Ledger::new(run, workflow, Arc::clone(&core.journal), Arc::clone(&core.clock))))
+        Ok(Arc::new(Ledger::new(run, workflow, core)))
     }
 
     /// Spawns the task that drives the run.
@@ -159,13 +161,16 @@ impl Runner {
         // Held until the task is listed, so that a short run cannot end before it is.
         let mut open = self.core.open();
         let (id, driven) = (ledger.id.clone(), Arc::clone(&ledger));
-        let task = tokio::spawn(async move {
+        // At the level of errors, so that no filter takes it, and with it the fields, out of the lines inside.
+        let span = tracing::error_span!("run", workflow = %driven.workflow().name, run = %id);
+        let driven_task = async move {
             let driving = async {
                 drive(&core, &driven).await;
                 core.open().remove(&driven.id);
             };
             tokio::join!(driving, canvas::keep(&core, &driven));
-        });
+        };
+        let task = tokio::spawn(driven_task.instrument(span));
         open.insert(id, OpenRun { ledger, driver: task.abort_handle() });
     }
 
@@ -208,6 +213,9 @@ impl Runner {
             return Ok(started);
         }
         for (in_force, found) in matches {
+            if let Some(observer) = &self.core.options.observer {
+                observer.matched(&in_force.workflow.name);
+            }
             let open = self.core.open().len();
             if open >= self.core.options.open_runs_max {
                 self.hold(post, &in_force.workflow, Reason::TooManyOpen { open }).await?;
@@ -341,7 +349,7 @@ impl Runner {
         let core = &self.core;
         let started = Started { run_id: run.id.clone(), workflow: run.workflow.clone(), number: run.number };
         tracing::info!(run = %run.id, workflow = %run.workflow, number = run.number, "run started");
-        let ledger = Ledger::new(run, workflow, Arc::clone(&core.journal), Arc::clone(&core.clock));
+        let ledger = Ledger::new(run, workflow, core);
         self.take_up(Arc::new(ledger));
         started
     }
@@ -352,9 +360,26 @@ impl Runner {
     /// When its journal cannot be read, or there is no such run.
     pub async fn run(&self, id: &str) -> Result<Run, RunnerError> {
         Ok(match self.core.ledger(id) {
-            Some(ledger) => ledger.run().await?,
+            Some(ledger) => Run::clone(ledger.open().await?.run()),
             None => read(self.core.journal.as_ref(), id).await?,
         })
+    }
+
+    /// How many of the runs that are driven run, wait for people, and are blocked.
+    #[must_use]
+    pub fn states(&self) -> [usize; 3] {
+        let mut states = [0; 3];
+        for open in self.core.open().values() {
+            let run = open.ledger.run();
+            let [running, waiting, blocked] = &mut states;
+            let state = match &run.status {
+                Status::Blocked { .. } => blocked,
+                _ if run.waits() => waiting,
+                _ => running,
+            };
+            *state += 1;
+        }
+        states
     }
 
     /// All runs, open and ended, as the journal has them.
@@ -372,7 +397,7 @@ impl Runner {
     /// The workflow files changed: what people can do about a blocked run may have changed with them.
     pub fn workflows_changed(&self) {
         for run in self.core.open().values() {
-            run.ledger.changed.send_modify(|_| {});
+            run.ledger.written.send_modify(|_| {});
         }
     }
 }

@@ -194,8 +194,8 @@ async fn resolve(archive: &Archive, name: &str) -> Result<Option<String>, Runner
 
 fn line(run: &Run) -> RunLine {
     let (state, reason) = match &run.status {
-        Status::Open if run.current.is_some() || !run.offers_transitions() => ("running", None),
-        Status::Open => ("waiting", None),
+        Status::Open if run.waits() => ("waiting", None),
+        Status::Open => ("running", None),
         Status::Blocked { failure, .. } => ("blocked", Some(failure.message.clone())),
         Status::Finished => ("finished", None),
         Status::Cancelled(cancelled) => ("cancelled", cancelled.reason.clone()),

@@ -39,6 +39,8 @@ pub struct Config {
     pub public_url: Option<String>,
     /// The socket that `warroom runs` speaks to; absent: there is none.
     pub admin_socket: Option<PathBuf>,
+    /// Where the metrics are served; absent: at `/metrics` of [`Config::listen`].
+    pub metrics_listen: Option<SocketAddr>,
     /// The store, `sqlite:PATH`.
     pub store_url: String,
     /// The directory of the operator's action components.
@@ -130,6 +132,7 @@ struct File {
     permissions: PermissionsSection,
     groups: BTreeMap<String, Vec<String>>,
     operators: OperatorsSection,
+    metrics: MetricsSection,
     limits: LimitsConfig,
 }
 
@@ -181,6 +184,12 @@ struct PermissionsSection {
 #[serde(deny_unknown_fields, default)]
 struct OperatorsSection {
     notify: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct MetricsSection {
+    listen: Option<SocketAddr>,
 }
 
 impl Config {
@@ -260,6 +269,7 @@ fn complete(file: File, path: &Path, directory: &Path) -> Result<Config, ConfigE
             .public_url
             .map(|url| web_address(path, "[http] public_url", &url))
             .transpose()?,
+        metrics_listen: file.metrics.listen,
         admin_socket: admin_socket(directory, file.http.admin_socket, &store_url),
         store_url,
         actions_dir: file.actions.dir.map(|dir| directory.join(dir)),

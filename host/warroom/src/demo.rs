@@ -92,6 +92,7 @@ pub(crate) fn config(simulator: &Simulator, directory: &Path) -> Config {
         callback_url: None,
         public_url: None,
         admin_socket: None,
+        metrics_listen: None,
         store_url: format!("sqlite:{}", directory.join("warroom.db").display()),
         actions_dir: None,
         grants: Vec::new(),

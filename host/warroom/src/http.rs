@@ -1,5 +1,6 @@
 //! The HTTP endpoints: what Mattermost calls when somebody presses a control, and what tells whether all is well.
 
+use crate::metrics::{CallbackOutcome, Metrics};
 use crate::readiness::Readiness;
 use crate::wire::{ACTION_PATH, wire};
 use axum::Router;
@@ -9,7 +10,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::{get, post};
 use serde_json::json;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use warroom_engine::Person;
 use warroom_mattermost::{ActionRequest, ActionResponse, Update};
@@ -27,6 +28,7 @@ pub(crate) struct Endpoints {
     pub(crate) runner: watch::Receiver<Option<Runner>>,
     pub(crate) readiness: watch::Receiver<Readiness>,
     pub(crate) callback_url: String,
+    pub(crate) metrics: Metrics,
 }
 
 /// The router of all endpoints.
@@ -54,12 +56,21 @@ async fn readyz(State(endpoints): State<Endpoints>) -> Response {
 }
 
 async fn action(State(endpoints): State<Endpoints>, body: Bytes) -> Response {
-    let Ok(request) = serde_json::from_slice::<ActionRequest>(&body) else {
-        return refuse(StatusCode::BAD_REQUEST, "the request is not what Mattermost sends");
+    let began = Instant::now();
+    let (outcome, response) = pressed(&endpoints, &body).await;
+    endpoints.metrics.callback(outcome, began.elapsed());
+    response
+}
+
+async fn pressed(endpoints: &Endpoints, body: &Bytes) -> (CallbackOutcome, Response) {
+    let Ok(request) = serde_json::from_slice::<ActionRequest>(body) else {
+        let answer = refuse(StatusCode::BAD_REQUEST, "the request is not what Mattermost sends");
+        return (CallbackOutcome::Refused, answer);
     };
     let runner = endpoints.runner.borrow().clone();
     let Some(runner) = runner else {
-        return whisper("Warroom is just starting; press again in a moment.".to_owned());
+        let answer = whisper("Warroom is just starting; press again in a moment.".to_owned());
+        return (CallbackOutcome::Failed, answer);
     };
     let press = Press {
         option: request.selected_option().map(str::to_owned),
@@ -69,29 +80,33 @@ async fn action(State(endpoints): State<Endpoints>, body: Bytes) -> Response {
         by: Person { id: request.user_id, username: request.user_name },
     };
     let Ok(pressed) = tokio::time::timeout(PRESS_TIME_MAX, runner.press(&press)).await else {
-        return whisper(
+        let answer = whisper(
             "That takes too long at the moment. Look at the post, and press again if nothing changed."
                 .to_owned(),
         );
+        return (CallbackOutcome::Failed, answer);
     };
     match pressed {
         Ok(Ok(Reply::Update { post, stamp })) => {
             let (message, props) = wire(&endpoints.callback_url, &stamp, &post);
             let update = Update { message: Some(message), props: Some(props) };
-            answer(&ActionResponse { update: Some(update), ..ActionResponse::default() })
+            let response = ActionResponse { update: Some(update), ..ActionResponse::default() };
+            (CallbackOutcome::Accepted, answer(&response))
         }
-        Ok(Ok(Reply::Whisper(text))) => whisper(text),
+        Ok(Ok(Reply::Whisper(text))) => (CallbackOutcome::Told, whisper(text)),
         Ok(Err(_)) => {
             // What came is not to be believed, so it is logged escaped and short.
             let post: String = press.post_id.chars().take(64).collect();
             tracing::warn!(?post, "refused a press that no control of ours made");
-            refuse(StatusCode::FORBIDDEN, "not a control of this installation")
+            let answer = refuse(StatusCode::FORBIDDEN, "not a control of this installation");
+            (CallbackOutcome::Refused, answer)
         }
         Err(error) => {
             tracing::error!("a press could not be journalled, so it changed nothing: {error}");
-            whisper(
+            let answer = whisper(
                 "That could not be written down, so it changed nothing. Press again in a moment.".to_owned(),
-            )
+            );
+            (CallbackOutcome::Failed, answer)
         }
     }
 }

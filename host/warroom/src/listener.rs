@@ -3,6 +3,7 @@
 use crate::catch_up::{CatchUp, Missed};
 use crate::chat::chat_error;
 use crate::meter::Meter;
+use crate::metrics::{EventKind, Metrics};
 use crate::readiness::Readiness;
 use crate::seen::Seen;
 use crate::translator::Translator;
@@ -13,7 +14,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use warroom_engine::{Loss, Person};
 use warroom_mattermost::{Channel, Client, EventStream, PostedEvent, StreamEvent};
-use warroom_runner::{ChatError, IncomingPost, Runner, RunnerError, Started};
+use warroom_runner::{ChatError, Clock as _, IncomingPost, Runner, RunnerError, Started, SystemClock};
 
 pub(crate) struct Listener {
     pub(crate) client: Client,
@@ -22,11 +23,14 @@ pub(crate) struct Listener {
     pub(crate) runner: Runner,
     pub(crate) readiness: watch::Sender<Readiness>,
     pub(crate) meter: Arc<Meter>,
+    pub(crate) metrics: Metrics,
     /// Told of every post that was dealt with.
     pub(crate) seen: Option<Arc<Seen>>,
     pub(crate) translator: Translator,
     pub(crate) watermarks: Watermarks,
     pub(crate) watching: Watching,
+    /// When to look for channels to join, since some were made or renamed.
+    pub(crate) watch_more_at: Option<tokio::time::Instant>,
     /// Says that the workflow files changed.
     pub(crate) workflows_changed: watch::Receiver<u64>,
     /// How many posts of one channel are read after a time without connection.
@@ -37,6 +41,8 @@ pub(crate) struct Listener {
 
 /// How long the listener waits before it tries again what failed for a reason that may pass.
 const AGAIN: Duration = Duration::from_secs(2);
+/// How long channels that were made or renamed wait to be looked at together. Each war room is one of them, and posts wait meanwhile.
+const TOGETHER: Duration = Duration::from_secs(1);
 
 impl Listener {
     /// Listens for as long as the stream lasts.
@@ -57,6 +63,8 @@ impl Listener {
                     // Servers tell of new channels only those who made them.
                     self.watch_more().await;
                 }
+                () = tokio::time::sleep_until(self.watch_more_at.unwrap_or_else(tokio::time::Instant::now)),
+                    if self.watch_more_at.is_some() => self.watch_more().await,
                 Ok(()) = workflows_changed.changed() => {
                     self.runner.workflows_changed();
                     self.watch_more().await;
@@ -66,6 +74,9 @@ impl Listener {
     }
 
     async fn event(&mut self, event: StreamEvent) {
+        if let Some(kind) = kind(&event) {
+            self.metrics.event(kind);
+        }
         match event {
             StreamEvent::Connected { resumed: true } => self.ready(),
             StreamEvent::Connected { resumed: false } => {
@@ -89,7 +100,7 @@ impl Listener {
             StreamEvent::BotAdded { channel_id, .. } => self.changed(&channel_id, None).await,
             StreamEvent::TeamLeft { .. } => self.check_rooms().await,
             StreamEvent::ChannelCreated { .. } | StreamEvent::ChannelRenamed { .. } => {
-                self.watch_more().await
+                self.watch_more_at.get_or_insert_with(|| tokio::time::Instant::now() + TOGETHER);
             }
         }
     }
@@ -131,8 +142,11 @@ impl Listener {
             tracing::info!("{} posts that came while nobody listened are of interest", posts.len());
         }
         for post in posts {
+            self.metrics.event(EventKind::CaughtUp);
+            self.metrics.catch_up_lag(age(post.created_ms));
             self.offer(&post, true).await;
         }
+        self.metrics.catch_up_lag(Duration::ZERO);
         for (channel_id, at_ms) in marks {
             self.watermarks.raise(&channel_id, at_ms);
         }
@@ -166,6 +180,7 @@ impl Listener {
 
     /// Joins channels that are to be listened to since something changed; they count from now on.
     async fn watch_more(&mut self) {
+        self.watch_more_at = None;
         match self.join().await {
             Ok(heard) => {
                 for channel in heard.iter().filter(|channel| self.watermarks.of(&channel.id).is_none()) {
@@ -196,6 +211,7 @@ impl Listener {
         let is_said = event.post.user_id != self.bot.id && !event.post.is_system();
         if is_said && let Some(post) = self.translator.posted(event).await {
             let started = self.offer(&post, false).await;
+            self.metrics.post_decided(age(at_ms));
             if !started.is_empty() {
                 self.meter.post_received(received);
             }
@@ -237,4 +253,24 @@ impl Listener {
             format!("[This post]({}) should have started an incident, and did not: {error}", post.permalink);
         self.runner.tell_operators(&format!("refused/{}", post.post_id), &text).await;
     }
+}
+
+/// What an event counts as; what only concerns the connection is counted elsewhere.
+fn kind(event: &StreamEvent) -> Option<EventKind> {
+    match event {
+        StreamEvent::Posted(_) => Some(EventKind::Post),
+        StreamEvent::ChannelClosed { .. }
+        | StreamEvent::ChannelReopened { .. }
+        | StreamEvent::ChannelCreated { .. }
+        | StreamEvent::ChannelRenamed { .. } => Some(EventKind::Channel),
+        StreamEvent::BotAdded { .. } | StreamEvent::BotRemoved { .. } | StreamEvent::TeamLeft { .. } => {
+            Some(EventKind::Membership)
+        }
+        StreamEvent::Connected { .. } | StreamEvent::Lost { .. } | StreamEvent::Refused { .. } => None,
+    }
+}
+
+/// How long ago that was, in milliseconds since 1970.
+fn age(at_ms: u64) -> Duration {
+    Duration::from_millis(SystemClock.now_ms().saturating_sub(at_ms))
 }

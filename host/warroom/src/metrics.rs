@@ -17,7 +17,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
+use tokio::sync::watch;
 use warroom_mattermost::{CallOutcome, Observer};
+use warroom_runner::{ActionEnd, Observed, Runner};
 
 mod families;
 mod labels;
@@ -53,6 +55,7 @@ struct Inner {
     connections_lost: Counter,
     journal_waiting: Gauge,
     lag_seconds: Gauge<f64, AtomicU64>,
+    post_seconds: Histogram,
 }
 
 impl fmt::Debug for Metrics {
@@ -89,6 +92,7 @@ impl Metrics {
             connections_lost: Counter::default(),
             journal_waiting: Gauge::default(),
             lag_seconds: Gauge::default(),
+            post_seconds: families::durations(),
         };
         inner.register_runs();
         inner.register_chat();
@@ -162,6 +166,11 @@ impl Metrics {
         self.inner.lag_seconds.set(lag.as_secs_f64());
     }
 
+    /// It is decided whether a post starts anything, so long after the server says that it was written.
+    pub fn post_decided(&self, after: Duration) {
+        self.inner.post_seconds.observe(after.as_secs_f64());
+    }
+
     /// All of it, as text in the OpenMetrics format.
     #[must_use]
     pub fn render(&self) -> String {
@@ -174,8 +183,56 @@ impl Metrics {
     }
 
     /// The answer to `GET /metrics`.
-    pub async fn serve(State(metrics): State<Metrics>) -> Response {
-        ([(CONTENT_TYPE, OPEN_METRICS)], metrics.render()).into_response()
+    pub(crate) async fn serve(State(scrape): State<Scrape>) -> Response {
+        scrape.sample();
+        ([(CONTENT_TYPE, OPEN_METRICS)], scrape.metrics.render()).into_response()
+    }
+}
+
+/// What is looked at when the metrics are asked for.
+#[derive(Clone)]
+pub(crate) struct Scrape {
+    pub(crate) metrics: Metrics,
+    pub(crate) runner: watch::Receiver<Option<Runner>>,
+    pub(crate) store: watch::Receiver<Option<warroom_store::Store>>,
+}
+
+impl Scrape {
+    fn sample(&self) {
+        if let Some(store) = &*self.store.borrow() {
+            self.metrics.journal_waiting(store.waiting());
+        }
+        let runner = self.runner.borrow().clone();
+        if let Some(runner) = runner {
+            let [running, waiting, blocked] = runner.states();
+            self.metrics.runs(RunState::Running, running);
+            self.metrics.runs(RunState::Waiting, waiting);
+            self.metrics.runs(RunState::Blocked, blocked);
+        }
+    }
+}
+
+impl warroom_runner::Observer for Metrics {
+    fn matched(&self, workflow: &str) {
+        self.trigger_matched(workflow);
+    }
+
+    fn happened(&self, what: &Observed) {
+        match what {
+            Observed::Action { type_name, end, took_ms } => {
+                let how = match end {
+                    ActionEnd::Succeeded => ActionOutcome::Succeeded,
+                    ActionEnd::Failed => ActionOutcome::Failed,
+                    ActionEnd::Deferred => ActionOutcome::Retried,
+                };
+                let type_name = if type_name.is_empty() { families::OTHER } else { type_name };
+                self.action(type_name, how, Duration::from_millis(*took_ms));
+            }
+            Observed::RoomMade { after_ms } => self.room_made(Duration::from_millis(*after_ms)),
+            Observed::RunEnded { workflow, is_cancelled } => {
+                self.run_ended(workflow, if *is_cancelled { RunEnd::Cancelled } else { RunEnd::Finished });
+            }
+        }
     }
 }
 
@@ -255,6 +312,12 @@ impl Inner {
             "event_stream_losses",
             "How often the event stream was lost, or could not be made",
             self.connections_lost.clone(),
+        );
+        registry.register_with_unit(
+            "post_lag",
+            "From the writing of a post, by the server's clock, until it is decided whether it starts an incident",
+            Unit::Seconds,
+            self.post_seconds.clone(),
         );
         registry.register_with_unit(
             "catch_up_lag",

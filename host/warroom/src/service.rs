@@ -8,6 +8,7 @@ use crate::http::{Endpoints, router};
 use crate::journal::StoreJournal;
 use crate::listener::Listener;
 use crate::meter::Meter;
+use crate::metrics::{Metrics, Scrape};
 use crate::readiness::Readiness;
 use crate::seen::Seen;
 use crate::token_file;
@@ -16,6 +17,8 @@ use crate::watch::WorkflowDirectory;
 use crate::watching::Watching;
 use crate::watermarks::Watermarks;
 use anyhow::{Context as _, bail};
+use axum::Router;
+use axum::routing::get;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::future::Future;
 use std::net::SocketAddr;
@@ -79,19 +82,30 @@ impl Service {
         );
         let (readiness, readiness_seen) = watch::channel(Readiness::Not("starting".to_owned()));
         let (runner_made, runner_seen) = watch::channel(None);
+        let metrics = Metrics::new();
+        let (store_made, store_seen) = watch::channel(None);
+        let scrape = Scrape { metrics: metrics.clone(), runner: runner_seen.clone(), store: store_seen };
         let endpoints = Endpoints {
+            metrics: metrics.clone(),
             runner: runner_seen,
             readiness: readiness_seen.clone(),
             callback_url: callback_url.clone(),
         };
-        let app = router(endpoints, config.limits.request_bytes_max);
-        let mut tasks = vec![tokio::spawn(async move {
+        let mut app = router(endpoints, config.limits.request_bytes_max);
+        let measured = Router::new().route("/metrics", get(Metrics::serve)).with_state(scrape);
+        let mut tasks = Vec::new();
+        match config.metrics_listen {
+            None => app = app.merge(measured),
+            Some(at) => tasks.push(serve_metrics(at, measured).await?),
+        }
+        tasks.push(tokio::spawn(async move {
             if let Err(error) = axum::serve(listener, app).await {
                 tracing::error!("the HTTP endpoints ended: {error}");
             }
-        })];
+        }));
 
         let store = warroom_store::Store::open(&config.store_url, warroom_store::Options::default()).await?;
+        store_made.send_replace(Some(store.clone()));
         let journal: Arc<dyn Journal> = Arc::new(StoreJournal(store.clone()));
         let key = Key::new(store.secret("controls", fresh_key()?).await?);
         let components = Arc::new(admit(&config, Arc::clone(&journal)).await?);
@@ -115,7 +129,7 @@ impl Service {
         }
 
         let meter = Arc::new(Meter::default());
-        let client = client(&config)?;
+        let client = client(&config, &metrics)?;
         let bot = greet(&client, &readiness).await?;
         let translator = Translator::new(client.clone(), config.mattermost_url.clone());
         let groups = Arc::new(groups(&config, &client).await);
@@ -127,7 +141,7 @@ impl Service {
             groups: Arc::clone(&groups),
             translator: translator.clone(),
         });
-        let options = runner_options(&config, &chat, groups).await;
+        let options = runner_options(&config, &chat, groups, &metrics).await;
         let watched = Arc::clone(&workflows);
         let runner = Runner::new(chat, journal, clock, components, workflows, key, options);
         resume(&runner).await?;
@@ -151,10 +165,12 @@ impl Service {
             runner: runner.clone(),
             readiness,
             meter: Arc::clone(&meter),
+            metrics,
             seen,
             translator,
             watermarks: watermarks.clone(),
             watching,
+            watch_more_at: None,
             workflows_changed: workflows_changed_seen,
             catch_up_posts_max: config.limits.catch_up_posts_max,
             rooms_check: Duration::from_millis(config.limits.rooms_check_ms),
@@ -229,11 +245,12 @@ impl Service {
     }
 }
 
-fn client(config: &Config) -> anyhow::Result<mm::Client> {
+fn client(config: &Config, metrics: &Metrics) -> anyhow::Result<mm::Client> {
     let options = mm::ClientOptions {
         timeout: Duration::from_millis(config.limits.mattermost_timeout_ms),
         calls_per_second: config.limits.mattermost_calls_per_second,
         calls_burst: config.limits.mattermost_calls_burst,
+        observer: Some(Arc::new(metrics.clone())),
         ..mm::ClientOptions::new(&config.mattermost_url, config.token.clone())
     };
     Ok(mm::Client::new(options)?)
@@ -270,6 +287,17 @@ async fn groups(config: &Config, client: &mm::Client) -> Groups {
     Groups::new(groups.map(|(name, members)| (name.clone(), members.iter().map(named).collect())))
 }
 
+/// Serves the metrics on an address of their own.
+async fn serve_metrics(at: SocketAddr, app: Router) -> anyhow::Result<JoinHandle<()>> {
+    let listener =
+        TcpListener::bind(at).await.with_context(|| format!("cannot listen on {at} ([metrics] listen)"))?;
+    Ok(tokio::spawn(async move {
+        if let Err(error) = axum::serve(listener, app).await {
+            tracing::error!("the metrics ended: {error}");
+        }
+    }))
+}
+
 /// The door for `warroom runs`.
 fn admin_door(config: &Config, runner: &Runner) -> anyhow::Result<Option<JoinHandle<()>>> {
     let Some(path) = &config.admin_socket else { return Ok(None) };
@@ -299,6 +327,7 @@ async fn runner_options(
     config: &Config,
     chat: &MattermostChat,
     groups: Arc<Groups>,
+    metrics: &Metrics,
 ) -> warroom_runner::Options {
     warroom_runner::Options {
         retry_tries_max: config.limits.retry_tries_max,
@@ -308,6 +337,7 @@ async fn runner_options(
         operators_channel_id: operators_channel(config, chat).await,
         groups,
         catch_up_age_max_ms: config.limits.catch_up_max_age_ms,
+        observer: Some(Arc::new(metrics.clone())),
         ..warroom_runner::Options::default()
     }
 }

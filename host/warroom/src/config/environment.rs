@@ -27,6 +27,7 @@ pub(super) const KEYS: &[(&str, &str, Kind)] = &[
     ("workflows", "poll_ms", Kind::Number),
     ("permissions", "managers", Kind::List),
     ("operators", "notify", Kind::Text),
+    ("metrics", "listen", Kind::Text),
     ("limits", "component_bytes_max", Kind::Number),
     ("limits", "memory_bytes_max", Kind::Number),
     ("limits", "table_elements_max", Kind::Number),

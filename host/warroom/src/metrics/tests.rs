@@ -40,6 +40,7 @@ fn what_happens_is_counted_under_its_labels() {
     metrics.journal_waiting(7);
     metrics.catch_up_lag(Duration::from_millis(1_500));
     metrics.room_made(Duration::from_millis(15));
+    metrics.post_decided(Duration::from_millis(3));
     for line in [
         "warroom_events_total{kind=\"post\"} 2",
         "warroom_events_total{kind=\"caught_up\"} 1",
@@ -53,6 +54,7 @@ fn what_happens_is_counted_under_its_labels() {
         "warroom_callback_duration_seconds_count 1",
         "warroom_journal_queue_length 7",
         "warroom_catch_up_lag_seconds 1.5",
+        "warroom_post_lag_seconds_bucket{le=\"0.005\"} 1",
         "warroom_trigger_to_room_seconds_bucket{le=\"0.01\"} 0",
         "warroom_trigger_to_room_seconds_bucket{le=\"0.02\"} 1",
     ] {
@@ -111,7 +113,8 @@ fn names_are_escaped() {
 
 #[tokio::test]
 async fn the_endpoint_says_what_format_it_is() {
-    let response = Metrics::serve(State(Metrics::new())).await;
+    let (runner, store) = (watch::channel(None).1, watch::channel(None).1);
+    let response = Metrics::serve(State(Scrape { metrics: Metrics::new(), runner, store })).await;
     assert_eq!(response.headers()[CONTENT_TYPE], OPEN_METRICS);
     let body = axum::body::to_bytes(response.into_body(), 1 << 20).await.unwrap();
     assert!(body.starts_with(b"# HELP warroom_"));

@@ -1,0 +1,220 @@
+//! From the post that triggers an incident to the first message in its room: Warroom, and beside it a bare client that makes the
+//! same REST calls one after the other, on the same simulated server, in turn, so that the ratio holds on a noisy machine.
+
+#![allow(
+    missing_docs,
+    dead_code,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a benchmark that cannot go on must fail, and its figures are what it is for"
+)]
+
+#[path = "../tests/proxy.rs"]
+mod proxy;
+#[path = "../tests/stage.rs"]
+mod stage;
+
+use futures_util::StreamExt as _;
+use serde_json::{Value, json};
+use stage::Stage;
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc;
+use tokio_tungstenite::connect_async;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+
+/// How many people are brought into each room.
+const PEOPLE: usize = 8;
+/// Incidents of each side that count, after as many as warm everything up.
+const COUNTED: usize = 200;
+const WARMING: usize = 20;
+const PATIENCE: Duration = Duration::from_secs(20);
+
+#[tokio::main]
+async fn main() {
+    // `cargo test --benches` only wants to know that it starts.
+    if !std::env::args().any(|argument| argument == "--bench") {
+        return;
+    }
+    let people: Vec<String> = (0..PEOPLE).map(|n| format!("responder{n}")).collect();
+    let stage = Stage::with_workflow(&workflow(&people)).await;
+    for name in &people {
+        stage.bring(name).await;
+    }
+    stage.write_direct_config();
+    // The default is kind to the server, and would be what is measured.
+    let limits = [
+        ("WARROOM_LIMITS_MATTERMOST_CALLS_PER_SECOND", "100000"),
+        ("WARROOM_LIMITS_MATTERMOST_CALLS_BURST", "100000"),
+    ];
+    let service = stage.service_with(&limits).await;
+    let mut posts = Posts::listen(&stage).await;
+    let bare = Bare { stage: &stage, town: stage.channel_id("town-square").await, people: &people };
+    check_that_both_make_the_same_calls(&stage, &bare, &mut posts).await;
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    for n in 0..WARMING + COUNTED {
+        let (with_us, without) = (with_warroom(&stage, &mut posts).await, bare.incident(n, &mut posts).await);
+        if n >= WARMING {
+            ours.push(with_us);
+            theirs.push(without);
+        }
+    }
+    service.stop().await;
+    println!(
+        "from the trigger to the first message in the room, {PEOPLE} people added, {COUNTED} incidents each"
+    );
+    let (ours, theirs) = (Quantiles::of(ours), Quantiles::of(theirs));
+    println!("  warroom                          p50 {:.2?}  p95 {:.2?}", ours.p50, ours.p95);
+    println!("  the same calls, one by one       p50 {:.2?}  p95 {:.2?}", theirs.p50, theirs.p95);
+    let ratio = |ours: Duration, theirs: Duration| ours.as_secs_f64() / theirs.as_secs_f64();
+    println!(
+        "  ratio                            p50 {:.2}  p95 {:.2}",
+        ratio(ours.p50, theirs.p50),
+        ratio(ours.p95, theirs.p95)
+    );
+}
+
+fn workflow(people: &[String]) -> String {
+    let room = "{{.Action.Room.ChannelName}}";
+    json!([{
+        "name": "outage",
+        "start_limit": { "starts": 10_000, "minutes": 1 },
+        "triggers": [{ "name": "Reported", "type": "text", "match": "#outage" }],
+        "steps": [{ "name": "Respond", "start_actions": [
+            { "name": "Room", "type": "create_channel", "channel_name": "outage-{{.Instance.Number}}" },
+            { "name": "People", "type": "add_users_channel", "channel_name": room, "users": people },
+            { "name": "Say", "type": "post", "channel_name": room, "message": "first message" }
+        ] }]
+    }])
+    .to_string()
+}
+
+/// Posts the keyword, and waits for the first message in the room.
+async fn with_warroom(stage: &Stage, posts: &mut Posts) -> Duration {
+    let begin = Instant::now();
+    stage.say("jon", "town-square", "#outage").await;
+    posts.next_first_message().await.1.duration_since(begin)
+}
+
+/// Does by hand what the workflow says.
+struct Bare<'a> {
+    stage: &'a Stage,
+    town: String,
+    people: &'a [String],
+}
+
+impl Bare<'_> {
+    async fn incident(&self, n: usize, posts: &mut Posts) -> Duration {
+        let begin = Instant::now();
+        self.stage.say("jon", "town-square", "by hand").await;
+        posts.next_trigger(&self.town).await;
+        self.respond(&format!("by-hand-{n}")).await;
+        posts.next_first_message().await.1.duration_since(begin)
+    }
+
+    async fn call(&self, method: &str, path: &str, body: Option<Value>) -> Value {
+        self.stage.call(method, path, self.stage.bot_token(), body).await.1
+    }
+
+    async fn respond(&self, name: &str) {
+        let team_id = &self.stage.team_id;
+        self.call("GET", &format!("/teams/{team_id}/channels/name/{name}?include_deleted=true"), None).await;
+        let channel = json!({ "team_id": team_id, "name": name, "display_name": name, "type": "O" });
+        let channel = self.call("POST", "/channels", Some(channel)).await;
+        let id = channel["id"].as_str().unwrap();
+        let users = self.call("POST", "/users/usernames", Some(json!(self.people))).await;
+        for user in users.as_array().unwrap() {
+            let member = json!({ "user_id": user["id"] });
+            self.call("POST", &format!("/channels/{id}/members"), Some(member)).await;
+        }
+        let post = json!({ "channel_id": id, "message": "first message" });
+        self.call("POST", "/posts", Some(post)).await;
+    }
+}
+
+/// The comparison is worth something only if neither side does more than the other.
+async fn check_that_both_make_the_same_calls(stage: &Stage, bare: &Bare<'_>, posts: &mut Posts) {
+    let simulator = stage.simulator().unwrap();
+    let calls = || {
+        let mut calls: Vec<String> =
+            simulator.requests().iter().map(|(method, path)| shape(method, path)).collect();
+        calls.sort();
+        calls
+    };
+    simulator.forget_requests();
+    with_warroom(stage, posts).await;
+    let ours = calls();
+    simulator.forget_requests();
+    bare.incident(usize::MAX, posts).await;
+    assert_eq!(ours, calls(), "Warroom (left) and the bare client (right) make different calls");
+}
+
+/// A call without what differs from room to room.
+fn shape(method: &str, path: &str) -> String {
+    let is_name =
+        |part: &str| part.len() == 26 || part.starts_with("outage-") || part.starts_with("by-hand-");
+    let parts = path.split('/').map(|part| if is_name(part) { "…" } else { part });
+    format!("{method} {}", parts.collect::<Vec<_>>().join("/"))
+}
+
+/// The posts that the bot hears, with the time of each.
+struct Posts(mpsc::UnboundedReceiver<(Value, Instant)>);
+
+impl Posts {
+    async fn listen(stage: &Stage) -> Posts {
+        let url = format!("{}/api/v4/websocket", stage.server().replacen("http", "ws", 1));
+        let mut request = url.into_client_request().unwrap();
+        request
+            .headers_mut()
+            .insert("authorization", format!("Bearer {}", stage.bot_token()).parse().unwrap());
+        let (mut socket, _) = connect_async(request).await.unwrap();
+        let (sender, posts) = mpsc::unbounded_channel();
+        tokio::spawn(async move {
+            while let Some(Ok(message)) = socket.next().await {
+                let heard = Instant::now();
+                let Message::Text(text) = message else { continue };
+                let event: Value = serde_json::from_str(&text).unwrap();
+                let Some(post) = event["data"]["post"].as_str() else { continue };
+                if sender.send((serde_json::from_str(post).unwrap(), heard)).is_err() {
+                    return;
+                }
+            }
+        });
+        Posts(posts)
+    }
+
+    async fn next(&mut self, is_it: impl Fn(&Value) -> bool) -> (Value, Instant) {
+        let next = async {
+            loop {
+                let (post, heard) = self.0.recv().await.expect("the event stream ended");
+                if is_it(&post) {
+                    return (post, heard);
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, next).await.expect("the post did not come")
+    }
+
+    async fn next_first_message(&mut self) -> (Value, Instant) {
+        self.next(|post| post["message"] == "first message").await
+    }
+
+    async fn next_trigger(&mut self, town: &str) {
+        self.next(|post| post["message"] == "by hand" && post["channel_id"] == town).await;
+    }
+}
+
+struct Quantiles {
+    p50: Duration,
+    p95: Duration,
+}
+
+impl Quantiles {
+    fn of(mut times: Vec<Duration>) -> Quantiles {
+        times.sort_unstable();
+        let at = |percent: usize| times[(times.len() - 1) * percent / 100];
+        Quantiles { p50: at(50), p95: at(95) }
+    }
+}
