@@ -80,7 +80,7 @@ fn workflow(people: &[String]) -> String {
     let room = "{{.Action.Room.ChannelName}}";
     json!([{
         "name": "outage",
-        "start_limit": { "starts": 10_000, "minutes": 1 },
+        "start_limit": { "starts": 1_000, "minutes": 1 },
         "triggers": [{ "name": "Reported", "type": "text", "match": "#outage" }],
         "steps": [{ "name": "Respond", "start_actions": [
             { "name": "Room", "type": "create_channel", "channel_name": "outage-{{.Instance.Number}}" },

@@ -100,7 +100,7 @@ async fn main() {
 fn workflow() -> String {
     json!([{
         "name": "soak",
-        "start_limit": { "starts": 10_000, "minutes": 1 },
+        "start_limit": { "starts": 1_000, "minutes": 1 },
         "triggers": [{ "name": "Reported", "type": "text", "match": "#soak" }],
         "steps": [{ "name": "Respond", "start_actions": [
             { "name": "Room", "type": "create_channel", "channel_name": "soak-{{.Instance.Number}}" },

@@ -168,9 +168,8 @@ impl Stage {
         self.write_config_for(self.proxy.url(), more);
     }
 
-    // Only benchmarks, which are no tests, go there directly.
     /// A configuration with nothing between the host and its server.
-    #[cfg(not(test))]
+    #[allow(dead_code, reason = "only for benchmarks")]
     pub(crate) fn write_direct_config(&self) {
         self.write_config_for(&self.server, "");
     }
@@ -190,13 +189,13 @@ impl Stage {
         std::fs::write(self.directory.path().join("bot-token"), token).unwrap();
     }
 
-    #[cfg(not(test))]
+    #[allow(dead_code, reason = "only for benchmarks")]
     pub(crate) fn server(&self) -> &str {
         &self.server
     }
 
     /// Where the host answers.
-    #[cfg(not(test))]
+    #[allow(dead_code, reason = "only for benchmarks")]
     pub(crate) fn host_url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }

@@ -279,7 +279,10 @@ impl Runner {
         let workflow = &in_force.workflow;
         let trigger = post.trigger(found);
         let key = key(workflow, &trigger);
-        core.journal.put_blob(&in_force.file_digest, in_force.file_text.as_bytes().to_vec()).await?;
+        if !in_force.is_stored.load(Ordering::Relaxed) {
+            core.journal.put_blob(&in_force.file_digest, in_force.file_text.as_bytes().to_vec()).await?;
+            in_force.is_stored.store(true, Ordering::Relaxed);
+        }
         for _ in 0..FOLDS_MAX {
             let (new, first) = self.new_run(post, in_force, &trigger, key.clone(), limit);
             // The number is known only inside the transaction; the event is made there, and once more for the fold.

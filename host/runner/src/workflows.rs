@@ -3,6 +3,7 @@
 use crate::components::Components;
 use crate::core::Core;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, PoisonError, RwLock};
 use warroom_engine::Run;
 use warroom_sandbox::Digest;
@@ -23,6 +24,8 @@ pub(crate) struct InForce {
     pub(crate) workflow: Arc<Workflow>,
     pub(crate) file_digest: String,
     pub(crate) file_text: Arc<str>,
+    /// Whether the journal surely has the text.
+    pub(crate) is_stored: Arc<AtomicBool>,
 }
 
 /// The workflows in force.
@@ -52,10 +55,12 @@ impl Workflows {
         }
         let (file_digest, file_text) =
             (Digest::of(file.text.as_bytes()).to_string(), Arc::from(file.text.as_str()));
+        let is_stored = Arc::new(AtomicBool::new(false));
         let in_force = |workflow| InForce {
             workflow: Arc::new(workflow),
             file_digest: file_digest.clone(),
             file_text: Arc::clone(&file_text),
+            is_stored: Arc::clone(&is_stored),
         };
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         state.files.insert(file.name.clone(), checked.workflows.into_iter().map(in_force).collect());

@@ -6,13 +6,11 @@ use std::time::Duration;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqliteLockingMode, SqliteRow, SqliteSynchronous,
 };
-use sqlx::{ConnectOptions as _, Connection as _, Row as _, SqliteConnection};
+use sqlx::{ConnectOptions as _, Connection as _, QueryBuilder, Row as _, SqliteConnection};
 
 use crate::error::StoreError;
 use crate::location::{self, Location};
-use crate::record::{
-    Claim, FirstRecords, NewRun, POST_CLAIM, Record, RunRow, RunStatus, StartLimit, StartOutcome,
-};
+use crate::record::{Claim, FirstRecords, NewRun, POST_CLAIM, Record, RunRow, RunStatus, StartOutcome};
 use crate::schema;
 use crate::store::{RECORDS_AT_ONCE_MAX, bounded};
 
@@ -190,78 +188,69 @@ impl Sqlite {
     pub(crate) async fn start_run(&mut self, new: NewRun) -> Result<StartOutcome, StoreError> {
         let doing = format!("start run {}", new.run_id);
         let failed = |error: sqlx::Error| StoreError::database(doing.as_str(), &error);
-        if let Some(run_id) = self.run_of_post(&new.workflow, &new.post_id).await.map_err(failed)? {
+        let since_ms = new.limit.map(|limit| limit.since_ms);
+        let standing = self.standing(&new.workflow, &new.post_id, new.fold_key.as_deref(), since_ms).await;
+        let Standing { of_post, of_key, lately } = standing.map_err(failed)?;
+        if let Some(run_id) = of_post {
             return Ok(StartOutcome::AlreadyStarted { run_id });
         }
-        if let Some(key) = &new.fold_key
-            && let Some(run_id) = self.run_of_key(&new.workflow, key).await.map_err(failed)?
-        {
+        if let Some(run_id) = of_key {
             return Ok(StartOutcome::Keyed { run_id });
         }
-        if let Some(limit) = new.limit
-            && self.is_limited(&new.workflow, limit).await.map_err(failed)?
-        {
+        if new.limit.is_some_and(|limit| lately >= i64::from(limit.starts)) {
             return Ok(StartOutcome::Limited);
         }
         let number = self.take_number(&new.workflow, new.number_start).await?;
         let records = (new.first)(number);
-        sqlx::query(
-            "INSERT INTO runs (run_id, workflow, post_id, number, status, record_count, started_ms, fold_key)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        )
-        .bind(&new.run_id)
-        .bind(&new.workflow)
-        .bind(&new.post_id)
-        .bind(integer("a run's number", number)?)
-        .bind(status_word(RunStatus::Open))
-        .bind(integer("a run's records", count(records.len()))?)
-        .bind(integer("the time of a start", new.at_ms)?)
-        .bind(&new.fold_key)
-        .execute(&mut self.connection)
-        .await
-        .map_err(failed)?;
-        self.insert_records(&new.run_id, 0, records).await?;
+        let mut start = QueryBuilder::new(
+            "INSERT INTO runs (run_id, workflow, post_id, number, status, record_count, started_ms, fold_key) VALUES (",
+        );
+        let mut values = start.separated(", ");
+        values.push_bind(&new.run_id);
+        values.push_bind(&new.workflow);
+        values.push_bind(&new.post_id);
+        values.push_bind(integer("a run's number", number)?);
+        values.push_bind(status_word(RunStatus::Open));
+        values.push_bind(integer("a run's records", count(records.len()))?);
+        values.push_bind(integer("the time of a start", new.at_ms)?);
+        values.push_bind(&new.fold_key);
+        start.push(")");
+        self.insert_records(start, &new.run_id, 0, &records).await?;
         Ok(StartOutcome::Started { number })
     }
 
     /// See [`crate::Store::has_taken`].
     pub(crate) async fn has_taken(&mut self, workflow: &str, post_id: &str) -> Result<bool, StoreError> {
-        let found = self.run_of_post(workflow, post_id).await;
-        found.map(|run| run.is_some()).map_err(|error| StoreError::database("look up a post", &error))
+        let standing = self.standing(workflow, post_id, None, None).await;
+        let standing = standing.map_err(|error| StoreError::database("look up a post", &error))?;
+        Ok(standing.of_post.is_some())
     }
 
-    /// The run that the post started, or that took it in and claimed it.
-    async fn run_of_post(&mut self, workflow: &str, post_id: &str) -> Result<Option<String>, sqlx::Error> {
-        sqlx::query(
-            "SELECT run_id FROM runs WHERE workflow = ?1 AND post_id = ?2
-             UNION ALL SELECT run_id FROM claims WHERE kind = ?3 AND scope = ?1 AND name = ?2",
+    /// All that decides about a start, read at once.
+    async fn standing(
+        &mut self,
+        workflow: &str,
+        post_id: &str,
+        fold_key: Option<&str>,
+        since_ms: Option<u64>,
+    ) -> Result<Standing, sqlx::Error> {
+        // Without a limit nothing is to be counted: no run started so late.
+        let since_ms = since_ms.and_then(|since_ms| i64::try_from(since_ms).ok()).unwrap_or(i64::MAX);
+        let row = sqlx::query(
+            "SELECT
+                 coalesce((SELECT run_id FROM runs WHERE workflow = ?1 AND post_id = ?2),
+                          (SELECT run_id FROM claims WHERE kind = ?3 AND scope = ?1 AND name = ?2)),
+                 (SELECT run_id FROM runs WHERE workflow = ?1 AND fold_key = ?4 AND status = 'open'),
+                 (SELECT count(*) FROM runs WHERE workflow = ?1 AND started_ms >= ?5)",
         )
         .bind(workflow)
         .bind(post_id)
         .bind(POST_CLAIM)
-        .fetch_optional(&mut self.connection)
-        .await
-        .and_then(|row| row.map(|row| row.try_get(0)).transpose())
-    }
-
-    /// The open run that has the key.
-    async fn run_of_key(&mut self, workflow: &str, key: &str) -> Result<Option<String>, sqlx::Error> {
-        sqlx::query("SELECT run_id FROM runs WHERE workflow = ? AND fold_key = ? AND status = 'open'")
-            .bind(workflow)
-            .bind(key)
-            .fetch_optional(&mut self.connection)
-            .await
-            .and_then(|row| row.map(|row| row.try_get(0)).transpose())
-    }
-
-    async fn is_limited(&mut self, workflow: &str, limit: StartLimit) -> Result<bool, sqlx::Error> {
-        let lately: i64 = sqlx::query("SELECT count(*) FROM runs WHERE workflow = ? AND started_ms >= ?")
-            .bind(workflow)
-            .bind(i64::try_from(limit.since_ms).unwrap_or(i64::MAX))
-            .fetch_one(&mut self.connection)
-            .await?
-            .try_get(0)?;
-        Ok(lately >= i64::from(limit.starts))
+        .bind(fold_key)
+        .bind(since_ms)
+        .fetch_one(&mut self.connection)
+        .await?;
+        Ok(Standing { of_post: row.try_get(0)?, of_key: row.try_get(1)?, lately: row.try_get(2)? })
     }
 
     /// See [`crate::Store::next_number`].
@@ -279,17 +268,17 @@ impl Sqlite {
 
     async fn take_number(&mut self, workflow: &str, start: u64) -> Result<u64, StoreError> {
         let doing = format!("number a run of {workflow}");
-        let failed = |error: sqlx::Error| StoreError::database(doing.as_str(), &error);
-        let number = start.max(self.next_number(workflow).await?.unwrap_or(0));
-        sqlx::query(
-            "INSERT INTO numbers (workflow, next) VALUES (?, ?) ON CONFLICT (workflow) DO UPDATE SET next = excluded.next",
+        let number: i64 = sqlx::query(
+            "INSERT INTO numbers (workflow, next) VALUES (?1, ?2 + 1)
+             ON CONFLICT (workflow) DO UPDATE SET next = max(next, ?2) + 1 RETURNING next - 1",
         )
         .bind(workflow)
-        .bind(integer("a run's number", number.saturating_add(1))?)
-        .execute(&mut self.connection)
+        .bind(integer("a run's number", start)?)
+        .fetch_one(&mut self.connection)
         .await
-        .map_err(failed)?;
-        Ok(number)
+        .and_then(|row| row.try_get(0))
+        .map_err(|error| StoreError::database(doing, &error))?;
+        natural("a run's number", number)
     }
 
     /// See [`crate::Store::append`].
@@ -301,82 +290,107 @@ impl Sqlite {
         status: RunStatus,
         claims: Vec<Claim>,
     ) -> Result<(), StoreError> {
+        match self.try_to_append(run_id, expected, &records, status, claims).await {
+            // The tables refuse what does not follow: then there is a better word for it.
+            Err(error @ (StoreError::Database { .. } | StoreError::TooLarge { .. })) => {
+                Err(self.mismatch(run_id, expected).await?.unwrap_or(error))
+            }
+            result => result,
+        }
+    }
+
+    async fn try_to_append(
+        &mut self,
+        run_id: &str,
+        expected: u64,
+        records: &[Record],
+        status: RunStatus,
+        claims: Vec<Claim>,
+    ) -> Result<(), StoreError> {
+        for claim in claims {
+            self.claim(run_id, claim).await?;
+        }
+        let total = expected.saturating_add(count(records.len()));
+        let mut update = QueryBuilder::new("UPDATE runs SET record_count = ");
+        update.push_bind(integer("a run's records", total)?);
+        update.push(", status = ").push_bind(status_word(status));
+        update.push(" WHERE run_id = ").push_bind(run_id);
+        update.push(" AND record_count = ").push_bind(integer("a run's records", expected)?);
+        let changed = self.insert_records(update, run_id, expected, records).await?;
+        if changed > count(records.len()) {
+            return Ok(());
+        }
+        let reason = "the run is not as it was expected to be".to_owned();
+        Err(StoreError::Database { doing: format!("append to run {run_id}"), reason })
+    }
+
+    /// Why nothing can be appended there, if that is why.
+    async fn mismatch(&mut self, run_id: &str, expected: u64) -> Result<Option<StoreError>, StoreError> {
         let doing = format!("append to run {run_id}");
-        let failed = |error: sqlx::Error| StoreError::database(doing.as_str(), &error);
         let actual: Option<i64> = sqlx::query("SELECT record_count FROM runs WHERE run_id = ?")
             .bind(run_id)
             .fetch_optional(&mut self.connection)
             .await
             .and_then(|row| row.map(|row| row.try_get(0)).transpose())
-            .map_err(failed)?;
-        let Some(actual) = actual else {
-            return Err(StoreError::UnknownRun { run_id: run_id.to_owned() });
-        };
+            .map_err(|error| StoreError::database(doing, &error))?;
+        let run_id = run_id.to_owned();
+        let Some(actual) = actual else { return Ok(Some(StoreError::UnknownRun { run_id })) };
         let actual = natural("a run's records", actual)?;
-        if actual != expected {
-            return Err(StoreError::Conflict { run_id: run_id.to_owned(), expected, actual });
-        }
-        for claim in claims {
-            self.claim(run_id, claim).await?;
-        }
-        let total = expected.saturating_add(count(records.len()));
-        self.insert_records(run_id, expected, records).await?;
-        sqlx::query("UPDATE runs SET record_count = ?, status = ? WHERE run_id = ?")
-            .bind(integer("a run's records", total)?)
-            .bind(status_word(status))
-            .bind(run_id)
-            .execute(&mut self.connection)
-            .await
-            .map(|_| ())
-            .map_err(failed)
+        Ok((actual != expected).then_some(StoreError::Conflict { run_id, expected, actual }))
     }
 
     async fn claim(&mut self, run_id: &str, claim: Claim) -> Result<(), StoreError> {
         let doing = format!("claim the {} {}", claim.kind, claim.name);
-        let failed = |error: sqlx::Error| StoreError::database(doing.as_str(), &error);
-        sqlx::query(
-            "INSERT INTO claims (kind, scope, name, run_id) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        let by_run: String = sqlx::query(
+            "INSERT INTO claims (kind, scope, name, run_id) VALUES (?, ?, ?, ?)
+             ON CONFLICT DO UPDATE SET run_id = run_id RETURNING run_id",
         )
         .bind(&claim.kind)
         .bind(&claim.scope)
         .bind(&claim.name)
         .bind(run_id)
-        .execute(&mut self.connection)
+        .fetch_one(&mut self.connection)
         .await
-        .map_err(failed)?;
-        let by_run: String =
-            sqlx::query("SELECT run_id FROM claims WHERE kind = ? AND scope = ? AND name = ?")
-                .bind(&claim.kind)
-                .bind(&claim.scope)
-                .bind(&claim.name)
-                .fetch_one(&mut self.connection)
-                .await
-                .and_then(|row| row.try_get(0))
-                .map_err(failed)?;
+        .and_then(|row| row.try_get(0))
+        .map_err(|error| StoreError::database(doing, &error))?;
         if by_run == run_id { Ok(()) } else { Err(StoreError::Claimed { claim, by_run }) }
     }
 
+    /// Executes the statement, and in the same breath inserts the records: each statement by itself is a message to SQLite's thread
+    /// and back. Gives how many rows were changed.
     async fn insert_records(
         &mut self,
+        mut statement: QueryBuilder<sqlx::Sqlite>,
         run_id: &str,
         from: u64,
-        records: Vec<Record>,
-    ) -> Result<(), StoreError> {
+        records: &[Record],
+    ) -> Result<u64, StoreError> {
         bounded(&format!("records of run {run_id} at once"), records.len(), RECORDS_AT_ONCE_MAX)?;
-        for (seq, record) in (from..).zip(records) {
+        for record in records {
             let what = format!("a record `{}` of run {run_id} (bytes)", record.kind);
             bounded(&what, record.body.len(), self.record_bytes_max)?;
-            sqlx::query("INSERT INTO records (run_id, seq, kind, version, body) VALUES (?, ?, ?, ?, ?)")
-                .bind(run_id)
-                .bind(integer("a run's records", seq)?)
-                .bind(&record.kind)
-                .bind(i64::from(record.version))
-                .bind(&record.body)
-                .execute(&mut self.connection)
-                .await
-                .map_err(|error| StoreError::database(format!("append to run {run_id}"), &error))?;
         }
-        Ok(())
+        integer("a run's records", from.saturating_add(count(records.len())))?;
+        let mut changed = 0;
+        let mut rows = (from..).zip(records).peekable();
+        loop {
+            if rows.peek().is_some() {
+                statement.push("; INSERT INTO records (run_id, seq, kind, version, body) ");
+                statement.push_values(rows.by_ref().take(ROWS_AT_ONCE), |mut row, (seq, record)| {
+                    // Looked at above.
+                    row.push_bind(run_id).push_bind(i64::try_from(seq).unwrap_or(i64::MAX));
+                    row.push_bind(&record.kind).push_bind(i64::from(record.version)).push_bind(&record.body);
+                });
+            }
+            let done = statement.build().execute(&mut self.connection).await;
+            changed += done
+                .map_err(|error| StoreError::database(format!("append to run {run_id}"), &error))?
+                .rows_affected();
+            if rows.peek().is_none() {
+                return Ok(changed);
+            }
+            statement = QueryBuilder::new("");
+        }
     }
 
     /// See [`crate::Store::renumber`].
@@ -463,6 +477,19 @@ impl Sqlite {
         run_rows(rows, "list the runs")
     }
 }
+
+/// What decides about a start.
+struct Standing {
+    /// The run that the post started, or that took it in and claimed it.
+    of_post: Option<String>,
+    /// The open run that has the key.
+    of_key: Option<String>,
+    /// How many runs of the workflow started lately.
+    lately: i64,
+}
+
+/// Rows of one statement. There are as many statements as numbers of rows, and SQLite keeps them prepared.
+const ROWS_AT_ONCE: usize = 32;
 
 enum SchemaError {
     Newer(i64),

@@ -104,7 +104,11 @@ pub(crate) async fn write(mut db: Sqlite, mut commands: mpsc::Receiver<Command>,
                 }
             }
         }
-        if !jobs.is_empty() {
+        if jobs.len() == 1 {
+            for job in jobs {
+                transact_alone(&mut db, job).await;
+            }
+        } else if !jobs.is_empty() {
             transact(&mut db, jobs).await;
         }
     }
@@ -112,6 +116,23 @@ pub(crate) async fn write(mut db: Sqlite, mut commands: mpsc::Receiver<Command>,
     for closer in closers {
         let _nobody_waits = closer.send(());
     }
+}
+
+/// Does one job in a transaction of its own, which is undone when the job fails: a savepoint would cost two more messages to SQLite's
+/// thread and back.
+async fn transact_alone(db: &mut Sqlite, job: Box<dyn Job>) {
+    if let Err(error) = db.begin().await {
+        return job.refuse(error);
+    }
+    let Performed { failure, answer } = job.perform(db).await;
+    let transaction = if failure.is_none() { db.commit().await } else { Ok(()) };
+    if let Err(error) = &transaction {
+        tracing::error!(%error, "a transaction of the journal failed");
+    }
+    if failure.is_some() || transaction.is_err() {
+        db.rollback().await;
+    }
+    answer.settle(transaction);
 }
 
 /// Does all jobs in one transaction, each in a savepoint, and answers them after the commit.

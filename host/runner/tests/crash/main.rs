@@ -225,8 +225,9 @@ async fn a_death_at_any_call_loses_nothing_and_doubles_nothing() {
             let runner = world.start().await;
             world.fuse.arm(at, death);
             let ended = play(&world, &runner).await;
-            world.fuse.disarm();
+            // In this order: whoever is dead must not speak to the journal once more.
             runner.stop();
+            world.fuse.disarm();
             if let Some(run) = ended {
                 // The incident came to its end before that many calls: every point was tried.
                 assert_whole(&world, &run, "undisturbed");
@@ -288,8 +289,9 @@ async fn repeats_are_counted_once_each_and_told_in_one_post_whenever_it_dies() {
             world.waits(&runner).await;
             world.fuse.arm(at, death);
             let told = repeat(&world, &runner).await;
-            world.fuse.disarm();
+            // In this order: whoever is dead must not speak to the journal once more.
             runner.stop();
+            world.fuse.disarm();
             deaths += usize::from(!told);
             let after = format!("died {death:?} number {at}: {}", world.fuse.last_call());
             if !told {
