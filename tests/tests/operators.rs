@@ -252,7 +252,7 @@ async fn what_can_be_told_nowhere_else_is_told_to_the_operators() {
     stage.admin("POST", &format!("/channels/{side}/members"), Some(json!({ "user_id": stage.bot_id }))).await;
     let service = stage.service().await;
     // The channel is gone before anything can be told there: the first post to it fails, and then it is archived.
-    stage.proxy.fail_next("POST", "/api/v4/posts", 503, 1);
+    stage.proxy.fail_next("POST", "/api/v4/posts", 429, 1);
     stage.say("jon", "side", "#drill").await;
     stage
         .eventually("the try", async || {

@@ -52,6 +52,8 @@ pub(crate) async fn drive(core: &Core, ledger: &Arc<Ledger>) {
 /// Drives the run until it ends. Survives a failing journal by asking it again, for as long as it takes.
 async fn drive_on(core: &Core, ledger: Arc<Ledger>) {
     loop {
+        // What woke it is seen by this turn; and its own writes, which wake it too, must not cut a wait short.
+        let _ = ledger.woken.notified().now_or_never();
         match turn(core, &ledger).await {
             Ok(Pace::Again) => core.journal_failing.store(false, Ordering::Relaxed),
             Ok(Pace::Over) => return,
