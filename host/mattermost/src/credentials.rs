@@ -67,6 +67,17 @@ impl Credentials {
         self.lock().next_probe.is_some_and(|next| Instant::now() < next)
     }
 
+    /// Whether this is what calls carry, and not refused.
+    pub(crate) fn is_in_force(&self, pass: &Pass) -> bool {
+        let current = self.lock();
+        current.next_probe.is_none() && current.pass.token == pass.token
+    }
+
+    /// Whether this is the token in use.
+    pub(crate) fn is_current(&self, token: &Token) -> bool {
+        self.lock().pass.token == *token
+    }
+
     /// What a call carries; the error holds the token that is refused. Such a one is given out once whenever a probe is due.
     pub(crate) fn pass(&self) -> Result<Pass, Token> {
         let mut current = self.lock();

@@ -2,7 +2,7 @@
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::net::TcpStream;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
@@ -25,6 +25,9 @@ const TOKEN_REFUSED: &str = "the token is refused (401): make a new one for the 
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 /// The events of a server, in order. It stays connected until it is dropped. While the token is refused, it waits.
+///
+/// A server keeps the connection of a token that it no longer takes, answers pings, and sends no events: only calls tell. So once any
+/// call finds the token refused, or the client uses another one, the connection is given up and the stream begins anew.
 ///
 /// When its reader is slow, the stream reads no further: the server keeps what comes as long as it can, and then ends the connection.
 #[derive(Debug)]
@@ -65,6 +68,8 @@ impl Drop for EventStream {
 /// Where the stream goes on after a lost connection.
 struct Resume {
     connection_id: String,
+    /// Whose stream it was. Under another token nothing is resumed: this one may have been deaf for a while.
+    token: Token,
     /// The next one that is expected.
     seq: u64,
 }
@@ -100,6 +105,10 @@ struct Connection {
     next_ping: Instant,
     /// Until when the server may greet; `None` once the stream stands.
     greeting: Option<Instant>,
+    /// Told whenever something becomes of the client's token.
+    token_changes: watch::Receiver<bool>,
+    /// Whether an event came since the last ping.
+    is_lively: bool,
 }
 
 impl Keeper {
@@ -129,6 +138,8 @@ impl Keeper {
 
     /// Says that the token is refused, once for each token, and waits until it is worth trying again.
     async fn refused(&mut self, token: Token, reason: String) -> Result<(), End> {
+        // The server kept nothing for a token that it did not take.
+        self.resume = None;
         if self.told_refused.as_ref() != Some(&token) {
             self.told_refused = Some(token);
             tracing::error!(%reason, "the event stream is not connected, since the token is refused");
@@ -179,8 +190,13 @@ impl Keeper {
         }
     }
 
-    async fn open(&self, pass: Pass) -> Result<Connection, End> {
+    async fn open(&mut self, pass: Pass) -> Result<Connection, End> {
+        self.resume.take_if(|resume| resume.token != pass.token);
+        // Before the handshake, so that nothing is overlooked.
+        let token_changes = self.client.token_refused();
         let lost = |reason: String| End::Lost(format!("cannot connect to the event stream: {reason}"));
+        // A server without reliable streams gives no id: then there is nothing to go on with.
+        self.resume.take_if(|resume| resume.connection_id.is_empty());
         let query = match &self.resume {
             Some(resume) => vec![
                 ("connection_id", resume.connection_id.clone()),
@@ -218,10 +234,12 @@ impl Keeper {
             heard: now,
             next_ping: now + self.options.ping_every,
             greeting: Some(now + self.options.greeting_max),
+            token_changes,
+            is_lively: false,
         })
     }
 
-    /// Waits for whatever comes first: a frame, the time to ask, the end of patience.
+    /// Waits for whatever comes first: a frame, news of the token, the time to ask, the end of patience.
     async fn step(&mut self, connection: &mut Connection) -> Result<(), End> {
         let silence_end = connection.heard + self.options.silence_max;
         let patience = connection.greeting.map_or(silence_end, |greeting| greeting.min(silence_end));
@@ -230,23 +248,48 @@ impl Keeper {
             received = connection.socket.next() => {
                 let message = self.message(received)?;
                 if let Message::Text(text) = &message {
+                    connection.is_lively = true;
                     self.frame(connection, text).await?;
                 }
                 // After the frame, since a slow reader is no silence of the server.
                 connection.heard = Instant::now();
                 Ok(())
             }
-            () = tokio::time::sleep_until(connection.next_ping) => {
-                connection.next_ping = Instant::now() + self.options.ping_every;
-                let ping = connection.socket.send(Message::Ping(Vec::new().into()));
-                match tokio::time::timeout_at(patience.max(connection.next_ping), ping).await {
-                    Ok(Ok(())) => Ok(()),
-                    Ok(Err(error)) => Err(End::Lost(error.to_string())),
-                    Err(_) => Err(End::Lost("the server takes nothing any more".into())),
-                }
-            }
+            // Until the server has greeted, its greeting tells.
+            Ok(()) = connection.token_changes.changed(), if connection.greeting.is_none() => self.check_token(connection),
+            () = tokio::time::sleep_until(connection.next_ping) => self.ping(connection, patience).await,
             () = tokio::time::sleep_until(patience) => self.patience_ended(connection, silence_end).await,
         }
+    }
+
+    /// Asks whether the server is there, and when nothing came since it was asked last, whether it still takes the token.
+    async fn ping(&mut self, connection: &mut Connection, patience: Instant) -> Result<(), End> {
+        connection.next_ping = Instant::now() + self.options.ping_every;
+        let ping = connection.socket.send(Message::Ping(Vec::new().into()));
+        match tokio::time::timeout_at(patience.max(connection.next_ping), ping).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => return Err(End::Lost(error.to_string())),
+            Err(_) => return Err(End::Lost("the server takes nothing any more".into())),
+        }
+        let is_quiet = !std::mem::take(&mut connection.is_lively);
+        if is_quiet && connection.greeting.is_none() {
+            // A refusal is found in the credentials; other errors are no concern of the stream.
+            drop(self.client.me().await);
+        }
+        Ok(())
+    }
+
+    /// Gives the connection up, and what it could be resumed with, when it was made with a token that is refused or replaced.
+    fn check_token(&mut self, connection: &Connection) -> Result<(), End> {
+        if self.client.credentials().is_in_force(&connection.pass) {
+            return Ok(());
+        }
+        self.resume = None;
+        let token = &connection.pass.token;
+        if self.client.credentials().is_current(token) {
+            return Err(End::Refused { token: token.clone(), reason: TOKEN_REFUSED.into() });
+        }
+        Err(End::Lost("it was made with a token that has been replaced".into()))
     }
 
     fn message(&mut self, received: Option<Result<Message, SocketError>>) -> Result<Message, End> {
@@ -295,13 +338,12 @@ impl Keeper {
             }
         };
         if let Event::Hello { connection_id } = event {
-            let resumed = self.resume.as_ref().is_some_and(|resume| resume.connection_id == connection_id);
-            if !resumed {
-                self.resume = Some(Resume { connection_id, seq: seq.saturating_add(1) });
-            }
+            // Who resumes is not greeted: what came before the greeting is gone, whatever the id.
+            let token = connection.pass.token.clone();
+            self.resume = Some(Resume { connection_id, token, seq: seq.saturating_add(1) });
             // Only who is known is greeted.
             self.client.credentials().mark_accepted(&connection.pass);
-            return self.stands(connection, resumed).await;
+            return self.stands(connection, false).await;
         }
         let is_new = self.expect_after(Some(seq))?;
         if connection.greeting.is_some() {

@@ -40,8 +40,8 @@ impl Simulator {
         self.shared.faults().limit_rate(None);
     }
 
-    /// Refuses this token with 401 from now on, and ends the event streams that were opened with it. They cannot be
-    /// resumed. Whether there is such a token.
+    /// Refuses this token with 401 from now on. The event streams that were opened with it stay open and hear nothing, as on a
+    /// real server. Whether there is such a token.
     pub fn revoke_token(&self, token: &str) -> bool {
         self.shared.world().accept_token(token, false)
     }

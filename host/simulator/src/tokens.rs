@@ -39,13 +39,11 @@ impl World {
         self.users.get(user_id).filter(|user| user.delete_at == 0).map(|user| user.id.as_str())
     }
 
-    /// Refuses a token, or takes it again. A refused one loses its event streams. Whether there is such a token.
+    /// Refuses a token, or takes it again. The event streams of a refused one stay open and hear nothing. Whether there is such a token.
     pub(crate) fn accept_token(&mut self, token: &str, accepted: bool) -> bool {
         let Some(known) = self.tokens.get_mut(token) else { return false };
         known.accepted = accepted;
-        if !accepted {
-            self.hub.close_those(|stream| stream.token == token);
-        }
+        self.hub.mute(token, !accepted);
         true
     }
 }
@@ -116,7 +114,7 @@ struct Revoked {
     token_id: String,
 }
 
-/// `POST /users/tokens/revoke`: the token is gone, and its event streams with it.
+/// `POST /users/tokens/revoke`: the token is gone, and its event streams hear nothing more.
 pub(crate) fn revoke(world: &mut World, call: &Call) -> Outcome {
     let Revoked { token_id } = call.json("token_id")?;
     let found = world.tokens.iter().find(|(_, token)| token.id == token_id);

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use serde_json::{Value, json};
-use tokio::sync::oneshot;
 use warroom_mattermost::{ClientOptions, EventOptions, EventStream, StreamEvent, Token};
 
 use crate::recordings::load;
@@ -32,7 +31,7 @@ async fn expect(stream: &mut EventStream, expected: &[&str]) {
 
 /// The reason of the loss that comes next.
 async fn next_loss(stream: &mut EventStream) -> String {
-    match stream.next().await {
+    match tokio::time::timeout(Duration::from_secs(30), stream.next()).await.unwrap() {
         Some(StreamEvent::Lost { reason }) => reason,
         other => panic!("{other:?}"),
     }
@@ -315,25 +314,64 @@ async fn a_stream_that_alone_is_refused_is_lost() {
 }
 
 #[tokio::test]
-async fn a_refused_token_is_not_sent_by_the_stream_either() {
-    let (cut, until_cut) = oneshot::channel();
-    let scripts = vec![
-        Script::Play(vec![hello("a"), Step::AwaitTest(until_cut)]),
-        Script::Play(vec![hello("b"), Step::Stay]),
-    ];
+async fn a_call_that_finds_the_token_refused_ends_a_mute_connection() {
+    let scripts =
+        vec![Script::Play(vec![hello("a"), Step::Stay]), Script::Play(vec![hello("b"), Step::Stay])];
     let options = |url: &str| ClientOptions::new(url, Token::new("BOT_TOKEN"));
     let mut server = StreamServer::start_with(scripts, StatusCode::UNAUTHORIZED, options).await;
     let mut stream = EventStream::connect(&server.client, fast());
     expect(&mut stream, &["fresh"]).await;
-    // A call finds it out; the connection stands until it is lost.
     server.client.me().await.unwrap_err();
-    cut.send(()).unwrap();
-    expect(&mut stream, &["lost"]).await;
     assert!(next(&mut stream).await.starts_with("refused: "));
     server.client.replace_token(Token::new("SECOND")).unwrap();
     expect(&mut stream, &["fresh"]).await;
+    // Nothing is resumed, and the refused token is not sent again.
     for expected in ["Bearer BOT_TOKEN", "Bearer SECOND"] {
-        assert_eq!(server.handshakes.recv().await.unwrap().1, expected);
+        assert_eq!(server.handshakes.recv().await.unwrap(), (String::new(), expected.to_owned()));
+    }
+}
+
+#[tokio::test]
+async fn a_quiet_stream_asks_whether_the_token_is_taken() {
+    let scripts = vec![Script::Play(vec![hello("a"), Step::Stay])];
+    let options = |url: &str| ClientOptions::new(url, Token::new("BOT_TOKEN"));
+    let server = StreamServer::start_with(scripts, StatusCode::UNAUTHORIZED, options).await;
+    let options = EventOptions { ping_every: Duration::from_millis(10), ..fast() };
+    let mut stream = EventStream::connect(&server.client, options);
+    expect(&mut stream, &["fresh"]).await;
+    assert!(next(&mut stream).await.starts_with("refused: "));
+}
+
+#[tokio::test]
+async fn a_replaced_token_begins_the_stream_anew() {
+    let scripts = vec![
+        Script::Play(vec![hello("a"), posted(1, "p"), Step::Stay]),
+        Script::Play(vec![hello("b"), Step::Stay]),
+    ];
+    let mut server = StreamServer::start(scripts).await;
+    let mut stream = EventStream::connect(&server.client, fast());
+    expect(&mut stream, &["fresh", "p"]).await;
+    server.client.replace_token(Token::new("SECOND")).unwrap();
+    assert!(next_loss(&mut stream).await.contains("has been replaced"));
+    expect(&mut stream, &["fresh"]).await;
+    for expected in ["Bearer BOT_TOKEN", "Bearer SECOND"] {
+        assert_eq!(server.handshakes.recv().await.unwrap(), (String::new(), expected.to_owned()));
+    }
+}
+
+#[tokio::test]
+async fn whoever_is_greeted_resumes_nothing() {
+    for id in ["", "a"] {
+        let scripts = vec![
+            Script::Play(vec![hello(id), posted(1, "p")]),
+            Script::Play(vec![hello(id), posted(1, "q"), Step::Stay]),
+        ];
+        let mut server = StreamServer::start(scripts).await;
+        let mut stream = EventStream::connect(&server.client, fast());
+        expect(&mut stream, &["fresh", "p", "lost", "fresh", "q"]).await;
+        server.handshakes.recv().await.unwrap();
+        let expected = if id.is_empty() { "" } else { "connection_id=a&sequence_number=2" };
+        assert_eq!(server.handshakes.recv().await.unwrap().0, expected);
     }
 }
 

@@ -12,7 +12,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use warroom_mattermost::{Client, ClientOptions, EventOptions, Token};
 
 /// What the server does in a connection.
@@ -22,8 +22,6 @@ pub(crate) enum Step {
     SayBytes(Vec<u8>),
     /// Waits until the client has pinged.
     AwaitPing,
-    /// Waits for the test.
-    AwaitTest(oneshot::Receiver<()>),
     /// Keeps the connection and answers pings.
     Stay,
     /// Keeps the connection and neither reads nor writes.
@@ -117,10 +115,6 @@ async fn play(mut socket: WebSocket, steps: Vec<Step>) {
                         break;
                     }
                 }
-                Ok(())
-            }
-            Step::AwaitTest(done) => {
-                done.await.unwrap();
                 Ok(())
             }
             Step::Stay => {

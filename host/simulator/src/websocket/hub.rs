@@ -26,6 +26,8 @@ pub(crate) struct Stream {
     /// Counts the sockets of this stream: the end of an old one must not end the new one.
     socket_number: u64,
     resumable: bool,
+    /// Its token is refused: it stays open, and hears nothing.
+    mute: bool,
     broken_since: Option<Instant>,
 }
 
@@ -100,7 +102,7 @@ impl Hub {
     /// Queues an event on each stream whose user `hears` accepts.
     pub(crate) fn publish(&mut self, event: &Event, hears: impl Fn(&str) -> bool) {
         self.forget_old();
-        for stream in self.streams.values_mut().filter(|stream| hears(&stream.user_id)) {
+        for stream in self.streams.values_mut().filter(|stream| !stream.mute && hears(&stream.user_id)) {
             stream.push(event);
         }
     }
@@ -117,6 +119,7 @@ impl Hub {
         stream.socket = Some(sender);
         stream.token.clone_from(&client.token);
         stream.socket_number += 1;
+        stream.mute = false;
         stream.broken_since = None;
         let socket_number = stream.socket_number;
         Some(Attached { connection_id: connection_id.to_owned(), socket_number, first, frames })
@@ -144,6 +147,7 @@ impl Hub {
             socket: Some(sender),
             socket_number: 0,
             resumable,
+            mute: false,
             broken_since: None,
         };
         stream.push(&Event {
@@ -174,6 +178,14 @@ impl Hub {
     /// Breaks every socket off, as a failing network does.
     pub(crate) fn break_all(&mut self) {
         self.streams.values_mut().for_each(Stream::break_off);
+    }
+
+    /// Keeps what comes from the streams of a token, or lets them hear again. As on the real server they stay open, pings are
+    /// answered, and what comes meanwhile leaves no gap in their numbers.
+    pub(crate) fn mute(&mut self, token: &str, mute: bool) {
+        for stream in self.streams.values_mut().filter(|stream| stream.token == token) {
+            stream.mute = mute;
+        }
     }
 
     /// Ends the streams that `ends` names. They cannot be resumed.
@@ -247,6 +259,18 @@ mod tests {
         hub.detach("c1", one.socket_number);
         assert!(hub.open(&client("jon"), "c2".to_owned(), true).is_some());
         assert!(hub.resume(&client("jon"), "c1", 1).is_none());
+    }
+
+    #[test]
+    fn a_stream_whose_token_is_refused_hears_nothing_and_stays() {
+        let mut hub = hub(Limits::default());
+        hub.open(&client("jon"), "c1".to_owned(), true).unwrap();
+        hub.mute("token of jon", true);
+        hub.publish(&event(), |_| true);
+        assert_eq!(hub.open_count(), 1);
+        hub.mute("token of jon", false);
+        hub.publish(&event(), |_| true);
+        assert_eq!(hub.resume(&client("jon"), "c1", 1).unwrap().first.len(), 1, "the first one is lost");
     }
 
     #[test]

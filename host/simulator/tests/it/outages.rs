@@ -20,21 +20,22 @@ async fn a_refused_token_is_a_stranger_until_it_is_restored() {
     let setup = Setup::start().await;
     let (bot, jon) = (setup.simulator.bot_token(), setup.simulator.token_of("jon").unwrap());
     let mut refused = Listener::connect(&setup, bot, "").await;
-    let hello = refused.frame().await.unwrap();
+    refused.frame().await.unwrap();
     let mut other = Listener::connect(&setup, jon, "").await;
     other.until(|frame| frame["event"] == "status_change").await;
     assert!(setup.simulator.revoke_token(bot));
-    refused.ends().await;
+    let square = setup.channel_id("town-square").await;
+    setup.post(jon, &square, "unheard").await;
     let me = setup.call("GET", "/api/v4/users/me", bot, &Value::Null).await;
     assert_eq!((me.status, &me.body["id"]), (401, &json!("api.context.session_expired.app_error")));
     setup.must("GET", "/users/me", jon, Value::Null).await;
-    assert_eq!(setup.simulator.websocket_count(), 1, "the others stay");
+    assert_eq!(setup.simulator.websocket_count(), 2, "its stream stays open, and is mute");
 
     assert!(setup.simulator.restore_token(bot));
     setup.must("GET", "/users/me", bot, Value::Null).await;
-    let query = format!("?connection_id={}&sequence_number=1", connection_id(&hello));
-    let first = Listener::connect(&setup, bot, &query).await.frame().await.unwrap();
-    assert_eq!(first["event"], "hello", "what was closed cannot be resumed");
+    setup.post(jon, &square, "heard").await;
+    let frames = refused.until(|frame| says(frame, "heard")).await;
+    assert!(!frames.iter().any(|frame| says(frame, "unheard")));
     assert!(!setup.simulator.revoke_token("unknown") && !setup.simulator.restore_token("unknown"));
 }
 

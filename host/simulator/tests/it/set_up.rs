@@ -159,11 +159,11 @@ async fn a_revoked_token_and_a_disabled_bot_are_strangers() {
     let mut listener = Listener::connect(&setup, one, "").await;
     listener.until(|frame| frame["event"] == "status_change").await;
     setup.must("POST", "/users/tokens/revoke", admin, json!({"token_id": first["id"]})).await;
-    listener.ends().await;
     assert_eq!(setup.call("GET", "/api/v4/users/me", one, &Value::Null).await.status, 401);
     let again =
         setup.call("POST", "/api/v4/users/tokens/revoke", admin, &json!({"token_id": first["id"]})).await;
     assert_eq!(again.status, 404);
+    assert_eq!(setup.simulator.websocket_count(), 1, "its stream stays open, and is mute");
 
     let mut listener = Listener::connect(&setup, two, "").await;
     listener.until(|frame| frame["event"] == "status_change").await;
