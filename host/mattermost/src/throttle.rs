@@ -39,7 +39,10 @@ impl Throttle {
     pub(crate) async fn turn(&self, deadline: Instant) -> Result<(), Duration> {
         loop {
             let (at, held_until) = self.take(deadline)?;
-            tokio::time::sleep_until(at).await;
+            // Not for a turn that is free: the timer counts whole milliseconds, and each call would wait for the next one.
+            if at > Instant::now() {
+                tokio::time::sleep_until(at).await;
+            }
             // When the server limited meanwhile, the turns given out before are void.
             if self.lock().held_until == held_until {
                 return Ok(());
@@ -78,6 +81,7 @@ impl Throttle {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use futures_util::FutureExt as _;
 
     fn in_ms(ms: u64) -> Instant {
         Instant::now() + Duration::from_millis(ms)
@@ -128,6 +132,14 @@ mod tests {
         let (waited, (), ()) = tokio::join!(waiting, limited, limited_again);
         assert_eq!(waited, 2100);
         assert_eq!(throttle.turn(in_ms(50)).await, Err(Duration::from_millis(100)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_free_turn_is_there_at_once() {
+        let throttle = Throttle::new(10, 3);
+        // Between two ticks of the timer.
+        tokio::time::advance(Duration::from_micros(1_300)).await;
+        assert_eq!(throttle.turn(in_ms(10_000)).now_or_never(), Some(Ok(())));
     }
 
     #[tokio::test(start_paused = true)]
