@@ -21,9 +21,7 @@ mod stage;
 
 use serde_json::json;
 use stage::Stage;
-use std::process::Stdio;
 use std::time::{Duration, Instant};
-use tokio::process::{Child, Command};
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
@@ -45,7 +43,7 @@ async fn main() {
     let stage = Stage::with_workflow(&workflow()).await;
     stage.write_direct_config();
     let channels = channels(&stage).await;
-    let host = start(&stage);
+    let host = stage.process();
     let host_id = host.id().unwrap();
     stage.eventually("a host that listens", async || ready(&stage).await.then_some(())).await;
 
@@ -124,12 +122,6 @@ async fn channels(stage: &Stage) -> Vec<String> {
         channels.push(id);
     }
     channels
-}
-
-fn start(stage: &Stage) -> Child {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_warroom-under-test"));
-    command.args(["serve", "--config"]).arg(stage.config_path()).env("RUST_LOG", "warn");
-    command.stdout(Stdio::null()).kill_on_drop(true).spawn().unwrap()
 }
 
 async fn ready(stage: &Stage) -> bool {

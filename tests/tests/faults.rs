@@ -9,9 +9,7 @@ async fn comes_through(arm: impl FnOnce(&Stage)) {
     let stage = Stage::new().await;
     let service = stage.service().await;
     arm(&stage);
-    stage.say("jon", "town-square", "#sec x").await;
-    let room = stage.channel_id("security-issue-1").await;
-    stage.post(&room, TRIAGE, 1).await;
+    let (room, _) = stage.triage().await;
     assert_eq!(stage.rooms().await, ["security-issue-1"]);
     assert_eq!(stage.messages(&room).await.len(), 1);
     let town = stage.channel_id("town-square").await;

@@ -1,14 +1,7 @@
 //! A process that is killed, for real, goes on where it was.
 
 use crate::stage::Stage;
-use std::process::Stdio;
-use tokio::process::{Child, Command};
-
-fn start(stage: &Stage) -> Child {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_warroom-under-test"));
-    command.args(["serve", "--config"]).arg(stage.config_path()).env("RUST_LOG", "warn");
-    command.stdout(Stdio::null()).kill_on_drop(true).spawn().unwrap()
-}
+use tokio::process::Command;
 
 /// Requests that change something; the others say little about how far the incident came.
 async fn effects(stage: &Stage) -> usize {
@@ -25,7 +18,7 @@ async fn kill_9_at_every_stage_of_the_beginning_loses_nothing_and_doubles_nothin
     // After the report itself come the incident's first effects: the room, two members, the announcement, the triage post.
     for killed_after in 0..5 {
         let stage = Stage::new().await;
-        let mut process = start(&stage);
+        let mut process = stage.process();
         stage.eventually("the listening host", async || (stage.proxy.stream_count() > 0).then_some(())).await;
         stage.proxy.forget_requests();
         // The room's answer is lost, so that the host dies not knowing whether its call was done.
@@ -39,7 +32,7 @@ async fn kill_9_at_every_stage_of_the_beginning_loses_nothing_and_doubles_nothin
         // SIGKILL: no handler runs, nothing is flushed.
         process.kill().await.unwrap();
 
-        let mut process = start(&stage);
+        let mut process = stage.process();
         let room = stage.channel_id("security-issue-1").await;
         let triage = stage.post(&room, "New issue to triage", 1).await;
         assert_eq!(stage.rooms().await, ["security-issue-1"], "killed after {killed_after}");
@@ -53,7 +46,7 @@ async fn kill_9_at_every_stage_of_the_beginning_loses_nothing_and_doubles_nothin
 
         // Killed while it waits for people; the buttons of before still work.
         process.kill().await.unwrap();
-        let mut process = start(&stage);
+        let mut process = stage.process();
         // A host that is just starting says so and changes nothing: people press again, and so does this.
         let resolved = async || {
             stage.press("jon", &triage, "Resolved", None).await;

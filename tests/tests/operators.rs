@@ -36,9 +36,7 @@ async fn warroom(stage: &Stage, arguments: &[&str]) -> (i32, String) {
 async fn runs_are_listed_shown_and_cancelled_from_the_shell() {
     let stage = Stage::new().await;
     let service = stage.service().await;
-    stage.say("jon", "town-square", "#sec x").await;
-    let room = stage.channel_id("security-issue-1").await;
-    let triage = stage.post(&room, TRIAGE, 1).await;
+    let (room, triage) = stage.triage().await;
     assert_eq!(stage.press("chris", &triage, "Severity", Some("S1")).await, 200);
 
     let (code, listed) = warroom(&stage, &["runs", "list"]).await;
@@ -85,9 +83,7 @@ async fn runs_are_listed_shown_and_cancelled_from_the_shell() {
 async fn a_cancelled_room_can_be_kept() {
     let stage = Stage::new().await;
     let service = stage.service().await;
-    stage.say("jon", "town-square", "#sec x").await;
-    let room = stage.channel_id("security-issue-1").await;
-    let triage = stage.post(&room, TRIAGE, 1).await;
+    let (room, triage) = stage.triage().await;
     let (code, text) = warroom(&stage, &["runs", "cancel", "security_issue:1", "--keep-room"]).await;
     assert_eq!(code, 0, "{text}");
     stage
@@ -268,9 +264,7 @@ async fn what_can_be_told_nowhere_else_is_told_to_the_operators() {
 async fn what_happens_is_measured() {
     let stage = Stage::new().await;
     let service = stage.service().await;
-    stage.say("jon", "town-square", "#sec x").await;
-    let room = stage.channel_id("security-issue-1").await;
-    let triage = stage.post(&room, TRIAGE, 1).await;
+    let (_, triage) = stage.triage().await;
     assert_eq!(stage.press("chris", &triage, "Severity", Some("S1")).await, 200);
     let url = format!("http://{}/metrics", service.address());
     stage

@@ -3,15 +3,11 @@
 use crate::stage::{Stage, controls};
 use serde_json::json;
 
-const TRIAGE: &str = "New issue to triage";
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_room_that_is_archived_by_hand_is_told_and_goes_on_once_it_is_back() {
     let stage = Stage::new().await;
     let service = stage.service().await;
-    stage.say("jon", "town-square", "#sec x").await;
-    let room = stage.channel_id("security-issue-1").await;
-    let triage = stage.post(&room, TRIAGE, 1).await;
+    let (room, triage) = stage.triage().await;
     stage.admin("DELETE", &format!("/channels/{room}"), None).await;
     let town = stage.channel_id("town-square").await;
     let notice = stage.post(&town, ":warning: The channel ~security-issue-1", 1).await;
@@ -33,9 +29,7 @@ async fn a_room_that_is_archived_by_hand_is_told_and_goes_on_once_it_is_back() {
 async fn a_bot_that_is_removed_from_its_room_says_so_and_the_incident_can_be_cancelled() {
     let stage = Stage::new().await;
     let service = stage.service().await;
-    stage.say("jon", "town-square", "#sec x").await;
-    let room = stage.channel_id("security-issue-1").await;
-    stage.post(&room, TRIAGE, 1).await;
+    let (room, _) = stage.triage().await;
     stage.admin("DELETE", &format!("/channels/{room}/members/{}", stage.bot_id), None).await;
     let town = stage.channel_id("town-square").await;
     let notice = stage.post(&town, ":warning: The channel ~security-issue-1", 1).await;
@@ -53,9 +47,7 @@ async fn a_bot_that_is_removed_from_its_room_says_so_and_the_incident_can_be_can
 async fn a_loss_while_the_host_was_down_is_noticed_at_the_next_start() {
     let stage = Stage::new().await;
     let service = stage.service().await;
-    stage.say("jon", "town-square", "#sec x").await;
-    let room = stage.channel_id("security-issue-1").await;
-    stage.post(&room, TRIAGE, 1).await;
+    let (room, _) = stage.triage().await;
     service.stop().await;
     stage.admin("DELETE", &format!("/channels/{room}"), None).await;
     let service = stage.service().await;
@@ -68,9 +60,7 @@ async fn a_loss_while_the_host_was_down_is_noticed_at_the_next_start() {
 async fn the_current_step_is_pinned_and_a_pressed_button_is_a_post_too() {
     let stage = Stage::new().await;
     let service = stage.service().await;
-    stage.say("jon", "town-square", "#sec x").await;
-    let room = stage.channel_id("security-issue-1").await;
-    let triage = stage.post(&room, TRIAGE, 1).await;
+    let (room, triage) = stage.triage().await;
     let pinned = async |post: &serde_json::Value, is_pinned: bool| {
         stage
             .eventually("the pin", async || (stage.fresh(post).await["is_pinned"] == is_pinned).then_some(()))
@@ -98,9 +88,7 @@ async fn the_current_step_is_pinned_and_a_pressed_button_is_a_post_too() {
 async fn a_press_in_an_archived_room_is_answered_in_words() {
     let stage = Stage::new().await;
     let service = stage.service().await;
-    stage.say("jon", "town-square", "#sec x").await;
-    let room = stage.channel_id("security-issue-1").await;
-    let triage = stage.post(&room, TRIAGE, 1).await;
+    let (room, triage) = stage.triage().await;
     assert_eq!(stage.press("jon", &triage, "Resolved", None).await, 200);
     stage.archived(&room).await;
     // The post lost its buttons, so the click is one that was made before and comes late.

@@ -5,9 +5,11 @@ use anyhow::{Context as _, bail};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
+use tokio::process::{Child, Command};
 use warroom::{Config, Service};
 use warroom_simulator::{Options, Simulator};
 
@@ -225,6 +227,13 @@ impl Stage {
         service
     }
 
+    /// Starts the program as a process of its own, which ends with the value.
+    pub(crate) fn process(&self) -> Child {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_warroom-under-test"));
+        command.args(["serve", "--config"]).arg(self.config_path()).env("RUST_LOG", "warn");
+        command.stdout(Stdio::null()).kill_on_drop(true).spawn().unwrap()
+    }
+
     pub(crate) async fn call(
         &self,
         method: &str,
@@ -278,6 +287,14 @@ impl Stage {
         let (status, post) = self.call("POST", "/posts", self.token(name), Some(body)).await;
         assert_eq!(status, 201, "{post}");
         post
+    }
+
+    /// Reports a security issue; gives its room, and the post there that asks people.
+    pub(crate) async fn triage(&self) -> (String, Value) {
+        self.say("jon", "town-square", "#sec x").await;
+        let room = self.channel_id("security-issue-1").await;
+        let triage = self.post(&room, "New issue to triage", 1).await;
+        (room, triage)
     }
 
     /// The channel's posts by people and bots, oldest first.

@@ -2,9 +2,9 @@
 //!
 //! Each write waits for the disk, and between two effects of an action stands a handful of facts that nobody outside needs yet: an
 //! answer, an outcome, the next action's beginning. So the task that drives the run may go ahead of the journal with them
-//! ([`OpenLedger::append_soon`]); they are written together with the next intent, before its call is made. Everybody else sees the run as the journal
-//! has it: [`Ledger::run`] is what was written, and [`Ledger::open`] writes first. A crash loses what was ahead, and a replay does it
-//! again: no effect stood behind it.
+//! ([`OpenLedger::append_soon`]); they are written together with the next intent, before its call is made. Everybody else sees the
+//! run as the journal has it: [`Ledger::run`] is what was written, and [`Ledger::open`] writes first. A crash loses what was ahead, and
+//! a replay does it again: no effect stood behind it.
 
 use crate::canvas::Canvas;
 use crate::clock::Clock;

@@ -19,8 +19,8 @@ pub trait Observer: fmt::Debug + Send + Sync {
 pub enum Observed {
     /// An execution of an action ended.
     Action {
-        /// Its type; empty when the workflow does not have the action any more.
-        type_name: String,
+        /// Its type; none when the workflow does not have the action any more.
+        type_name: Option<String>,
         /// How it ended.
         end: ActionEnd,
         /// How long it took, waiting between its tries included, in milliseconds.
@@ -68,8 +68,8 @@ pub(crate) fn observed(workflow: &Workflow, run: &Run, event: &Event) -> Option<
     };
     let began_ms = run.current.as_ref().map_or(event.at_ms, |current| current.started_ms);
     let type_name = match workflow.action(&action.name).map(|action| &action.kind) {
-        Some(ActionKind::Component { type_name, .. }) => type_name.clone(),
-        _ => String::new(),
+        Some(ActionKind::Component { type_name, .. }) => Some(type_name.clone()),
+        _ => None,
     };
     Some(Observed::Action { type_name, end, took_ms: event.at_ms.saturating_sub(began_ms) })
 }

@@ -104,12 +104,13 @@ pub(crate) async fn write(mut db: Sqlite, mut commands: mpsc::Receiver<Command>,
                 }
             }
         }
-        if jobs.len() == 1 {
-            for job in jobs {
-                transact_alone(&mut db, job).await;
+        match jobs.pop() {
+            None => {}
+            Some(job) if jobs.is_empty() => transact_alone(&mut db, job).await,
+            Some(last) => {
+                jobs.push(last);
+                transact(&mut db, jobs).await;
             }
-        } else if !jobs.is_empty() {
-            transact(&mut db, jobs).await;
         }
     }
     db.close().await;

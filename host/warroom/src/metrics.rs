@@ -225,8 +225,11 @@ impl warroom_runner::Observer for Metrics {
                     ActionEnd::Failed => ActionOutcome::Failed,
                     ActionEnd::Deferred => ActionOutcome::Retried,
                 };
-                let type_name = if type_name.is_empty() { families::OTHER } else { type_name };
-                self.action(type_name, how, Duration::from_millis(*took_ms));
+                self.action(
+                    type_name.as_deref().unwrap_or(families::OTHER),
+                    how,
+                    Duration::from_millis(*took_ms),
+                );
             }
             Observed::RoomMade { after_ms } => self.room_made(Duration::from_millis(*after_ms)),
             Observed::RunEnded { workflow, is_cancelled } => {
