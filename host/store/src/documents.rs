@@ -53,6 +53,7 @@ impl Sqlite {
         if actual != expected {
             return Err(StoreError::Conflict { run_id: format!("{kind}/{id}"), expected, actual });
         }
+        self.begin_to_write().await?;
         sqlx::query(
             "INSERT INTO documents (kind, id, revision, body) VALUES (?, ?, ?, ?)
              ON CONFLICT (kind, id) DO UPDATE SET revision = excluded.revision, body = excluded.body",
@@ -69,6 +70,7 @@ impl Sqlite {
 
     /// See [`crate::Store::delete_document`].
     pub(crate) async fn delete_document(&mut self, kind: &str, id: &str) -> Result<(), StoreError> {
+        self.begin_to_write().await?;
         sqlx::query("DELETE FROM documents WHERE kind = ? AND id = ?")
             .bind(kind)
             .bind(id)
@@ -94,6 +96,7 @@ impl Sqlite {
 
     /// See [`crate::Store::raise_watermarks`].
     pub(crate) async fn raise_watermarks(&mut self, watermarks: &[Watermark]) -> Result<(), StoreError> {
+        self.begin_to_write().await?;
         for Watermark { channel_id, at_ms } in watermarks {
             sqlx::query(
                 "INSERT INTO watermarks (channel_id, at_ms) VALUES (?, ?)

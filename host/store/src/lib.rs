@@ -42,6 +42,7 @@
 //!
 //! All SQL is in the modules `sqlite` and `documents`, so that another database can stand beside it.
 
+mod append;
 mod documents;
 mod error;
 mod location;
@@ -49,6 +50,7 @@ mod record;
 mod schema;
 mod sqlite;
 mod store;
+mod transaction;
 mod writer;
 
 pub use error::StoreError;

@@ -6,13 +6,14 @@ use std::time::Duration;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqliteLockingMode, SqliteRow, SqliteSynchronous,
 };
-use sqlx::{ConnectOptions as _, Connection as _, QueryBuilder, Row as _, SqliteConnection};
+use sqlx::{ConnectOptions as _, Connection as _, Row as _, SqliteConnection};
 
+use crate::append::Place;
 use crate::error::StoreError;
 use crate::location::{self, Location};
-use crate::record::{Claim, FirstRecords, NewRun, POST_CLAIM, Record, RunRow, RunStatus, StartOutcome};
+use crate::record::{NewRun, POST_CLAIM, Record, RunRow, RunStatus, StartOutcome};
 use crate::schema;
-use crate::store::{RECORDS_AT_ONCE_MAX, bounded};
+use crate::transaction::Transaction;
 
 /// How long opening waits for a lock: a service that restarts may overlap with its predecessor for a moment.
 const LOCK_WAIT: Duration = Duration::from_millis(500);
@@ -24,6 +25,7 @@ const CODES_LOCKED: [i32; 2] = [5, 6];
 pub(crate) struct Sqlite {
     pub(crate) connection: SqliteConnection,
     pub(crate) record_bytes_max: usize,
+    pub(crate) transaction: Transaction,
 }
 
 impl Sqlite {
@@ -46,7 +48,7 @@ impl Sqlite {
         };
         let failed = |error: sqlx::Error| opening_failed(path.clone(), &error);
         let connection = options.connect().await.map_err(failed)?;
-        let mut db = Self { connection, record_bytes_max };
+        let mut db = Self { connection, record_bytes_max, transaction: Transaction::Shared };
         db.create_tables().await.map_err(|error| match error {
             SchemaError::Newer(found) => StoreError::NewerSchema { found, known: schema::VERSION },
             SchemaError::Database(error) => failed(error),
@@ -86,53 +88,6 @@ impl Sqlite {
         Ok(())
     }
 
-    /// Begins a transaction.
-    pub(crate) async fn begin(&mut self) -> Result<(), StoreError> {
-        self.control("BEGIN", "begin a transaction").await
-    }
-
-    /// Begins a part of the transaction that can be undone by itself.
-    pub(crate) async fn savepoint(&mut self) -> Result<(), StoreError> {
-        self.control("SAVEPOINT request", "begin a request").await
-    }
-
-    /// Ends the part and keeps it.
-    pub(crate) async fn release(&mut self) -> Result<(), StoreError> {
-        self.control("RELEASE request", "end a request").await
-    }
-
-    /// Ends the part and undoes it.
-    pub(crate) async fn undo(&mut self) -> Result<(), StoreError> {
-        self.control("ROLLBACK TO request", "undo a request").await?;
-        self.release().await
-    }
-
-    /// Ends the transaction; it is on disk afterwards.
-    pub(crate) async fn commit(&mut self) -> Result<(), StoreError> {
-        self.control("COMMIT", "commit a transaction").await
-    }
-
-    /// Gives up the transaction. SQLite may have done so by itself, and then this fails and nothing is left to do.
-    pub(crate) async fn rollback(&mut self) {
-        if let Err(error) = self.control("ROLLBACK", "roll back a transaction").await {
-            tracing::debug!(%error, "the transaction was gone already");
-        }
-    }
-
-    async fn control(&mut self, statement: &'static str, doing: &str) -> Result<(), StoreError> {
-        sqlx::query(statement)
-            .execute(&mut self.connection)
-            .await
-            .map(|_| ())
-            .map_err(|error| StoreError::database(doing, &error))
-    }
-
-    /// Says something to SQLite that the program never says.
-    #[cfg(test)]
-    pub(crate) async fn say(&mut self, statement: &'static str) -> Result<(), StoreError> {
-        self.control(statement, "test").await
-    }
-
     /// Closes the file.
     pub(crate) async fn close(self) {
         if let Err(error) = self.connection.close().await {
@@ -143,6 +98,7 @@ impl Sqlite {
     /// See [`crate::Store::secret`].
     pub(crate) async fn secret(&mut self, name: &str, fresh: [u8; 32]) -> Result<[u8; 32], StoreError> {
         let doing = "read a secret";
+        self.begin_to_write().await?;
         let failed = |error: sqlx::Error| StoreError::database(doing, &error);
         sqlx::query("INSERT INTO secrets (name, value) VALUES (?, ?) ON CONFLICT DO NOTHING")
             .bind(name)
@@ -165,6 +121,7 @@ impl Sqlite {
 
     /// See [`crate::Store::put_blob`].
     pub(crate) async fn put_blob(&mut self, digest: &str, bytes: &[u8]) -> Result<(), StoreError> {
+        self.begin_to_write().await?;
         sqlx::query("INSERT INTO blobs (digest, body) VALUES (?, ?) ON CONFLICT DO NOTHING")
             .bind(digest)
             .bind(bytes)
@@ -190,7 +147,7 @@ impl Sqlite {
         let failed = |error: sqlx::Error| StoreError::database(doing.as_str(), &error);
         let since_ms = new.limit.map(|limit| limit.since_ms);
         let standing = self.standing(&new.workflow, &new.post_id, new.fold_key.as_deref(), since_ms).await;
-        let Standing { of_post, of_key, lately } = standing.map_err(failed)?;
+        let Standing { of_post, of_key, lately, next } = standing.map_err(failed)?;
         if let Some(run_id) = of_post {
             return Ok(StartOutcome::AlreadyStarted { run_id });
         }
@@ -200,10 +157,17 @@ impl Sqlite {
         if new.limit.is_some_and(|limit| lately >= i64::from(limit.starts)) {
             return Ok(StartOutcome::Limited);
         }
-        let number = self.take_number(&new.workflow, new.number_start).await?;
+        // Nobody else writes between the reading and this: the file is locked, and there is one connection.
+        let next = next.map(|next| natural("the next number", next)).transpose()?;
+        let number = next.map_or(new.number_start, |next| next.max(new.number_start));
+        let after = integer("a run's number", number.saturating_add(1))?;
         let records = (new.first)(number);
-        let mut start = QueryBuilder::new(
-            "INSERT INTO runs (run_id, workflow, post_id, number, status, record_count, started_ms, fold_key) VALUES (",
+        let mut start = self.writing();
+        start.push("INSERT INTO numbers (workflow, next) VALUES (").push_bind(&new.workflow);
+        start.push(", ").push_bind(after);
+        start.push(
+            ") ON CONFLICT (workflow) DO UPDATE SET next = excluded.next; \
+             INSERT INTO runs (run_id, workflow, post_id, number, status, record_count, started_ms, fold_key) VALUES (",
         );
         let mut values = start.separated(", ");
         values.push_bind(&new.run_id);
@@ -215,7 +179,7 @@ impl Sqlite {
         values.push_bind(integer("the time of a start", new.at_ms)?);
         values.push_bind(&new.fold_key);
         start.push(")");
-        self.insert_records(start, &new.run_id, 0, &records).await?;
+        self.insert_records(start, &new.run_id, 0, &records, Place::Last).await?;
         Ok(StartOutcome::Started { number })
     }
 
@@ -241,7 +205,8 @@ impl Sqlite {
                  coalesce((SELECT run_id FROM runs WHERE workflow = ?1 AND post_id = ?2),
                           (SELECT run_id FROM claims WHERE kind = ?3 AND scope = ?1 AND name = ?2)),
                  (SELECT run_id FROM runs WHERE workflow = ?1 AND fold_key = ?4 AND status = 'open'),
-                 (SELECT count(*) FROM runs WHERE workflow = ?1 AND started_ms >= ?5)",
+                 (SELECT count(*) FROM runs WHERE workflow = ?1 AND started_ms >= ?5),
+                 (SELECT next FROM numbers WHERE workflow = ?1)",
         )
         .bind(workflow)
         .bind(post_id)
@@ -250,7 +215,12 @@ impl Sqlite {
         .bind(since_ms)
         .fetch_one(&mut self.connection)
         .await?;
-        Ok(Standing { of_post: row.try_get(0)?, of_key: row.try_get(1)?, lately: row.try_get(2)? })
+        Ok(Standing {
+            of_post: row.try_get(0)?,
+            of_key: row.try_get(1)?,
+            lately: row.try_get(2)?,
+            next: row.try_get(3)?,
+        })
     }
 
     /// See [`crate::Store::next_number`].
@@ -266,7 +236,7 @@ impl Sqlite {
         next.map(|next| natural("the next number", next)).transpose()
     }
 
-    async fn take_number(&mut self, workflow: &str, start: u64) -> Result<u64, StoreError> {
+    pub(crate) async fn take_number(&mut self, workflow: &str, start: u64) -> Result<u64, StoreError> {
         let doing = format!("number a run of {workflow}");
         let number: i64 = sqlx::query(
             "INSERT INTO numbers (workflow, next) VALUES (?1, ?2 + 1)
@@ -279,142 +249,6 @@ impl Sqlite {
         .and_then(|row| row.try_get(0))
         .map_err(|error| StoreError::database(doing, &error))?;
         natural("a run's number", number)
-    }
-
-    /// See [`crate::Store::append`].
-    pub(crate) async fn append(
-        &mut self,
-        run_id: &str,
-        expected: u64,
-        records: Vec<Record>,
-        status: RunStatus,
-        claims: Vec<Claim>,
-    ) -> Result<(), StoreError> {
-        match self.try_to_append(run_id, expected, &records, status, claims).await {
-            // The tables refuse what does not follow: then there is a better word for it.
-            Err(error @ (StoreError::Database { .. } | StoreError::TooLarge { .. })) => {
-                Err(self.mismatch(run_id, expected).await?.unwrap_or(error))
-            }
-            result => result,
-        }
-    }
-
-    async fn try_to_append(
-        &mut self,
-        run_id: &str,
-        expected: u64,
-        records: &[Record],
-        status: RunStatus,
-        claims: Vec<Claim>,
-    ) -> Result<(), StoreError> {
-        for claim in claims {
-            self.claim(run_id, claim).await?;
-        }
-        let total = expected.saturating_add(count(records.len()));
-        let mut update = QueryBuilder::new("UPDATE runs SET record_count = ");
-        update.push_bind(integer("a run's records", total)?);
-        update.push(", status = ").push_bind(status_word(status));
-        update.push(" WHERE run_id = ").push_bind(run_id);
-        update.push(" AND record_count = ").push_bind(integer("a run's records", expected)?);
-        let changed = self.insert_records(update, run_id, expected, records).await?;
-        if changed > count(records.len()) {
-            return Ok(());
-        }
-        let reason = "the run is not as it was expected to be".to_owned();
-        Err(StoreError::Database { doing: format!("append to run {run_id}"), reason })
-    }
-
-    /// Why nothing can be appended there, if that is why.
-    async fn mismatch(&mut self, run_id: &str, expected: u64) -> Result<Option<StoreError>, StoreError> {
-        let doing = format!("append to run {run_id}");
-        let actual: Option<i64> = sqlx::query("SELECT record_count FROM runs WHERE run_id = ?")
-            .bind(run_id)
-            .fetch_optional(&mut self.connection)
-            .await
-            .and_then(|row| row.map(|row| row.try_get(0)).transpose())
-            .map_err(|error| StoreError::database(doing, &error))?;
-        let run_id = run_id.to_owned();
-        let Some(actual) = actual else { return Ok(Some(StoreError::UnknownRun { run_id })) };
-        let actual = natural("a run's records", actual)?;
-        Ok((actual != expected).then_some(StoreError::Conflict { run_id, expected, actual }))
-    }
-
-    async fn claim(&mut self, run_id: &str, claim: Claim) -> Result<(), StoreError> {
-        let doing = format!("claim the {} {}", claim.kind, claim.name);
-        let by_run: String = sqlx::query(
-            "INSERT INTO claims (kind, scope, name, run_id) VALUES (?, ?, ?, ?)
-             ON CONFLICT DO UPDATE SET run_id = run_id RETURNING run_id",
-        )
-        .bind(&claim.kind)
-        .bind(&claim.scope)
-        .bind(&claim.name)
-        .bind(run_id)
-        .fetch_one(&mut self.connection)
-        .await
-        .and_then(|row| row.try_get(0))
-        .map_err(|error| StoreError::database(doing, &error))?;
-        if by_run == run_id { Ok(()) } else { Err(StoreError::Claimed { claim, by_run }) }
-    }
-
-    /// Executes the statement, and in the same breath inserts the records: each statement by itself is a message to SQLite's thread
-    /// and back. Gives how many rows were changed.
-    async fn insert_records(
-        &mut self,
-        mut statement: QueryBuilder<sqlx::Sqlite>,
-        run_id: &str,
-        from: u64,
-        records: &[Record],
-    ) -> Result<u64, StoreError> {
-        bounded(&format!("records of run {run_id} at once"), records.len(), RECORDS_AT_ONCE_MAX)?;
-        for record in records {
-            let what = format!("a record `{}` of run {run_id} (bytes)", record.kind);
-            bounded(&what, record.body.len(), self.record_bytes_max)?;
-        }
-        integer("a run's records", from.saturating_add(count(records.len())))?;
-        let mut changed = 0;
-        let mut rows = (from..).zip(records).peekable();
-        loop {
-            if rows.peek().is_some() {
-                statement.push("; INSERT INTO records (run_id, seq, kind, version, body) ");
-                statement.push_values(rows.by_ref().take(ROWS_AT_ONCE), |mut row, (seq, record)| {
-                    // Looked at above.
-                    row.push_bind(run_id).push_bind(i64::try_from(seq).unwrap_or(i64::MAX));
-                    row.push_bind(&record.kind).push_bind(i64::from(record.version)).push_bind(&record.body);
-                });
-            }
-            let done = statement.build().execute(&mut self.connection).await;
-            changed += done
-                .map_err(|error| StoreError::database(format!("append to run {run_id}"), &error))?
-                .rows_affected();
-            if rows.peek().is_none() {
-                return Ok(changed);
-            }
-            statement = QueryBuilder::new("");
-        }
-    }
-
-    /// See [`crate::Store::renumber`].
-    pub(crate) async fn renumber(
-        &mut self,
-        run_id: &str,
-        expected: u64,
-        number_start: u64,
-        first: FirstRecords,
-    ) -> Result<u64, StoreError> {
-        let doing = format!("renumber run {run_id}");
-        let failed = |error: sqlx::Error| StoreError::database(doing.as_str(), &error);
-        let Some(row) = self.run(run_id).await? else {
-            return Err(StoreError::UnknownRun { run_id: run_id.to_owned() });
-        };
-        let number = self.take_number(&row.workflow, number_start).await?;
-        self.append(run_id, expected, first(number), row.status, Vec::new()).await?;
-        sqlx::query("UPDATE runs SET number = ? WHERE run_id = ?")
-            .bind(integer("a run's number", number)?)
-            .bind(run_id)
-            .execute(&mut self.connection)
-            .await
-            .map_err(failed)?;
-        Ok(number)
     }
 
     /// See [`crate::Store::records`].
@@ -486,10 +320,9 @@ struct Standing {
     of_key: Option<String>,
     /// How many runs of the workflow started lately.
     lately: i64,
+    /// The workflow's next number, if it had a run.
+    next: Option<i64>,
 }
-
-/// Rows of one statement. There are as many statements as numbers of rows, and SQLite keeps them prepared.
-const ROWS_AT_ONCE: usize = 32;
 
 enum SchemaError {
     Newer(i64),
@@ -526,7 +359,7 @@ fn run_rows(rows: Result<Vec<SqliteRow>, sqlx::Error>, doing: &str) -> Result<Ve
     rows.map_err(failed)?.iter().map(row).collect()
 }
 
-fn status_word(status: RunStatus) -> &'static str {
+pub(crate) fn status_word(status: RunStatus) -> &'static str {
     match status {
         RunStatus::Open => "open",
         RunStatus::Ended => "ended",

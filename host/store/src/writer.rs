@@ -119,12 +119,9 @@ pub(crate) async fn write(mut db: Sqlite, mut commands: mpsc::Receiver<Command>,
     }
 }
 
-/// Does one job in a transaction of its own, which is undone when the job fails: a savepoint would cost two more messages to SQLite's
-/// thread and back.
+/// Does one job in a transaction of its own, which is undone when the job fails. It begins and ends with the job's own statements.
 async fn transact_alone(db: &mut Sqlite, job: Box<dyn Job>) {
-    if let Err(error) = db.begin().await {
-        return job.refuse(error);
-    }
+    db.begin_alone();
     let Performed { failure, answer } = job.perform(db).await;
     let transaction = if failure.is_none() { db.commit().await } else { Ok(()) };
     if let Err(error) = &transaction {
@@ -192,6 +189,7 @@ async fn perform(
 mod tests {
     use super::*;
     use crate::location::Location;
+    use crate::record::{NewRun, Record, RunStatus};
 
     async fn db() -> Sqlite {
         Sqlite::open(Location::Memory, 1000).await.unwrap()
@@ -258,15 +256,63 @@ mod tests {
 
     #[tokio::test]
     async fn a_full_disk_fails_what_does_not_fit_and_no_more() {
+        for alone in [false, true] {
+            let mut db = db().await;
+            db.say("PRAGMA max_page_count = 100").await.unwrap();
+            let (large, large_answer) = put("large", 1_000_000);
+            let (small, small_answer) = put("small", 1);
+            for job in [large, small] {
+                if alone {
+                    transact_alone(&mut db, job).await;
+                } else {
+                    transact(&mut db, vec![job]).await;
+                }
+            }
+            let error = large_answer.await.unwrap().unwrap_err();
+            assert!(error.to_string().contains("full"), "{error}");
+            assert_eq!(small_answer.await.unwrap(), Ok(()));
+            assert!(has(&mut db, "small").await && !has(&mut db, "large").await);
+        }
+    }
+
+    #[tokio::test]
+    async fn an_append_that_fails_midway_or_at_its_end_leaves_nothing_and_no_transaction() {
         let mut db = db().await;
-        db.say("PRAGMA max_page_count = 100").await.unwrap();
-        let (large, large_answer) = put("large", 1_000_000);
-        transact(&mut db, vec![large]).await;
-        let error = large_answer.await.unwrap().unwrap_err();
-        assert!(error.to_string().contains("full"), "{error}");
-        let (small, small_answer) = put("small", 1);
-        transact(&mut db, vec![small]).await;
-        assert_eq!(small_answer.await.unwrap(), Ok(()));
-        assert!(has(&mut db, "small").await && !has(&mut db, "large").await);
+        let (start, started) = job(|db| Box::pin(async move { db.start_run(new_run()).await.map(|_| ()) }));
+        transact_alone(&mut db, start).await;
+        assert_eq!(started.await.unwrap(), Ok(()));
+        let append = |expected: u64, bytes: usize| {
+            let records = vec![Record { kind: "k".into(), version: 1, body: vec![0; bytes] }; 40];
+            job(move |db| {
+                Box::pin(
+                    async move { db.append("run", expected, records, RunStatus::Open, Vec::new()).await },
+                )
+            })
+        };
+        for (expected, bytes) in [(0, 1), (2, 1), (1, 1001)] {
+            let (failing, answer) = append(expected, bytes);
+            transact_alone(&mut db, failing).await;
+            assert!(answer.await.unwrap().is_err(), "{expected} {bytes}");
+            assert_eq!(db.records("run").await.unwrap().len(), 1);
+        }
+        let (good, answer) = append(1, 1);
+        transact_alone(&mut db, good).await;
+        assert_eq!(answer.await.unwrap(), Ok(()));
+        db.begin().await.unwrap(); // which fails within another transaction
+        db.rollback().await;
+        assert_eq!(db.records("run").await.unwrap().len(), 41);
+    }
+
+    fn new_run() -> NewRun {
+        NewRun {
+            run_id: "run".into(),
+            workflow: "w".into(),
+            post_id: "p".into(),
+            number_start: 1,
+            at_ms: 0,
+            fold_key: None,
+            limit: None,
+            first: Box::new(|_| vec![Record { kind: "k".into(), version: 1, body: Vec::new() }]),
+        }
     }
 }
