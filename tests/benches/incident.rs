@@ -1,5 +1,9 @@
 //! From the post that triggers an incident to the first message in its room: Warroom, and beside it a bare client that makes the
 //! same REST calls one after the other, on the same simulated server, in turn, so that the ratio holds on a noisy machine.
+//!
+//! What Warroom adds (the journal on disk, the components) is the same for every incident, and what it saves grows with the people who
+//! are added at the same time, and with the time that the server takes for a call. So there are several sizes: a simulated server answers in
+//! a fifth of a millisecond, which no real one does.
 
 #![allow(
     missing_docs,
@@ -26,8 +30,11 @@ use tokio_tungstenite::connect_async;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 
-/// How many people are brought into each room.
-const PEOPLE: usize = 8;
+/// What is measured: how many people are brought into each room, and how long the server takes for each call on top of its work. The
+/// slow one comes last, since the simulator stays slow.
+const CASES: [(usize, Duration); 3] =
+    [(8, Duration::ZERO), (25, Duration::ZERO), (8, Duration::from_millis(5))];
+const PEOPLE_MAX: usize = 25;
 /// Incidents of each side that count, after as many as warm everything up.
 const COUNTED: usize = 200;
 const WARMING: usize = 20;
@@ -39,8 +46,8 @@ async fn main() {
     if !std::env::args().any(|argument| argument == "--bench") {
         return;
     }
-    let people: Vec<String> = (0..PEOPLE).map(|n| format!("responder{n}")).collect();
-    let stage = Stage::with_workflow(&workflow(&people)).await;
+    let people: Vec<String> = (0..PEOPLE_MAX).map(|n| format!("responder{n}")).collect();
+    let stage = Stage::with_workflow(&workflows(&people)).await;
     for name in &people {
         stage.bring(name).await;
     }
@@ -52,57 +59,75 @@ async fn main() {
     ];
     let service = stage.service_with(&limits).await;
     let mut posts = Posts::listen(&stage).await;
-    let bare = Bare { stage: &stage, town: stage.channel_id("town-square").await, people: &people };
-    check_that_both_make_the_same_calls(&stage, &bare, &mut posts).await;
+    let town = stage.channel_id("town-square").await;
+    println!("from the trigger to the first message in the room, {COUNTED} incidents each");
+    for (case, (count, delay)) in CASES.into_iter().enumerate() {
+        let people = &people[..count];
+        if !delay.is_zero() {
+            stage.simulator().unwrap().delay_next("*", "/api/v4/", delay, u32::MAX);
+        }
+        measure(&Bare { case, stage: &stage, town: &town, people }, &mut posts, delay).await;
+    }
+    service.stop().await;
+}
+
+async fn measure(bare: &Bare<'_>, posts: &mut Posts, delay: Duration) {
+    check_that_both_make_the_same_calls(bare, posts).await;
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for n in 0..WARMING + COUNTED {
-        let (with_us, without) = (with_warroom(&stage, &mut posts).await, bare.incident(n, &mut posts).await);
+        let (with_us, without) = (with_warroom(bare, posts).await, bare.incident(n, posts).await);
         if n >= WARMING {
             ours.push(with_us);
             theirs.push(without);
         }
     }
-    service.stop().await;
-    println!(
-        "from the trigger to the first message in the room, {PEOPLE} people added, {COUNTED} incidents each"
-    );
     let (ours, theirs) = (Quantiles::of(ours), Quantiles::of(theirs));
-    println!("  warroom                          p50 {:.2?}  p95 {:.2?}", ours.p50, ours.p95);
-    println!("  the same calls, one by one       p50 {:.2?}  p95 {:.2?}", theirs.p50, theirs.p95);
+    println!("  {} people added, each call {delay:?} longer", bare.people.len());
+    println!("    warroom                          p50 {:.2?}  p95 {:.2?}", ours.p50, ours.p95);
+    println!("    the same calls, one by one       p50 {:.2?}  p95 {:.2?}", theirs.p50, theirs.p95);
     let ratio = |ours: Duration, theirs: Duration| ours.as_secs_f64() / theirs.as_secs_f64();
     println!(
-        "  ratio                            p50 {:.2}  p95 {:.2}",
+        "    ratio                            p50 {:.2}  p95 {:.2}",
         ratio(ours.p50, theirs.p50),
         ratio(ours.p95, theirs.p95)
     );
 }
 
-fn workflow(people: &[String]) -> String {
+/// A workflow for each number of people.
+fn workflows(people: &[String]) -> String {
+    let mut counts = CASES.map(|(count, _)| count).to_vec();
+    counts.sort_unstable();
+    counts.dedup();
+    Value::from_iter(counts.into_iter().map(|count| workflow(&people[..count]))).to_string()
+}
+
+fn workflow(people: &[String]) -> Value {
     let room = "{{.Action.Room.ChannelName}}";
-    json!([{
-        "name": "outage",
+    let count = people.len();
+    json!({
+        "name": format!("outage_{count}"),
         "start_limit": { "starts": 1_000, "minutes": 1 },
-        "triggers": [{ "name": "Reported", "type": "text", "match": "#outage" }],
+        "triggers": [{ "name": "Reported", "type": "text", "match": format!("#outage-{count}") }],
         "steps": [{ "name": "Respond", "start_actions": [
-            { "name": "Room", "type": "create_channel", "channel_name": "outage-{{.Instance.Number}}" },
+            { "name": "Room", "type": "create_channel", "channel_name": format!("outage-{count}-{{{{.Instance.Number}}}}") },
             { "name": "People", "type": "add_users_channel", "channel_name": room, "users": people },
             { "name": "Say", "type": "post", "channel_name": room, "message": "first message" }
         ] }]
-    }])
-    .to_string()
+    })
 }
 
 /// Posts the keyword, and waits for the first message in the room.
-async fn with_warroom(stage: &Stage, posts: &mut Posts) -> Duration {
+async fn with_warroom(bare: &Bare<'_>, posts: &mut Posts) -> Duration {
     let begin = Instant::now();
-    stage.say("jon", "town-square", "#outage").await;
+    bare.stage.say("jon", "town-square", &format!("#outage-{}", bare.people.len())).await;
     posts.next_first_message().await.1.duration_since(begin)
 }
 
 /// Does by hand what the workflow says.
 struct Bare<'a> {
+    case: usize,
     stage: &'a Stage,
-    town: String,
+    town: &'a str,
     people: &'a [String],
 }
 
@@ -110,8 +135,8 @@ impl Bare<'_> {
     async fn incident(&self, n: usize, posts: &mut Posts) -> Duration {
         let begin = Instant::now();
         self.stage.say("jon", "town-square", "by hand").await;
-        posts.next_trigger(&self.town).await;
-        self.respond(&format!("by-hand-{n}")).await;
+        posts.next_trigger(self.town).await;
+        self.respond(&format!("by-hand-{}-{n}", self.case)).await;
         posts.next_first_message().await.1.duration_since(begin)
     }
 
@@ -136,8 +161,8 @@ impl Bare<'_> {
 }
 
 /// The comparison is worth something only if neither side does more than the other.
-async fn check_that_both_make_the_same_calls(stage: &Stage, bare: &Bare<'_>, posts: &mut Posts) {
-    let simulator = stage.simulator().unwrap();
+async fn check_that_both_make_the_same_calls(bare: &Bare<'_>, posts: &mut Posts) {
+    let simulator = bare.stage.simulator().unwrap();
     let calls = || {
         let mut calls: Vec<String> =
             simulator.requests().iter().map(|(method, path)| shape(method, path)).collect();
@@ -145,7 +170,7 @@ async fn check_that_both_make_the_same_calls(stage: &Stage, bare: &Bare<'_>, pos
         calls
     };
     simulator.forget_requests();
-    with_warroom(stage, posts).await;
+    with_warroom(bare, posts).await;
     let ours = calls();
     simulator.forget_requests();
     bare.incident(usize::MAX, posts).await;
