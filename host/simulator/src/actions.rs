@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use crate::attachments;
 use crate::call::{Answer, Outcome};
-use crate::callbacks::{Reply, Update};
+use crate::callbacks::{Message, Reply, Update};
 use crate::errors::ApiError;
 use crate::posts::Post;
 use crate::revisions::Change;
@@ -32,11 +32,8 @@ pub(crate) async fn press(
     selected: &str,
 ) -> Outcome {
     let press = prepare(&mut shared.world(), user_id, post_id, action_id, selected)?;
-    let reply = tokio::select! {
-        reply = shared.callbacks.send(&press.url, &press.body) => reply,
-        () = shared.stopping() => Err("the simulator is stopping".to_owned()),
-    };
-    let reply = reply.map_err(|reason| {
+    let received = shared.exchange(&press.url, Message::json(&press.body)).await;
+    let reply = received.and_then(|received| Reply::read(&received)).map_err(|reason| {
         tracing::warn!(action_id, reason, "an integration failed");
         ApiError::invalid(
             "api.post.do_action.action_integration.app_error",
@@ -92,12 +89,11 @@ fn prepare(
         "data_source": action.data_source,
         "context": context,
     });
-    let trigger_id = world.ids.next();
+    let trigger = world.trigger(user_id);
     if let Some(body) = body.as_object_mut() {
-        // Longer than the id in the answer, as on the real server, where it also holds a signature.
-        body.insert("trigger_id".to_owned(), json!(format!("{trigger_id}{}", world.ids.next())));
+        body.insert("trigger_id".to_owned(), json!(trigger.signed));
     }
-    Ok(Press { url: integration.url, body, trigger_id })
+    Ok(Press { url: integration.url, body, trigger_id: trigger.client })
 }
 
 fn apply(world: &mut World, user_id: &str, post_id: &str, reply: Reply) -> Result<(), ApiError> {

@@ -78,17 +78,24 @@ pub(crate) struct Answer {
     pub(crate) body: Value,
     /// A token for the `Token` header, as a login gives it.
     pub(crate) token: Option<String>,
+    /// A file instead of the JSON body: its media type and its bytes.
+    pub(crate) file: Option<(&'static str, Vec<u8>)>,
 }
 
 impl Answer {
     /// 200 with this body.
     pub(crate) fn ok(body: Value) -> Answer {
-        Answer { status: 200, body, token: None }
+        Answer { status: 200, body, token: None, file: None }
     }
 
     /// 201 with this body.
     pub(crate) fn created(body: Value) -> Answer {
-        Answer { status: 201, body, token: None }
+        Answer { status: 201, ..Answer::ok(body) }
+    }
+
+    /// 200 with a file.
+    pub(crate) fn file(kind: &'static str, content: Vec<u8>) -> Answer {
+        Answer { file: Some((kind, content)), ..Answer::ok(Value::Null) }
     }
 
     /// 200 with the body `{"status": "OK"}`.

@@ -1,17 +1,17 @@
-//! Calls to integrations: what the server sends when somebody uses a button or a menu, and what may come back.
+//! Calls to integrations: what the server sends when somebody uses a control, a command or a dialog, and what may come back.
 
 use std::error::Error;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use reqwest::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
 use reqwest::{Client, StatusCode, Url, redirect};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::options::Options;
 
-/// What an integration answers; everything may be missing.
+/// What an integration answers to the use of a control; everything may be missing.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Reply {
@@ -21,12 +21,70 @@ pub(crate) struct Reply {
     pub(crate) ephemeral_text: String,
 }
 
+impl Reply {
+    /// What was received, read. The error says why it is no reply.
+    pub(crate) fn read(received: &Received) -> Result<Reply, String> {
+        match received.body_of_200()? {
+            [] => Ok(Reply::default()),
+            body => serde_json::from_slice(body)
+                .map_err(|error| format!("the integration's answer is not as expected: {error}")),
+        }
+    }
+}
+
 /// The new text of the post, and its new props if given.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Update {
     pub(crate) message: String,
     pub(crate) props: Option<Map<String, Value>>,
+}
+
+/// What is sent to an integration.
+#[derive(Debug)]
+pub(crate) struct Message {
+    kind: &'static str,
+    authorization: Option<String>,
+    body: String,
+}
+
+impl Message {
+    /// JSON.
+    pub(crate) fn json(body: &Value) -> Message {
+        Message { kind: "application/json", authorization: None, body: body.to_string() }
+    }
+
+    /// A form.
+    pub(crate) fn form(fields: &[(&str, &str)]) -> Message {
+        // The form's encoding is that of a query.
+        let encoded = Url::parse_with_params("http://form/", fields);
+        let body = encoded.ok().and_then(|url| url.query().map(str::to_owned)).unwrap_or_default();
+        Message { kind: "application/x-www-form-urlencoded", authorization: None, body }
+    }
+
+    /// With an `Authorization` header.
+    pub(crate) fn authorized(self, value: String) -> Message {
+        Message { authorization: Some(value), ..self }
+    }
+}
+
+/// What an integration sent back.
+#[derive(Debug)]
+pub(crate) struct Received {
+    status: StatusCode,
+    /// The media type.
+    pub(crate) kind: String,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Received {
+    /// The body, if the status is 200; else the reason why it is none.
+    pub(crate) fn body_of_200(&self) -> Result<&[u8], String> {
+        match self.status {
+            StatusCode::OK => Ok(&self.body),
+            status => Err(format!("the integration answered {} instead of 200", status.as_u16())),
+        }
+    }
 }
 
 /// Calls integrations.
@@ -60,38 +118,37 @@ impl Callbacks {
         })
     }
 
-    /// Sends `body` to `url`. The error says why there is no reply.
-    pub(crate) async fn send(&self, url: &str, body: &Value) -> Result<Reply, String> {
+    /// Sends `message` to `url`. The error says why nothing came back.
+    pub(crate) async fn exchange(&self, url: &str, message: Message) -> Result<Received, String> {
         let url = self.check(url)?;
-        let mut response = self
+        let mut request = self
             .client
             .post(url)
             .header(USER_AGENT, "Mattermost-Bot/1.1")
             .header(ACCEPT, "application/json")
-            .header(CONTENT_TYPE, "application/json")
-            .body(body.to_string())
+            .header(CONTENT_TYPE, message.kind);
+        if let Some(authorization) = message.authorization {
+            request = request.header(AUTHORIZATION, authorization);
+        }
+        let mut response = request
+            .body(message.body)
             .send()
             .await
             .map_err(|error| format!("the integration could not be reached: {}", cause(error)))?;
-        if response.status() != StatusCode::OK {
-            return Err(format!("the integration answered {} instead of 200", response.status().as_u16()));
-        }
-        let mut bytes = Vec::new();
+        let (status, kind) = (response.status(), response.headers().get(CONTENT_TYPE));
+        let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default().to_owned();
+        let mut body = Vec::new();
         while let Some(chunk) = response
             .chunk()
             .await
             .map_err(|error| format!("the integration's answer broke off: {}", cause(error)))?
         {
-            if bytes.len() + chunk.len() > self.reply_bytes_max {
+            if body.len() + chunk.len() > self.reply_bytes_max {
                 return Err(format!("the integration's answer has more than {} bytes", self.reply_bytes_max));
             }
-            bytes.extend_from_slice(&chunk);
+            body.extend_from_slice(&chunk);
         }
-        if bytes.is_empty() {
-            return Ok(Reply::default());
-        }
-        serde_json::from_slice(&bytes)
-            .map_err(|error| format!("the integration's answer is not as expected: {error}"))
+        Ok(Received { status, kind, body })
     }
 
     /// Only HTTP, and only to loopback and the hosts that were allowed.

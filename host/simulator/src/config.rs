@@ -68,6 +68,12 @@ impl World {
     }
 
     /// Where people reach the server, as the configuration says.
+    /// Where people and integrations reach the server.
+    pub(crate) fn site_url(&self) -> &str {
+        self.config.pointer("/ServiceSettings/SiteURL").and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// Says where people and integrations reach the server.
     pub(crate) fn set_site_url(&mut self, url: &str) {
         merge(&mut self.config, json!({"ServiceSettings": {"SiteURL": url}}));
     }

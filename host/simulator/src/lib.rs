@@ -2,7 +2,7 @@
 //!
 //! It is for `warroom demo` and `warroom simulator`, for trying workflows without a server, and for tests. A client
 //! speaks to it as to the real thing: REST under `/api/v4`, the event stream at `/api/v4/websocket`, incoming
-//! webhooks under `/hooks`. `GET /` is a page on which a person can chat, press buttons and choose from menus.
+//! webhooks under `/hooks`; it calls integrations back (buttons, menus, slash commands, dialogs, outgoing webhooks). `GET /` is a page on which a person can chat, press buttons and choose from menus.
 //!
 //! ```
 //! # async fn example() -> Result<(), warroom_simulator::StartError> {
@@ -24,7 +24,7 @@
 //! # Why it is made so
 //!
 //! - It was written against recordings of a real server (`tests/recordings`), which a test replays: the same situation
-//!   must give the same status, the same error id and the same keys with the same JSON types. It shares no type and no
+//!   must give the same status, the same error id and the same keys with the same JSON types, without exception. It shares no type and no
 //!   crate with the project's own client, since otherwise both could be wrong alike and the tests would still pass.
 //! - All state is one value, `World`, behind one lock. A request changes it and queues the events it causes under the
 //!   same lock, so events reach every socket in the order of the changes. Nothing waits while holding the lock: the
@@ -39,21 +39,26 @@ mod bots;
 mod call;
 mod callbacks;
 mod channels;
+mod commands;
 mod config;
+mod dialogs;
 mod directory;
 mod door;
 mod errors;
 mod faults;
+mod files;
 mod ids;
 mod link;
 mod members;
 mod notices;
 mod options;
 mod orders;
+mod outgoing;
 mod page;
 mod pending;
 mod posts;
 mod rates;
+mod reactions;
 mod revisions;
 mod router;
 mod seed;
@@ -64,6 +69,7 @@ mod team_members;
 mod teams;
 mod timeline;
 mod tokens;
+mod triggers;
 mod users;
 mod webhooks;
 mod websocket;

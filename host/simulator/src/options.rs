@@ -52,8 +52,26 @@ pub struct Limits {
     pub posts_per_channel_max: usize,
     /// Posts that a repeated `pending_post_id` finds again, for 30 s; the oldest makes room. Default 100,000.
     pub pending_posts_max: usize,
-    /// Incoming webhooks. Default 100.
+    /// Webhooks of each kind. Default 100.
     pub webhooks_max: usize,
+    /// Slash commands. Default 100.
+    pub commands_max: usize,
+    /// Uses of commands that may still be replied to. Default 1,000.
+    pub response_hooks_max: usize,
+    /// Later replies to one use of a command. Default 5.
+    pub response_hook_uses_max: u32,
+    /// How long a use of a command may be replied to. Default 30 minutes.
+    pub response_hook_valid: Duration,
+    /// Trigger ids that are remembered; the oldest makes room. Default 1,000.
+    pub triggers_max: usize,
+    /// How long after a click or a command a dialog may be opened. Default 3 s.
+    pub trigger_valid: Duration,
+    /// Files. Default 100.
+    pub files_max: usize,
+    /// Bytes of all files together. Default 64 MiB.
+    pub files_bytes_max: usize,
+    /// Reactions to one post. Default 50.
+    pub reactions_per_post_max: usize,
     /// Messages "only visible to you" kept for the page; the oldest makes room. Default 200.
     pub ephemeral_posts_max: usize,
     /// Bytes of one request's body. Default 4 MiB.
@@ -86,6 +104,15 @@ impl Default for Limits {
             posts_per_channel_max: 5_000,
             pending_posts_max: 100_000,
             webhooks_max: 100,
+            commands_max: 100,
+            response_hooks_max: 1_000,
+            response_hook_uses_max: 5,
+            response_hook_valid: Duration::from_secs(30 * 60),
+            triggers_max: 1_000,
+            trigger_valid: Duration::from_secs(3),
+            files_max: 100,
+            files_bytes_max: 64 << 20,
+            reactions_per_post_max: 50,
             ephemeral_posts_max: 200,
             body_bytes_max: 4 << 20,
             config_bytes_max: 1 << 20,

@@ -9,6 +9,8 @@ use crate::attachments;
 use crate::call::{Answer, Call, Outcome};
 use crate::channels::Kind;
 use crate::errors::ApiError;
+use crate::files::File;
+use crate::reactions::Reaction;
 use crate::websocket::{Audience, Event};
 use crate::world::World;
 
@@ -36,6 +38,11 @@ pub(crate) struct Post {
     pub(crate) kind: String,
     pub(crate) props: Map<String, Value>,
     pub(crate) reply_count: u64,
+    pub(crate) reactions: Vec<Reaction>,
+    /// The files that hang on it.
+    pub(crate) file_ids: Vec<String>,
+    /// What readers learn about them.
+    pub(crate) files: Vec<Value>,
 }
 
 impl Post {
@@ -44,8 +51,18 @@ impl Post {
         let props = attachments::public(&self.props);
         let attached =
             props.get("attachments").and_then(Value::as_array).is_some_and(|list| !list.is_empty());
-        let metadata = if attached { json!({"embeds": [{"type": "message_attachment"}]}) } else { json!({}) };
-        json!({
+        let mut metadata = Map::new();
+        if attached {
+            metadata.insert("embeds".to_owned(), json!([{"type": "message_attachment"}]));
+        }
+        if !self.reactions.is_empty() {
+            let reactions = self.reactions.iter().map(|reaction| reaction.json(&self.id)).collect();
+            metadata.insert("reactions".to_owned(), reactions);
+        }
+        if !self.files.is_empty() {
+            metadata.insert("files".to_owned(), json!(self.files));
+        }
+        let mut post = json!({
             "id": self.id,
             "create_at": self.create_at,
             "update_at": self.update_at,
@@ -66,7 +83,17 @@ impl Post {
             "last_reply_at": 0,
             "participants": null,
             "metadata": metadata,
-        })
+        });
+        // What there is none of has no key.
+        if let Some(fields) = post.as_object_mut() {
+            if !self.reactions.is_empty() {
+                fields.insert("has_reactions".to_owned(), json!(true));
+            }
+            if !self.file_ids.is_empty() {
+                fields.insert("file_ids".to_owned(), json!(self.file_ids));
+            }
+        }
+        post
     }
 
     /// Whether the server wrote it: somebody joined, the channel was archived.
@@ -136,12 +163,23 @@ impl World {
             }
         }
         let id = post.id.clone();
+        self.attach_files(&mut post);
         let event = self.posted(&post, pending_post_id);
+        self.tell_outgoing(&post);
         self.keep(post);
         if let Some(event) = event {
             self.emit(&event);
         }
         id
+    }
+
+    fn attach_files(&mut self, post: &mut Post) {
+        for id in &post.file_ids {
+            if let Some(file) = self.files.get_mut(id) {
+                file.post_id.clone_from(&post.id);
+                post.files.push(file.json(id));
+            }
+        }
     }
 
     /// Puts a post (or an old revision) at the end of its channel's timeline, after those that are not newer; the oldest makes room.
@@ -180,8 +218,15 @@ impl World {
             "team_id": channel.team_id,
         });
         let mentions = self.mentioned(post);
-        if let (false, Some(data)) = (mentions.is_empty(), data.as_object_mut()) {
-            data.insert("mentions".to_owned(), json!(json!(mentions).to_string()));
+        let mut files = post.file_ids.iter().filter_map(|id| self.files.get(id)).peekable();
+        if let Some(data) = data.as_object_mut() {
+            if files.peek().is_some() {
+                let kind = if files.any(File::is_image) { "image" } else { "otherFile" };
+                data.insert(kind.to_owned(), json!("true"));
+            }
+            if !mentions.is_empty() {
+                data.insert("mentions".to_owned(), json!(json!(mentions).to_string()));
+            }
         }
         Some(Event { name: "posted", data, audience: Audience::Channel(channel.id.clone()) })
     }
@@ -229,6 +274,15 @@ impl World {
         found
     }
 
+    /// Whoever writes has read the channel, which their own streams hear: of people when they post, of bots only when they repeat a post.
+    fn view(&mut self, user_id: &str, channel_id: &str) {
+        self.emit(&Event {
+            name: "channel_viewed",
+            data: json!({"channel_id": channel_id}),
+            audience: Audience::User(user_id.to_owned()),
+        });
+    }
+
     fn pending_post(&mut self, id: &str) -> Option<&Post> {
         let post_id = self.pending.find(id, Instant::now())?;
         self.posts.get(post_id)
@@ -266,6 +320,8 @@ struct NewPost {
     create_at: i64,
     #[serde(default)]
     props: Option<Map<String, Value>>,
+    #[serde(default)]
+    file_ids: Vec<String>,
 }
 
 /// `POST /posts`
@@ -281,6 +337,7 @@ pub(crate) fn create(world: &mut World, call: &Call) -> Outcome {
         if let Some(fields) = first.as_object_mut() {
             fields.remove("metadata");
         }
+        world.view(&call.caller, &new.channel_id);
         return Ok(Answer::created(first));
     }
     // Only administrators say when.
@@ -292,9 +349,14 @@ pub(crate) fn create(world: &mut World, call: &Call) -> Outcome {
         root_id: new.root_id,
         message: new.message,
         props: new.props.unwrap_or_default(),
+        file_ids: world.attachable(&call.caller, &new.file_ids),
         ..Post::default()
     };
     let id = world.create_post(post, &new.pending_post_id)?;
+    if !world.post(&id)?.props.contains_key("from_bot") {
+        let channel_id = world.post(&id)?.channel_id.clone();
+        world.view(&call.caller, &channel_id);
+    }
     Ok(Answer::created(world.post(&id)?.json(&new.pending_post_id)))
 }
 

@@ -3,8 +3,8 @@
 use crate::call::{Call, Outcome};
 use crate::world::World;
 use crate::{
-    bots, channels, config, directory, members, posts, revisions, system, team_members, teams, timeline,
-    tokens, users, webhooks,
+    bots, channels, commands, config, dialogs, directory, files, members, outgoing, posts, reactions,
+    revisions, system, team_members, teams, timeline, tokens, users, webhooks,
 };
 
 /// What answers a route.
@@ -12,8 +12,12 @@ use crate::{
 pub(crate) enum Handler {
     /// A visit to the world.
     World(fn(&mut World, &Call) -> Outcome),
-    /// The use of a control, which calls an integration in between.
+    /// The use of a control, which calls an integration in between; so do the others.
     Press,
+    /// The use of a slash command.
+    Command,
+    /// The submission of a dialog.
+    Dialog,
 }
 
 /// A route that was found.
@@ -64,6 +68,7 @@ const ROUTES: &[Route] = &[
     route("POST", "users/ids", users::list_by_ids),
     route("GET", "users/username/{user}", users::get_by_username),
     route("GET", "users/{id}", users::get),
+    route("PUT", "users/{id}/patch", users::patch),
     route("PUT", "users/{id}/roles", users::set_roles),
     route("POST", "users/{id}/tokens", tokens::create),
     route("POST", "users/tokens/revoke", tokens::revoke),
@@ -105,7 +110,17 @@ const ROUTES: &[Route] = &[
     route("POST", "posts/{id}/pin", revisions::pin),
     route("POST", "posts/{id}/unpin", revisions::unpin),
     Route { method: "POST", pattern: "posts/{id}/actions/{id}", session: true, handler: Handler::Press },
+    route("POST", "reactions", reactions::create),
     route("POST", "hooks/incoming", webhooks::create),
+    route("POST", "hooks/outgoing", outgoing::create),
+    route("POST", "commands", commands::create),
+    route("GET", "commands", commands::list),
+    Route { method: "POST", pattern: "commands/execute", session: true, handler: Handler::Command },
+    open("POST", "actions/dialogs/open", dialogs::open),
+    Route { method: "POST", pattern: "actions/dialogs/submit", session: true, handler: Handler::Dialog },
+    route("POST", "files", files::upload),
+    route("GET", "files/{id}", files::content),
+    route("GET", "files/{id}/info", files::info),
 ];
 
 /// The route for a method and a path after `/api/v4/`. A literal route stands before one that varies.

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::Router;
-use axum::body::{Body, Bytes, to_bytes};
+use axum::body::{Body, to_bytes};
 use axum::extract::{ConnectInfo, Path, Query, Request, State};
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderMap, StatusCode};
@@ -14,14 +14,14 @@ use serde::Deserialize;
 use tokio::sync::watch;
 
 use crate::call::{Answer, Call};
-use crate::callbacks::Callbacks;
+use crate::callbacks::{Callbacks, Message, Received};
 use crate::errors::ApiError;
 use crate::faults::{Fault, Faults};
 use crate::link::Scissors;
 use crate::rates::Verdict;
 use crate::router::{self, Handler};
 use crate::world::World;
-use crate::{actions, page, webhooks, websocket};
+use crate::{actions, commands, dialogs, page, webhooks, websocket};
 
 const JSON: &str = "application/json";
 /// Version, build, hash of the configuration, and whether there is a licence.
@@ -33,8 +33,7 @@ const TEXT: &str = "text/plain; charset=utf-8";
 pub(crate) struct Shared {
     world: Mutex<World>,
     faults: Mutex<Faults>,
-    /// Calls integrations.
-    pub(crate) callbacks: Callbacks,
+    callbacks: Callbacks,
     /// Id of the team that the page shows.
     pub(crate) team_id: String,
     /// Bytes of one request's body.
@@ -71,6 +70,14 @@ impl Shared {
         self.faults.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Sends something to an integration, unless the simulator stops. The error says why nothing came back.
+    pub(crate) async fn exchange(&self, url: &str, message: Message) -> Result<Received, String> {
+        tokio::select! {
+            received = self.callbacks.exchange(url, message) => received,
+            () = self.stopping() => Err("the simulator is stopping".to_owned()),
+        }
+    }
+
     /// Waits until the simulator is to stop.
     pub(crate) async fn stopping(&self) {
         let mut stop = self.stop.clone();
@@ -86,6 +93,7 @@ pub(crate) fn routes(shared: Arc<Shared>) -> Router {
         .route("/api/v4/websocket", get(websocket::upgrade))
         .route("/api/v4/{*path}", any(api))
         .route("/hooks/{id}", post(hook))
+        .route("/hooks/commands/{id}", post(response_hook))
         .layer(from_fn_with_state(Arc::clone(&shared), faulty));
     let page = page::routes(shared.body_bytes_max);
     api.merge(page).fallback(not_found).with_state(shared)
@@ -168,8 +176,12 @@ async fn api(State(shared): State<Arc<Shared>>, request: Request) -> Response {
     match answer(&shared, request).await {
         Ok(answer) => {
             let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
-            let headers = [(CONTENT_TYPE.as_str(), JSON), ("x-version-id", VERSION_ID)];
-            let mut response = (status, headers, Body::from(answer.body.to_string())).into_response();
+            let (kind, body) = match answer.file {
+                Some((kind, content)) => (kind, Body::from(content)),
+                None => (JSON, Body::from(answer.body.to_string())),
+            };
+            let headers = [(CONTENT_TYPE.as_str(), kind), ("x-version-id", VERSION_ID)];
+            let mut response = (status, headers, body).into_response();
             if let Some(token) = answer.token.and_then(|token| token.parse().ok()) {
                 response.headers_mut().insert("token", token);
             }
@@ -206,6 +218,8 @@ async fn answer(shared: &Shared, request: Request) -> Result<Answer, ApiError> {
             let selected = &selection.selected_option;
             actions::press(shared, &call.caller, &call.id(0, "post_id")?, call.param(1), selected).await
         }
+        Handler::Command => commands::execute(shared, &call).await,
+        Handler::Dialog => dialogs::submit(shared, &call).await,
     }
 }
 
@@ -226,19 +240,30 @@ fn too_large(shared: &Shared) -> ApiError {
     ApiError::new(413, id, format!("The body broke off, or has more than {} bytes.", shared.body_bytes_max))
 }
 
+/// What is said through a webhook of any kind.
+type Speak = fn(&mut World, &str, &[u8]) -> Result<(), ApiError>;
+
 async fn hook(State(shared): State<Arc<Shared>>, Path(id): Path<String>, request: Request) -> Response {
+    spoken(&shared, &id, request, webhooks::speak).await
+}
+
+async fn response_hook(
+    State(shared): State<Arc<Shared>>,
+    Path(id): Path<String>,
+    request: Request,
+) -> Response {
+    spoken(&shared, &id, request, commands::respond).await
+}
+
+async fn spoken(shared: &Shared, id: &str, request: Request, speak: Speak) -> Response {
     let spoken = match to_bytes(request.into_body(), shared.body_bytes_max).await {
-        Ok(body) => speak(&shared, &id, &body),
-        Err(_) => Err(too_large(&shared)),
+        Ok(body) => speak(&mut shared.world(), id, &body),
+        Err(_) => Err(too_large(shared)),
     };
     match spoken {
         Ok(()) => ([(CONTENT_TYPE, "text/plain")], "ok").into_response(),
-        Err(error) => error_response(&shared, &error),
+        Err(error) => error_response(shared, &error),
     }
-}
-
-fn speak(shared: &Shared, id: &str, body: &Bytes) -> Result<(), ApiError> {
-    webhooks::speak(&mut shared.world(), id, body)
 }
 
 async fn not_found(State(shared): State<Arc<Shared>>, request: Request) -> Response {

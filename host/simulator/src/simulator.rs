@@ -15,6 +15,7 @@ use crate::door::{Door, DoorKey};
 use crate::ids::Ids;
 use crate::link::Scissors;
 use crate::options::Options;
+use crate::outgoing;
 use crate::seed::{self, Seed};
 use crate::server::{Shared, routes};
 use crate::world::World;
@@ -94,6 +95,7 @@ impl Simulator {
         let until = Arc::clone(&shared);
         let server = axum::serve(door, service).with_graceful_shutdown(async move { until.stopping().await });
         let server = tokio::spawn(server.into_future());
+        tokio::spawn(outgoing::make_calls(Arc::clone(&shared)));
         Ok(Simulator { url, address, bot: options.bot, tokens, shared, door: key, stop, server })
     }
 

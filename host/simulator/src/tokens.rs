@@ -67,7 +67,7 @@ pub(crate) fn login(world: &mut World, call: &Call) -> Outcome {
         )
     })?;
     let (_, token) = world.create_token(&user.id)?;
-    Ok(Answer { status: 200, body: user.json(&user.id), token: Some(token) })
+    Ok(Answer { token: Some(token), ..Answer::ok(user.json(&user.id)) })
 }
 
 #[derive(Deserialize)]

@@ -15,6 +15,8 @@ const LOOKUP_MAX: usize = 1_000;
 
 /// Names that mean something else in a message, or belong to the server.
 const RESERVED_NAMES: [&str; 5] = ["all", "channel", "here", "matterbot", "system"];
+/// Characters of a nickname, a first and a last name.
+const NAME_CHARS_MAX: usize = 64;
 /// Bytes of an email address.
 const EMAIL_BYTES_MAX: usize = 128;
 /// Characters of a password.
@@ -241,6 +243,35 @@ pub(crate) fn create(world: &mut World, call: &Call) -> Outcome {
 #[derive(Deserialize)]
 struct Roles {
     roles: String,
+}
+
+#[derive(Deserialize)]
+struct Change {
+    nickname: Option<String>,
+    first_name: Option<String>,
+    last_name: Option<String>,
+}
+
+/// `PUT /users/{id}/patch`: what somebody is called beside the user name, by themselves or by an administrator.
+pub(crate) fn patch(world: &mut World, call: &Call) -> Outcome {
+    let id = call.id(0, "user_id")?;
+    let change: Change = call.json("user")?;
+    if id != call.caller && !world.is_admin(&call.caller) {
+        return Err(ApiError::forbidden());
+    }
+    let names = [&change.nickname, &change.first_name, &change.last_name];
+    if names.into_iter().flatten().any(|name| name.chars().count() > NAME_CHARS_MAX) {
+        return Err(ApiError::body("user"));
+    }
+    let now = world.now_ms();
+    let user = world.user_mut(&id)?;
+    user.nickname = change.nickname.unwrap_or_else(|| user.nickname.clone());
+    user.first_name = change.first_name.unwrap_or_else(|| user.first_name.clone());
+    user.last_name = change.last_name.unwrap_or_else(|| user.last_name.clone());
+    user.update_at = now;
+    let (answer, shown) = (user.json(&call.caller), user.json(""));
+    world.emit(&Event { name: "user_updated", data: json!({"user": shown}), audience: Audience::Everybody });
+    Ok(Answer::ok(answer))
 }
 
 /// `PUT /users/{id}/roles`

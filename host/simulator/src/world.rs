@@ -7,10 +7,13 @@ use serde_json::Value;
 use tokio::sync::watch;
 
 use crate::channels::Channel;
+use crate::commands::{Command, ResponseHook};
 use crate::config;
 use crate::errors::ApiError;
+use crate::files::File;
 use crate::ids::Ids;
 use crate::options::Limits;
+use crate::outgoing::{OutgoingCalls, OutgoingWebhook};
 use crate::pending::PendingPosts;
 use crate::posts::Post;
 use crate::teams::Team;
@@ -44,6 +47,13 @@ pub(crate) struct World {
     pub(crate) posts: HashMap<String, Post>,
     pub(crate) pending: PendingPosts,
     pub(crate) webhooks: BTreeMap<String, Webhook>,
+    pub(crate) outgoing_webhooks: BTreeMap<String, OutgoingWebhook>,
+    pub(crate) outgoing_calls: OutgoingCalls,
+    pub(crate) commands: BTreeMap<String, Command>,
+    pub(crate) response_hooks: BTreeMap<String, ResponseHook>,
+    /// Trigger ids that may still open a dialog, oldest first.
+    pub(crate) triggers: VecDeque<String>,
+    pub(crate) files: BTreeMap<String, File>,
     pub(crate) ephemeral_posts: VecDeque<EphemeralPost>,
     pub(crate) hub: Hub,
     version: watch::Sender<u64>,
@@ -69,6 +79,12 @@ impl World {
             channels: BTreeMap::new(),
             posts: HashMap::new(),
             webhooks: BTreeMap::new(),
+            outgoing_webhooks: BTreeMap::new(),
+            outgoing_calls: OutgoingCalls::new(),
+            commands: BTreeMap::new(),
+            response_hooks: BTreeMap::new(),
+            triggers: VecDeque::new(),
+            files: BTreeMap::new(),
             ephemeral_posts: VecDeque::new(),
             version: watch::Sender::new(0),
             last_ms: 0,

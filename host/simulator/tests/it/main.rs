@@ -7,8 +7,9 @@ mod events;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
-mod outages;
+mod integrations;
 #[cfg(test)]
+mod outages;
 mod page;
 #[cfg(test)]
 mod receivers;

@@ -177,6 +177,12 @@ pub(crate) struct Called {
     pub(crate) body: Value,
 }
 
+/// A form as an object.
+fn fields(form: &[u8]) -> Value {
+    let url = reqwest::Url::parse(&format!("http://form/?{}", std::str::from_utf8(form).unwrap())).unwrap();
+    Value::Object(url.query_pairs().map(|(key, value)| (key.into_owned(), json!(value))).collect())
+}
+
 #[derive(Clone, Default)]
 struct Script {
     calls: Arc<Mutex<Vec<Called>>>,
@@ -195,11 +201,12 @@ impl Integration {
             State(script): State<Script>,
             headers: HeaderMap,
             body: Bytes,
-        ) -> (StatusCode, String) {
-            let body = serde_json::from_slice(&body).unwrap();
+        ) -> (StatusCode, [(&'static str, &'static str); 1], String) {
+            let is_form = headers["content-type"] == "application/x-www-form-urlencoded";
+            let body = if is_form { fields(&body) } else { serde_json::from_slice(&body).unwrap() };
             script.calls.lock().unwrap().push(Called { headers, body });
             let (status, reply) = script.reply.lock().unwrap().clone();
-            (StatusCode::from_u16(status).unwrap(), reply)
+            (StatusCode::from_u16(status).unwrap(), [("content-type", "application/json")], reply)
         }
         let script = Script::default();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -211,6 +218,16 @@ impl Integration {
 
     pub(crate) fn reply_with(&self, status: u16, body: &str) {
         *self.script.reply.lock().unwrap() = (status, body.to_owned());
+    }
+
+    /// Waits for a call.
+    pub(crate) async fn called(&self) {
+        let came = async {
+            while self.script.calls.lock().unwrap().is_empty() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, came).await.expect("the integration was not called");
     }
 
     pub(crate) fn take_calls(&self) -> Vec<Called> {

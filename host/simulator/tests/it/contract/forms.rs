@@ -39,12 +39,5 @@ pub(crate) fn event_form(frame: &Value) -> String {
             frame["data"][key] = serde_json::from_str(inner).unwrap();
         }
     }
-    // The simulator has no reactions.
-    if let Some(post) = frame["data"].get_mut("post").and_then(Value::as_object_mut) {
-        post.remove("has_reactions");
-        if let Some(metadata) = post.get_mut("metadata").and_then(Value::as_object_mut) {
-            metadata.remove("reactions");
-        }
-    }
     format!("{} {}", frame["event"].as_str().unwrap_or("reply"), form(&frame))
 }

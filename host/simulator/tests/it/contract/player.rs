@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::forms::{form, is_id};
-use super::recordings::{Replayed, is_left_out};
-use crate::support::{Integration, Setup, id_of};
+use super::recordings::Replayed;
+use crate::support::{Integration, PATIENCE, Setup, id_of};
+use warroom_simulator::Options;
 
 /// Just before the first post.
 const RECORDED_SINCE: &str = "1795518157880";
@@ -21,6 +22,8 @@ const PRIVATE: &str = "wquaifgxdprybgjfmwsd7c7bno";
 /// Plays a recording on the simulator: ids of the recording stand for ids of the simulator, learnt from its answers.
 pub(crate) struct Player {
     pub(crate) setup: Setup,
+    /// What the integration at the recorded address is here.
+    integration: Integration,
     pub(crate) ids: BTreeMap<String, String>,
     pub(crate) tokens: BTreeMap<String, String>,
     /// Just before the first post, here.
@@ -31,7 +34,10 @@ pub(crate) struct Player {
 
 impl Player {
     pub(crate) async fn start() -> Player {
-        let setup = Setup::start().await;
+        let mut options = Options::default();
+        // A slow machine may take its time between a command and the dialog.
+        options.limits.trigger_valid = PATIENCE;
+        let (setup, integration) = (Setup::with(options).await, Integration::start().await);
         let mut ids = BTreeMap::new();
         ids.insert(TEAM.to_owned(), setup.simulator.team_id().to_owned());
         for (recorded, name) in [
@@ -51,7 +57,7 @@ impl Player {
         tokens.insert("jon".to_owned(), setup.simulator.token_of("jon").unwrap().to_owned());
         tokens.insert("none".to_owned(), String::new());
         tokens.insert("other".to_owned(), "wrong".to_owned());
-        let mut player = Player { setup, ids, tokens, since: 0, replayed: Replayed::new() };
+        let mut player = Player { setup, integration, ids, tokens, since: 0, replayed: Replayed::new() };
         player.furnish().await;
         player
     }
@@ -72,6 +78,7 @@ impl Player {
 
     fn translate(&self, text: &str) -> String {
         let text = text.replace(RECORDED_SINCE, &self.since.to_string());
+        let text = text.replace("http://127.0.0.1:8099", &self.integration.url);
         self.ids.iter().fold(text, |text, (recorded, ours)| text.replace(recorded, ours))
     }
 
@@ -99,6 +106,8 @@ impl Player {
         let path = request["path"].as_str().unwrap();
         let path = if path == "/hooks/ID" {
             format!("/hooks/{}", self.ids["d7d7w6iuuf8mjknqyfecuuk7ue"])
+        } else if path.starts_with("/hooks/commands/") {
+            self.translate(path)
         } else {
             format!("/api/v4{}", self.translate(path))
         };
@@ -121,48 +130,123 @@ impl Player {
         self.replayed.insert((file.to_owned(), name.as_str().unwrap().to_owned()));
     }
 
-    /// Replays those exchanges of a file that are not left out.
     pub(crate) async fn replay_all(&mut self, file: &str, exchanges: &[Value]) {
-        for exchange in exchanges.iter().filter(|exchange| !is_left_out(file, exchange)) {
-            self.replay(file, exchange).await;
+        for exchange in exchanges {
+            match exchange.get("callbacks") {
+                Some(_) => self.replay_called(file, exchange).await,
+                None => self.replay(file, exchange).await,
+            }
         }
     }
 
-    /// A click: the post is made first, with controls that call `integration`.
-    pub(crate) async fn click(&mut self, exchange: &Value, post: &Value, integration: &Integration) {
-        let text = self.translate(&post.to_string()).replace("http://127.0.0.1:8099", &integration.url);
-        let post = self
-            .setup
-            .must("POST", "/posts", &self.tokens["bot"], serde_json::from_str(&text).unwrap())
-            .await;
-        self.ids.insert(exchange["post_after"]["id"].as_str().unwrap().to_owned(), id_of(&post));
+    /// An exchange during which an integration is called.
+    async fn replay_called(&mut self, file: &str, exchange: &Value) {
         let reply = &exchange["integration_reply"];
         let body = match &reply["body"] {
             Value::String(text) => text.clone(),
             body => body.to_string(),
         };
-        integration.reply_with(u16::try_from(reply["status"].as_u64().unwrap()).unwrap(), &body);
-        self.replay("actions", exchange).await;
-        let calls = integration.take_calls();
+        self.integration.reply_with(u16::try_from(reply["status"].as_u64().unwrap()).unwrap(), &body);
+        self.replay(file, exchange).await;
+        self.check_calls(exchange);
+    }
+
+    /// Compares what the integration was called with, and learns what it may use later.
+    pub(crate) fn check_calls(&mut self, exchange: &Value) {
+        let name = &exchange["name"];
+        let calls = self.integration.take_calls();
         let wanted = exchange["callbacks"].as_array().unwrap();
-        assert_eq!(calls.len(), wanted.len(), "{}", exchange["name"]);
+        assert_eq!(calls.len(), wanted.len(), "{name}");
         for (call, wanted) in calls.iter().zip(wanted) {
-            assert_eq!(form(&call.body), form(&wanted["body"]), "{}", exchange["name"]);
-            for key in ["type", "data_source", "user_name", "channel_name", "team_domain"] {
-                assert_eq!(call.body[key], wanted["body"][key], "{}", exchange["name"]);
+            let (got, wanted_body) = (&call.body, &wanted["body"]);
+            assert_eq!(form(got), form(wanted_body), "{name}");
+            for key in SAME_IN_CALLS {
+                assert_eq!(got[key], wanted_body[key], "{name}: {key}");
             }
-            let context: Value =
-                serde_json::from_str(&self.translate(&wanted["body"]["context"].to_string())).unwrap();
-            assert_eq!(call.body["context"], context, "{}", exchange["name"]);
+            for key in ["context", "submission"].into_iter().filter(|key| wanted_body.get(key).is_some()) {
+                let wanted: Value =
+                    serde_json::from_str(&self.translate(&wanted_body[key].to_string())).unwrap();
+                assert_eq!(got[key], wanted, "{name}: {key}");
+            }
             for header in ["user-agent", "accept", "content-type"] {
                 assert_eq!(json!(call.headers[header].to_str().unwrap()), wanted["headers"][header]);
             }
+            let authorization = call.headers.get("authorization").map(|value| value.to_str().unwrap());
+            let token = wanted["headers"].get("authorization").map(|_| got["token"].as_str().unwrap());
+            assert_eq!(authorization.map(str::to_owned), token.map(|token| format!("Token {token}")));
+            let last = |url: &Value| url.as_str().map(|url| url.rsplit('/').next().unwrap().to_owned());
+            for (recorded, ours) in [
+                (last(&wanted_body["response_url"]), last(&got["response_url"])),
+                (last(&wanted_body["trigger_id"]), last(&got["trigger_id"])),
+            ] {
+                if let (Some(recorded), Some(ours)) = (recorded, ours) {
+                    self.ids.insert(recorded, ours);
+                }
+            }
         }
-        let after = self
-            .setup
-            .must("GET", &format!("/posts/{}", id_of(&post)), &self.tokens["jon"], Value::Null)
-            .await;
+    }
+
+    /// A click: the post is made first, with controls that call the integration.
+    pub(crate) async fn click(&mut self, exchange: &Value, post: &Value) {
+        let post = self.translate_body(post);
+        let post = self.setup.must("POST", "/posts", &self.tokens["bot"], post).await;
+        self.ids.insert(exchange["post_after"]["id"].as_str().unwrap().to_owned(), id_of(&post));
+        self.replay_called("actions", exchange).await;
+        let path = format!("/posts/{}", id_of(&post));
+        let after = self.setup.must("GET", &path, &self.tokens["jon"], Value::Null).await;
         assert_eq!(form(&after), form(&exchange["post_after"]), "{}", exchange["name"]);
         assert_eq!(after["message"], exchange["post_after"]["message"]);
     }
+
+    /// Jon is a member of Alerts from here on.
+    pub(crate) async fn add_jon_to_alerts(&self) {
+        let members = format!("/channels/{}/members", self.ids[ALERTS]);
+        let jon = json!({"user_id": self.setup.user_id("jon").await});
+        self.setup.must("POST", &members, &self.tokens["admin"], jon).await;
+    }
+
+    /// A file, which is recorded without its request; then the post that it hangs on.
+    pub(crate) async fn upload(&mut self, exchange: &Value) {
+        let (alerts, jon) = (self.ids[ALERTS].clone(), self.tokens["jon"].clone());
+        let path = format!("/api/v4/files?channel_id={alerts}&filename=workflow.json");
+        let got = self.setup.call("POST", &path, &jon, &json!("[]")).await;
+        assert_eq!(json!(got.status), exchange["response"]["status"]);
+        assert_eq!(form(&got.body), form(&exchange["response"]["body"]));
+        let (recorded, ours) = (&exchange["response"]["body"]["file_infos"][0], &got.body["file_infos"][0]);
+        for key in ["name", "extension", "size", "mime_type"] {
+            assert_eq!(ours[key], recorded[key], "{key}");
+        }
+        self.ids.insert(id_of(recorded), id_of(ours));
+        let post = json!({"channel_id": alerts, "message": "new workflows", "file_ids": [ours["id"]]});
+        self.setup.must("POST", "/posts", &jon, post).await;
+        self.replayed.insert(("files".to_owned(), exchange["name"].as_str().unwrap().to_owned()));
+    }
+
+    /// What the integration of an outgoing webhook hears of what somebody says.
+    pub(crate) async fn say_outgoing(&mut self, exchange: &Value) {
+        let text = exchange["callbacks"][0]["body"]["text"].as_str().unwrap();
+        self.integration.reply_with(200, "{}");
+        self.setup.post(&self.tokens["jon"], &self.ids[ALERTS], text).await;
+        self.integration.called().await;
+        self.check_calls(exchange);
+        self.replayed.insert(("webhooks".to_owned(), exchange["name"].as_str().unwrap().to_owned()));
+    }
 }
+
+/// What is the same in each call of an integration, whatever the ids; where it is missing, it is missing in both.
+const SAME_IN_CALLS: [&str; 14] = [
+    "callback_id",
+    "cancelled",
+    "command",
+    "data_source",
+    "file_ids",
+    "state",
+    "team_domain",
+    "text",
+    "trigger_word",
+    "type",
+    "user_name",
+    "channel_name",
+    "username",
+    "response_type",
+];
