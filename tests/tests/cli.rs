@@ -103,23 +103,40 @@ async fn graph_draws_a_file_and_tells_wrong_from_unreadable() {
     assert_eq!((code, error.contains("nothing.json")), (2, true), "{error}");
 }
 
+/// The commands that a help lists, without `help` itself.
+fn listed(help: &str) -> Vec<String> {
+    let section =
+        help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+    // What is indented deeper goes on with a description.
+    let commands = section.filter_map(|line| line.strip_prefix("  ").filter(|line| !line.starts_with(' ')));
+    let names = commands.filter_map(|line| line.split(' ').next()).filter(|name| *name != "help");
+    names.map(str::to_owned).collect()
+}
+
 #[tokio::test]
-async fn help_shows_examples_everywhere() {
-    for command in [
-        &["--help"][..],
-        &["demo", "--help"],
-        &["serve", "--help"],
-        &["check", "--help"],
-        &["graph", "--help"],
-        &["simulator", "--help"],
-        &["try", "--help"],
-        &["try", "template", "--help"],
-        &["try", "pattern", "--help"],
-        &["schema", "--help"],
-        &["simulate", "--help"],
-    ] {
-        let (code, out, _) = run(command).await;
-        assert_eq!((code, out.contains("Examples:")), (0, true), "{command:?}: {out}");
+async fn help_shows_an_example_of_every_command() {
+    let (mut waiting, mut seen) = (vec![(Vec::new(), String::new())], Vec::new());
+    while let Some((command, above)) = waiting.pop() {
+        let arguments: Vec<&str> = command.iter().map(String::as_str).chain(["--help"]).collect();
+        let (code, help, _) = run(&arguments).await;
+        assert_eq!(code, 0, "{command:?}: {help}");
+        let words = command.join(" ");
+        let examples = |help: &str| help.split_once("Examples:").map(|(_, examples)| examples.to_owned());
+        // Those of a command that has others below it may stand with it.
+        let shown = [&help, &above].into_iter().filter_map(|help| examples(help));
+        let shown = shown.filter(|examples| examples.contains(format!("warroom {words}").trim_end())).count();
+        assert!(shown > 0, "no example of `warroom {words}`: {help}");
+        for name in listed(&help) {
+            waiting.push((
+                [command.clone(), vec![name]].concat(),
+                if words.is_empty() { String::new() } else { help.clone() },
+            ));
+        }
+        seen.push(words);
+    }
+    for command in ["demo", "serve", "check", "setup", "doctor", "runs retry", "try template", "try pattern"]
+    {
+        assert!(seen.iter().any(|known| known == command), "{command} is not walked to: {seen:?}");
     }
 }
 

@@ -1,6 +1,6 @@
 //! What operators do and see: runs from the shell, groups, tokens that change, and the channel where they are told.
 
-use crate::stage::{Stage, controls};
+use crate::stage::{Stage, controls, drill};
 use serde_json::{Value, json};
 use tokio::process::Command;
 
@@ -77,6 +77,107 @@ async fn runs_are_listed_shown_and_cancelled_from_the_shell() {
     assert!(code == 0 && shown.contains("Cancelled: only a drill, by `root` (shell)"), "{shown}");
     let (code, refused) = warroom(&stage, &["runs", "cancel", "security_issue:1"]).await;
     assert!(code == 1 && refused.contains("no service answers"), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn blocked_incidents_are_mended_from_the_shell() {
+    let tell = |channel: &str| {
+        json!([
+            {"name": "Tell", "type": "post", "channel_name": channel, "message": "Told {{.Instance.Number}}"},
+            {"name": "Go", "type": "post", "channel_name": "off-topic", "message": "Went on {{.Instance.Number}}"},
+        ])
+    };
+    let stage = Stage::with_workflow(&drill(&tell("late-{{.Instance.Number}}"))).await;
+    let service = stage.service().await;
+    let town = stage.channel_id("town-square").await;
+    let off_topic = stage.channel_id("off-topic").await;
+    for number in 1..=3 {
+        stage.say("jon", "town-square", "#drill").await;
+        stage.post(&town, &format!(":warning: Incident **drill {number}** is blocked"), 1).await;
+    }
+    let (code, listed) = warroom(&stage, &["runs", "list", "--format", "json"]).await;
+    let listed: Value = serde_json::from_str(&listed).unwrap();
+    let lines: Vec<_> = listed
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|line| {
+            assert!(line["reason"].as_str().unwrap().contains("there is no channel `late-"), "{line}");
+            ["workflow", "number", "state", "step", "room"].map(|key| line[key].clone())
+        })
+        .collect();
+    let line = |number: u64| [json!("drill"), json!(number), json!("blocked"), json!("Do"), Value::Null];
+    assert_eq!((code, lines), (0, vec![line(3), line(2), line(1)]), "the newest first");
+
+    let late = stage.make_channel("jon", "late-1", "Late", "O").await;
+    let (code, said) = warroom(&stage, &["runs", "retry", "drill:1"]).await;
+    assert_eq!(
+        (code, said.as_str()),
+        (0, "drill:1 tries its failed action again; `warroom runs show drill:1` tells how it went\n")
+    );
+    stage.post(&late, "Told 1", 1).await;
+    stage.post(&off_topic, "Went on 1", 1).await;
+
+    let (code, said) = warroom(&stage, &["runs", "skip", "drill:2"]).await;
+    assert_eq!((code, said.as_str()), (0, "drill:2 goes on without its failed action\n"));
+    stage.post(&off_topic, "Went on 2", 1).await;
+    stage.post(&town, ":white_check_mark: Skipped by `root` (shell). Incident **drill 2**", 1).await;
+
+    let (code, said) = warroom(&stage, &["runs", "retry", "--current", "drill:3"]).await;
+    assert!(code == 1 && !said.is_empty(), "the workflow is as it was: {said}");
+    stage.write_workflow("workflow.json", &drill(&tell("town-square")));
+    stage
+        .eventually("the new version", async || {
+            (warroom(&stage, &["runs", "retry", "--current", "drill:3"]).await.0 == 0).then_some(())
+        })
+        .await;
+    stage.post(&town, "Told 3", 1).await;
+    stage.post(&off_topic, "Went on 3", 1).await;
+    stage.at_rest(&service).await;
+    let (_, shown) = warroom(&stage, &["runs", "show", "drill:3"]).await;
+    assert!(shown.contains("current version") && shown.contains("by `root` (shell)"), "{shown}");
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_number_is_taken_from_the_shell_and_the_story_stays_after_the_archive() {
+    let stage = Stage::new().await;
+    stage.make_channel("jon", "security-issue-1", "Taken", "O").await;
+    let service = stage.service().await;
+    stage.say("jon", "town-square", "#sec x").await;
+    let town = stage.channel_id("town-square").await;
+    stage.post(&town, ":warning: Incident **security_issue 1** is blocked", 1).await;
+    let (code, said) = warroom(&stage, &["runs", "retry", "--renumber", "security_issue:1"]).await;
+    assert_eq!(code, 0, "{said}");
+    let room = stage.channel_id("security-issue-2").await;
+    let triage = stage.post(&room, TRIAGE, 1).await;
+    assert_eq!(stage.press("chris", &triage, "Severity", Some("S2")).await, 200);
+    assert_eq!(stage.press("jon", &triage, "Resolved", None).await, 200);
+    stage.archived(&room).await;
+    stage.at_rest(&service).await;
+    let told = async |format: &str| {
+        let (code, text) = warroom(&stage, &["runs", "show", "security_issue:2", "--format", format]).await;
+        assert_eq!(code, 0, "{text}");
+        text
+    };
+    let (markdown, json) = (told("markdown").await, told("json").await);
+    assert!(markdown.starts_with("# security_issue 2"), "{markdown}");
+    for part in ["the name is taken", "| `root` (shell) |", "Severity: **S2**", "| @chris |", "/pl/"] {
+        assert!(markdown.contains(part), "{part} is missing in {markdown}");
+    }
+    let story: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((&story["state"], &story["room"]), (&json!("finished"), &json!("security-issue-2")));
+    let events = story["events"].as_array().unwrap();
+    let said = |text: &str| events.iter().find(|event| event["text"].as_str().unwrap().contains(text));
+    assert_eq!(said("Severity: **S2**").unwrap()["by"], "@chris", "{story:#}");
+    assert!(
+        events
+            .iter()
+            .any(|event| event["error"].as_str().is_some_and(|error| error.contains("the name is taken")))
+    );
+    service.stop().await;
+    // Without a service the journal says the same.
+    assert_eq!((told("markdown").await, told("json").await), (markdown, json));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -205,22 +306,10 @@ async fn a_refused_token_turns_readiness_red_and_is_read_again() {
             .await;
     };
     ready(200).await;
-    let token = stage.get(&format!("/users/{}/tokens", stage.bot_id)).await;
-    let revoked = match token.as_array().and_then(|tokens| tokens.first()) {
-        Some(token) => {
-            let body = json!({ "token_id": token["id"] });
-            stage.admin("POST", "/users/tokens/revoke", Some(body)).await;
-            true
-        }
-        None => stage.simulator().unwrap().revoke_token(stage.bot_token()),
-    };
-    assert!(revoked);
+    stage.revoke_bot_token().await;
     ready(503).await;
     stage.say("jon", "town-square", "#sec while the token was refused").await;
-    let fresh = stage
-        .admin("POST", &format!("/users/{}/tokens", stage.bot_id), Some(json!({ "description": "new" })))
-        .await;
-    stage.write_token(fresh["token"].as_str().unwrap());
+    stage.renew_bot_token().await;
     ready(200).await;
     let room = stage.channel_id("security-issue-1").await;
     stage.post(&room, TRIAGE, 1).await;

@@ -1,7 +1,8 @@
 //! Stands between the host and its chat server, and makes the network fail: so the same faults can be tried against any server.
 
+use serde_json::Value;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -9,26 +10,66 @@ use tokio::sync::watch;
 /// What happens to a request.
 #[derive(Clone)]
 enum Fault {
-    /// It is answered with this status and not passed on.
-    Fail(u16),
+    /// It is answered with these bytes and not passed on.
+    Answer(String),
     /// It is passed on, and the connection is cut instead of an answer.
     LoseAnswer,
     /// It is passed on, and the answer comes this much later.
     Delay(Duration),
+    /// It is passed on once its gate opens.
+    Hold(Gate),
 }
 
 struct Order {
     method: String,
     path_prefix: String,
+    /// What the request's body has in it.
+    body_part: String,
     fault: Fault,
     left: u32,
+}
+
+struct Request {
+    method: String,
+    path: String,
+    at: Instant,
 }
 
 #[derive(Default)]
 struct State {
     orders: Vec<Order>,
-    requests: Vec<(String, String)>,
+    requests: Vec<Request>,
     streams: usize,
+}
+
+/// Where requests wait until the test lets them go.
+#[derive(Clone)]
+struct Gate {
+    arrived: Arc<watch::Sender<u32>>,
+    open: watch::Receiver<()>,
+}
+
+impl Gate {
+    async fn pass(mut self) {
+        self.arrived.send_modify(|count| *count += 1);
+        // Nothing is ever sent: what opens the gate is that its keeper goes.
+        let _ = self.open.changed().await;
+    }
+}
+
+/// Requests that are held at the proxy; dropping it lets them go.
+pub(crate) struct Held {
+    arrived: watch::Receiver<u32>,
+    _gate: watch::Sender<()>,
+}
+
+impl Held {
+    /// Waits until so many requests are held at the same time.
+    pub(crate) async fn reached(&mut self, count: u32) {
+        let reached = self.arrived.wait_for(|arrived| *arrived >= count);
+        let reached = tokio::time::timeout(Duration::from_secs(30), reached).await;
+        assert!(reached.is_ok_and(|reached| reached.is_ok()), "{count} requests did not come");
+    }
 }
 
 /// A proxy for one server.
@@ -44,7 +85,7 @@ impl Proxy {
     pub(crate) async fn start(server: &str) -> Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let upstream = server.trim_start_matches("http://").to_owned();
+        let upstream = upstream(server);
         let state = Arc::new(Mutex::new(State::default()));
         let (cut, away) = (watch::channel(0).0, watch::channel(false).0);
         let proxy = Proxy { url, state: Arc::clone(&state), cut: cut.clone(), away: away.clone() };
@@ -66,13 +107,72 @@ impl Proxy {
     }
 
     fn order(&self, method: &str, path_prefix: &str, fault: Fault, count: u32) {
-        let (method, path_prefix) = (method.to_owned(), path_prefix.to_owned());
-        self.state.lock().unwrap().orders.push(Order { method, path_prefix, fault, left: count });
+        self.order_about(method, path_prefix, "", fault, count);
+    }
+
+    fn order_about(&self, method: &str, path_prefix: &str, body_part: &str, fault: Fault, count: u32) {
+        let [method, path_prefix, body_part] = [method, path_prefix, body_part].map(str::to_owned);
+        let order = Order { method, path_prefix, body_part, fault, left: count };
+        self.state.lock().unwrap().orders.push(order);
     }
 
     /// The next `count` requests of the host with this method and beginning of the path fail with the status.
     pub(crate) fn fail_next(&self, method: &str, path_prefix: &str, status: u16, count: u32) {
-        self.order(method, path_prefix, Fault::Fail(status), count);
+        if status == 429 {
+            return self.limit_next(method, path_prefix, 1, count);
+        }
+        let answer = format!("HTTP/1.1 {status} Broken\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+        self.order(method, path_prefix, Fault::Answer(answer), count);
+    }
+
+    /// The next such requests are one too many: the server wants to be left alone for so many seconds.
+    pub(crate) fn limit_next(&self, method: &str, path_prefix: &str, retry_after_s: u32, count: u32) {
+        let answer = format!(
+            "HTTP/1.1 429 Too Many Requests\r\nretry-after: {retry_after_s}\r\ncontent-type: text/plain\r\n\
+             content-length: 14\r\nconnection: close\r\n\r\nlimit exceeded"
+        );
+        self.order(method, path_prefix, Fault::Answer(answer), count);
+    }
+
+    /// The next such request whose body has this part is answered with an error as a Mattermost server words it.
+    pub(crate) fn refuse_next(
+        &self,
+        method: &str,
+        path_prefix: &str,
+        body_part: &str,
+        status: u16,
+        id: &str,
+    ) {
+        let body = serde_json::json!({
+            "id": id, "message": "Words.", "detailed_error": "", "request_id": "r", "status_code": status
+        });
+        self.answer_next(method, path_prefix, body_part, status, &body);
+    }
+
+    /// The next such request whose body has this part is answered so, and not passed on.
+    pub(crate) fn answer_next(
+        &self,
+        method: &str,
+        path_prefix: &str,
+        body_part: &str,
+        status: u16,
+        body: &Value,
+    ) {
+        let body = body.to_string();
+        let answer = format!(
+            "HTTP/1.1 {status} Chosen\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\
+             connection: close\r\n\r\n{body}",
+            body.len()
+        );
+        self.order_about(method, path_prefix, body_part, Fault::Answer(answer), 1);
+    }
+
+    /// The next such requests are held before they reach the server.
+    pub(crate) fn hold_next(&self, method: &str, path_prefix: &str, count: u32) -> Held {
+        let (arrived, gate) = (watch::channel(0), watch::channel(()));
+        let fault = Fault::Hold(Gate { arrived: Arc::new(arrived.0), open: gate.1 });
+        self.order(method, path_prefix, fault, count);
+        Held { arrived: arrived.1, _gate: gate.0 }
     }
 
     /// The next such requests are done and never answered.
@@ -107,12 +207,32 @@ impl Proxy {
 
     /// The requests of the host so far: method and path.
     pub(crate) fn requests(&self) -> Vec<(String, String)> {
-        self.state.lock().unwrap().requests.clone()
+        let state = self.state.lock().unwrap();
+        state.requests.iter().map(|request| (request.method.clone(), request.path.clone())).collect()
+    }
+
+    /// When the requests with this method and path came.
+    pub(crate) fn arrivals(&self, method: &str, path: &str) -> Vec<Instant> {
+        let state = self.state.lock().unwrap();
+        let wanted = state.requests.iter().filter(|known| known.method == method && known.path == path);
+        wanted.map(|request| request.at).collect()
     }
 
     pub(crate) fn forget_requests(&self) {
         self.state.lock().unwrap().requests.clear();
     }
+}
+
+/// Where the server listens: host and port.
+fn upstream(server: &str) -> String {
+    let Some(place) = server.strip_prefix("http://") else {
+        panic!(
+            "{server} does not begin with http://: the tests put a proxy before the server that speaks nothing else. Give them \
+             the server's own address, behind whatever speaks TLS for it"
+        );
+    };
+    assert!(!place.contains('/'), "{server} has a path: give the tests the server's own address");
+    if place.contains(':') { place.to_owned() } else { format!("{place}:80") }
 }
 
 /// A message of HTTP/1.1: its first line, its headers, its body.
@@ -204,12 +324,10 @@ async fn connection(
         return tunnel(client, upstream, &request, state, cut).await;
     }
     let fault = fault(state, &request);
-    if let Some(Fault::Fail(status)) = fault {
-        let answer = match status {
-            429 => "HTTP/1.1 429 Too Many Requests\r\nretry-after: 1\r\ncontent-length: 14\r\nconnection: close\r\n\r\nlimit exceeded".to_owned(),
-            status => format!("HTTP/1.1 {status} Broken\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"),
-        };
-        return client.write_all(answer.as_bytes()).await;
+    match &fault {
+        Some(Fault::Answer(answer)) => return client.write_all(answer.as_bytes()).await,
+        Some(Fault::Hold(gate)) => gate.clone().pass().await,
+        _ => {}
     }
     let mut server = TcpStream::connect(upstream).await?;
     server.write_all(&request.bytes()).await?;
@@ -226,12 +344,16 @@ fn fault(state: &Mutex<State>, request: &Message) -> Option<Fault> {
     let mut words = request.first.split(' ');
     let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
     let path = path.split('?').next().unwrap_or_default();
+    let body = String::from_utf8_lossy(&request.body);
     let mut state = state.lock().unwrap();
-    state.requests.push((method.to_owned(), path.to_owned()));
-    let order = state
-        .orders
-        .iter_mut()
-        .find(|order| order.left > 0 && order.method == method && path.starts_with(&order.path_prefix))?;
+    let arrival = Request { method: method.to_owned(), path: path.to_owned(), at: Instant::now() };
+    state.requests.push(arrival);
+    let order = state.orders.iter_mut().find(|order| {
+        order.left > 0
+            && order.method == method
+            && path.starts_with(&order.path_prefix)
+            && body.contains(&order.body_part)
+    })?;
     order.left -= 1;
     Some(order.fault.clone())
 }

@@ -3,7 +3,7 @@
 use crate::proxy::Proxy;
 use anyhow::{Context as _, bail};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -53,7 +53,7 @@ impl Stage {
         // The client of the tests needs it as much as the service; the first one to ask for it wins.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let (simulator, server, admin_token) = match REAL.map(|name| std::env::var(name).ok()) {
-            [Some(url), Some(token)] => (None, url, token),
+            [Some(url), Some(token)] => (None, url.trim_end_matches('/').to_owned(), token),
             _ => {
                 let simulator = Simulator::start(Options::default()).await.unwrap();
                 let (url, token) = (simulator.url().to_owned(), simulator.admin_token().to_owned());
@@ -99,6 +99,7 @@ impl Stage {
 
     /// Makes what the test needs on the server, as its administrator.
     async fn furnish(&mut self) {
+        self.allow_bots_and_callbacks().await;
         let team = json!({ "name": self.team, "display_name": self.team, "type": "O" });
         self.team_id = id(&self.admin("POST", "/teams", Some(team)).await);
         for name in PEOPLE {
@@ -117,6 +118,51 @@ impl Stage {
         self.admin("POST", &format!("/channels/{town}/members"), Some(member)).await;
     }
 
+    /// A server that nobody prepared lets nobody make bots or tokens, and calls nobody on this machine.
+    async fn allow_bots_and_callbacks(&self) {
+        let config = self.get("/config").await;
+        let settings = &config["ServiceSettings"];
+        let mut wanted = serde_json::Map::new();
+        for switch in ["EnableBotAccountCreation", "EnableUserAccessTokens"] {
+            if settings[switch] != true {
+                wanted.insert(switch.to_owned(), json!(true));
+            }
+        }
+        let key = "AllowedUntrustedInternalConnections";
+        let allowed =
+            settings[key].as_str().unwrap_or_else(|| panic!("the server's configuration: {config}"));
+        let mut entries = allowed.split(|c: char| c.is_whitespace() || c == ',');
+        if !entries.any(|entry| ["127.0.0.1", "127.0.0.0/8"].contains(&entry)) {
+            wanted.insert(key.to_owned(), json!(format!("{allowed} 127.0.0.1").trim()));
+        }
+        // What is right already is left alone: other tests work with the server at the same time.
+        if wanted.is_empty() {
+            return;
+        }
+        let patch = json!({ "ServiceSettings": wanted });
+        let patched = self.admin("PUT", "/config/patch", Some(patch)).await;
+        for (key, value) in &wanted {
+            let now = &patched["ServiceSettings"][key];
+            assert_eq!(now, value, "{key} cannot be set over the API; does the server's environment set it?");
+        }
+    }
+
+    /// One more team with jon and the bot on it: its handle and its id.
+    pub(crate) async fn another_team(&self) -> (String, String) {
+        let name = unique("other");
+        let team = json!({ "name": name, "display_name": name, "type": "O" });
+        let team_id = id(&self.admin("POST", "/teams", Some(team)).await);
+        for user_id in [&self.bot_id, &self.person_id("jon").await] {
+            self.put_on_team(&team_id, user_id).await;
+        }
+        (name, team_id)
+    }
+
+    /// Somebody's id.
+    pub(crate) async fn person_id(&self, name: &str) -> String {
+        id(&self.get(&format!("/users/username/{name}")).await)
+    }
+
     /// Somebody on the server and on the team; gives the id.
     pub(crate) async fn bring(&self, name: &str) -> String {
         let found = self.admin("GET", &format!("/users/username/{name}"), None).await;
@@ -126,7 +172,7 @@ impl Stage {
         id(&user)
     }
 
-    async fn new_person(&self, name: &str) -> Value {
+    pub(crate) async fn new_person(&self, name: &str) -> Value {
         let user = json!({ "username": name, "email": format!("{name}@example.com"), "password": "a long enough one 1A!" });
         let made = self.admin("POST", "/users", Some(user)).await;
         // Another test may have made the same person meanwhile.
@@ -138,8 +184,12 @@ impl Stage {
     }
 
     async fn add_to_team(&self, user_id: &str) {
-        let member = json!({ "team_id": self.team_id, "user_id": user_id });
-        let added = self.admin("POST", &format!("/teams/{}/members", self.team_id), Some(member)).await;
+        self.put_on_team(&self.team_id, user_id).await;
+    }
+
+    pub(crate) async fn put_on_team(&self, team_id: &str, user_id: &str) {
+        let member = json!({ "team_id": team_id, "user_id": user_id });
+        let added = self.admin("POST", &format!("/teams/{team_id}/members"), Some(member)).await;
         assert_eq!(added["user_id"], user_id, "{added}");
     }
 
@@ -202,6 +252,28 @@ impl Stage {
         format!("http://127.0.0.1:{}", self.port)
     }
 
+    /// Takes the bot's token from it.
+    pub(crate) async fn revoke_bot_token(&self) {
+        let tokens = self.get(&format!("/users/{}/tokens", self.bot_id)).await;
+        match tokens.as_array().and_then(|tokens| tokens.first()) {
+            Some(token) => {
+                let body = json!({ "token_id": token["id"] });
+                let gone = self.admin("POST", "/users/tokens/revoke", Some(body)).await;
+                assert_eq!(gone["status"], "OK", "{gone}");
+            }
+            None => assert!(self.simulator().unwrap().revoke_token(&self.bot_token)),
+        }
+    }
+
+    /// Gives the bot another token, in the file where the service looks.
+    pub(crate) async fn renew_bot_token(&self) {
+        self.write_token(&self.new_token(&self.bot_id).await);
+    }
+
+    pub(crate) fn admin_token(&self) -> &str {
+        &self.admin_token
+    }
+
     pub(crate) fn bot_token(&self) -> &str {
         &self.bot_token
     }
@@ -260,7 +332,12 @@ impl Stage {
 
     /// A channel of the team, archived or not, once it is there.
     pub(crate) async fn channel(&self, handle: &str) -> Value {
-        let path = format!("/teams/name/{}/channels/name/{handle}?include_deleted=true", self.team);
+        self.channel_of(&self.team, handle).await
+    }
+
+    /// The same, of a team by its handle.
+    pub(crate) async fn channel_of(&self, team: &str, handle: &str) -> Value {
+        let path = format!("/teams/name/{team}/channels/name/{handle}?include_deleted=true");
         self.eventually(&format!("the channel {handle}"), async || {
             let channel = self.get(&path).await;
             channel["team_id"].is_string().then_some(channel)
@@ -351,6 +428,39 @@ impl Stage {
         }
     }
 
+    /// Once no run is open.
+    pub(crate) async fn at_rest(&self, service: &Service) {
+        self.eventually("the end of the run", async || service.runner().open_runs().is_empty().then_some(()))
+            .await;
+    }
+
+    /// Who is in the channel, by id.
+    pub(crate) async fn members(&self, channel_id: &str) -> BTreeSet<String> {
+        let members = self.get(&format!("/channels/{channel_id}/members?per_page=200")).await;
+        let ids = members.as_array().unwrap().iter().map(|member| member["user_id"].as_str().unwrap());
+        ids.map(str::to_owned).collect()
+    }
+
+    /// Makes a channel of the team as somebody; gives its id.
+    pub(crate) async fn make_channel(
+        &self,
+        name: &str,
+        handle: &str,
+        display_name: &str,
+        kind: &str,
+    ) -> String {
+        let body =
+            json!({ "team_id": self.team_id, "name": handle, "display_name": display_name, "type": kind });
+        let (status, made) = self.call("POST", "/channels", self.token(name), Some(body)).await;
+        assert_eq!(status, 201, "{made}");
+        id(&made)
+    }
+
+    pub(crate) async fn archive(&self, channel_id: &str) {
+        let gone = self.admin("DELETE", &format!("/channels/{channel_id}"), None).await;
+        assert_eq!(gone["status"], "OK", "{gone}");
+    }
+
     pub(crate) async fn archived(&self, channel_id: &str) {
         self.eventually("the archived room", async || {
             let channel = self.get(&format!("/channels/{channel_id}")).await;
@@ -360,12 +470,26 @@ impl Stage {
     }
 }
 
+/// A workflow `drill` whose step `Do` begins with these actions; `#drill` starts it.
+pub(crate) fn drill(actions: &Value) -> String {
+    json!([{
+        "name": "drill",
+        "start_limit": {"starts": 1000, "minutes": 1},
+        "triggers": [{"name": "Said", "type": "text", "match": "#drill"}],
+        "steps": [
+            {"name": "Do", "start_actions": actions},
+            {"name": "End", "start_actions": [{"name": "Bye", "type": "finished_workflow"}]},
+        ],
+    }])
+    .to_string()
+}
+
 fn id(value: &Value) -> String {
     value["id"].as_str().unwrap_or_else(|| panic!("{value}")).to_owned()
 }
 
 /// A name that no other test has, nor had before on the same server.
-fn unique(head: &str) -> String {
+pub(crate) fn unique(head: &str) -> String {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
     let count = COUNT.fetch_add(1, Ordering::Relaxed);

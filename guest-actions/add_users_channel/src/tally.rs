@@ -25,7 +25,7 @@ impl Tally {
             .extend(found.users.into_iter().filter(|user| !refused(&user.id)).map(|user| user.username));
         for name in found.unknown {
             self.kind.get_or_insert(ErrorKind::NotFound);
-            self.reasons.push(format!("`{name}` is no user of this server"));
+            self.reasons.push(format!("`{name}` is no active user of this server"));
             self.not_added.push(name);
         }
         for refusal in refusals {
@@ -109,7 +109,7 @@ mod tests {
         assert_eq!(tally.message(false), None);
         assert_eq!(tally.message(true).unwrap(), "@jon @chris: you are needed here.");
         tally.count(found(&[], &["ghost"]), Vec::new());
-        let missing = ":warning: Not everybody could be added: `ghost` is no user of this server.";
+        let missing = ":warning: Not everybody could be added: `ghost` is no active user of this server.";
         assert_eq!(tally.message(false).unwrap(), missing);
     }
 
@@ -119,7 +119,7 @@ mod tests {
         tally.count(found(&["chris"], &["a", "b", "c", "d", "e", "f"]), vec![refusal("chris")]);
         let error = tally.outcome().unwrap_err();
         assert_eq!(error.kind, ErrorKind::NotFound);
-        assert!(error.message.contains("`a` is no user of this server"), "{}", error.message);
+        assert!(error.message.contains("`a` is no active user of this server"), "{}", error.message);
         assert!(error.message.ends_with("; and 2 more"), "{}", error.message);
     }
 }

@@ -1,0 +1,25 @@
+//! People come into a room together.
+
+use crate::stage::{Stage, drill};
+use serde_json::json;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn members_are_added_at_the_same_time() {
+    let room = "room-{{.Instance.Number}}";
+    let actions = json!([
+        {"name": "Room", "type": "create_channel", "channel_name": room},
+        {"name": "People", "type": "add_users_channel", "channel_name": room, "users": ["jon", "chris", "alex", "sam"]},
+        {"name": "Told", "type": "post", "channel_name": room, "message": "{{.Action.People.Added}}"},
+    ]);
+    let stage = Stage::with_workflow(&drill(&actions)).await;
+    let service = stage.service().await;
+    let mut additions = stage.proxy.hold_next("POST", "/api/v4/channels/", 4);
+    stage.say("jon", "town-square", "#drill").await;
+    // None of them is answered before all were sent, so none waited for another.
+    additions.reached(4).await;
+    drop(additions);
+    let room = stage.channel_id("room-1").await;
+    stage.post(&room, "jon,chris,alex,sam", 1).await;
+    assert_eq!(stage.members(&room).await.len(), 5, "they and the bot");
+    service.stop().await;
+}
