@@ -8,11 +8,17 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo::rerun-if-env-changed=WARROOM_ACTIONS");
     let directory = match std::env::var_os("WARROOM_ACTIONS") {
         Some(directory) => PathBuf::from(directory),
-        // OUT_DIR is TARGET/PROFILE/build/NAME/out: the components lie beside the profiles.
+        // OUT_DIR is TARGET/PROFILE/build/NAME/out, and TARGET/TRIPLE/PROFILE/build/NAME/out with `--target TRIPLE`: the
+        // components lie in TARGET.
         None => {
             let out = PathBuf::from(std::env::var("OUT_DIR")?);
-            let target = out.ancestors().nth(4).ok_or("OUT_DIR is not inside a target directory")?;
-            target.join("actions")
+            let mut places: Vec<_> =
+                out.ancestors().skip(4).take(2).map(|place| place.join("actions")).collect();
+            let there = places.iter().position(|place| place.is_dir()).unwrap_or_default();
+            if places.is_empty() {
+                return Err("OUT_DIR is not inside a target directory".into());
+            }
+            places.swap_remove(there)
         }
     };
     for name in NAMES {

@@ -52,6 +52,8 @@ fn incident() -> Incident {
             channel: channel(),
             team_name: "t".into(),
             permalink: String::new(),
+            created_ms: 0,
+            groups: std::collections::BTreeMap::new(),
         },
         outputs: Vec::new(),
         last_actor: None,

@@ -29,12 +29,12 @@ async fn check_tells_right_from_wrong_from_unreadable() {
     let file = directory.path().join("workflow.json");
     std::fs::write(&file, SECURITY_ISSUE).unwrap();
     let (code, out, _) = check(&file).await;
-    assert_eq!((code, out.trim_end().ends_with("workflow.json: 0 errors, 1 warnings")), (0, true), "{out}");
+    assert_eq!((code, out.trim_end().ends_with("workflow.json: 0 errors, 1 warning")), (0, true), "{out}");
 
     std::fs::write(&file, SECURITY_ISSUE.replace("\"to\": \"DevelopFix\"", "\"to\": \"DevelopFx\"")).unwrap();
     let (code, out, _) = check(&file).await;
     assert_eq!(code, 1, "{out}");
-    for part in ["E040", "workflow.json:94:23", "DevelopFix", "1 errors, 1 warnings"] {
+    for part in ["E040", "workflow.json:94:23", "DevelopFix", "1 error, 1 warning"] {
         assert!(out.contains(part), "{part} is missing in {out}");
     }
 
@@ -97,7 +97,7 @@ async fn graph_draws_a_file_and_tells_wrong_from_unreadable() {
     std::fs::write(&file, SECURITY_ISSUE.replace("\"to\": \"DevelopFix\"", "\"to\": \"DevelopFx\"")).unwrap();
     let (code, out, error) = run(&["graph", path]).await;
     assert_eq!((code, out.as_str()), (1, ""), "a wrong file gives no picture");
-    assert!(error.contains("E040") && error.contains("1 errors, 1 warnings"), "{error}");
+    assert!(error.contains("E040") && error.contains("1 error, 1 warning"), "{error}");
 
     let (code, _, error) = run(&["graph", directory.path().join("nothing.json").to_str().unwrap()]).await;
     assert_eq!((code, error.contains("nothing.json")), (2, true), "{error}");

@@ -20,7 +20,8 @@ pub(crate) fn foreign(_arguments: &[String]) -> Result<()> {
     if !missing.is_empty() {
         bail!("cannot run the foreign clients: {}", missing.join("; "));
     }
-    run(cargo().args(["build", "--package", "warroom-simulator", "--example", "serve"]))?;
+    // Of the workspace, so that it takes the dependencies as the tests built them: a package alone has other features.
+    run(cargo().args(["build", "--workspace", "--example", "serve"]))?;
     let simulator = Simulator::start()?;
     let node = install_node()?;
     eprintln!("running the official JavaScript client");
@@ -35,7 +36,7 @@ pub(crate) fn foreign(_arguments: &[String]) -> Result<()> {
 /// What is needed and not there, each with a way to get it.
 fn missing_programs(there: impl Fn(&str) -> bool) -> Vec<String> {
     let needed = [
-        ("node", "Node.js 20 or later (Debian: apt-get install nodejs)"),
+        ("node", "Node.js 18 or later (Debian: apt-get install nodejs)"),
         ("npm", "npm, which comes with Node.js (Debian: apt-get install npm)"),
         ("python3", "Python 3.11 or later with venv (Debian: apt-get install python3-venv)"),
     ];

@@ -76,6 +76,9 @@ pub struct Trigger {
     pub team_name: String,
     /// An address that a browser can open.
     pub permalink: String,
+    /// When it was written, by the chat server's clock, in milliseconds since 1970; 0 in journals that do not know it.
+    #[serde(default)]
+    pub created_ms: u64,
     /// The named groups of the trigger's pattern.
     #[serde(default)]
     pub groups: BTreeMap<String, String>,

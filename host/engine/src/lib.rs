@@ -21,7 +21,7 @@
 //! # let trigger = warroom_engine::Trigger { name: "Said".into(), post_id: "p".into(), text: "drill".into(),
 //! #   user: warroom_engine::Person { id: "u".into(), username: "jon".into() },
 //! #   channel: warroom_engine::Channel { id: "c".into(), name: "alerts".into(), display_name: "Alerts".into(), team_id: "t".into() },
-//! #   team_name: "infosec".into(), permalink: String::new(), groups: Default::default() };
+//! #   team_name: "infosec".into(), permalink: String::new(), created_ms: 0, groups: Default::default() };
 //! let started = Fact::RunStarted { run: "r1".into(), workflow: "drill".into(), workflow_digest: "sha256:0".into(),
 //!     components: Default::default(), number: 1, trigger };
 //! let mut run = Run::start(&Event { at_ms: 0, fact: started })?;

@@ -63,6 +63,8 @@ fn incident(now_ms: u64, run: &Run) -> Incident {
             channel: channel(&trigger.channel),
             team_name: trigger.team_name.clone(),
             permalink: trigger.permalink.clone(),
+            created_ms: trigger.created_ms,
+            groups: trigger.groups.clone(),
         },
         outputs: run.outputs.iter().map(output).collect(),
         last_actor: run.last_actor.as_ref().map(user),

@@ -49,6 +49,7 @@ impl IncomingPost {
             channel: self.channel.clone(),
             team_name: self.team_name.clone(),
             permalink: self.permalink.clone(),
+            created_ms: self.created_ms,
             groups: found.groups.clone(),
         }
     }

@@ -45,8 +45,11 @@ impl From<&Context> for types::Context {
 
 impl From<TriggerPost> for incident::TriggerPost {
     fn from(post: TriggerPost) -> Self {
-        let TriggerPost { name, post_id, text, user, channel, team_name, permalink } = post;
-        Self { name, post_id, text, user: user.into(), channel: channel.into(), team_name, permalink }
+        let TriggerPost { name, post_id, text, user, channel, team_name, permalink, created_ms, groups } =
+            post;
+        let groups = groups.into_iter().map(|(name, value)| types::Output { name, value }).collect();
+        let (user, channel) = (user.into(), channel.into());
+        Self { name, post_id, text, user, channel, team_name, permalink, created_ms, groups }
     }
 }
 

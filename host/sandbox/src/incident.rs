@@ -2,6 +2,7 @@
 //! shown again when the execution is run again.
 
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// A person or a bot of the chat.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -55,6 +56,12 @@ pub struct TriggerPost {
     pub team_name: String,
     /// An address that a browser can open.
     pub permalink: String,
+    /// When it was written, by the chat server's clock, in milliseconds since 1970; 0 in journals that do not know it.
+    #[serde(default)]
+    pub created_ms: u64,
+    /// What the named groups of the trigger's pattern matched.
+    #[serde(default)]
+    pub groups: BTreeMap<String, String>,
 }
 
 /// What an earlier action put out, people's choices included.

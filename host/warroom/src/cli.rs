@@ -23,7 +23,7 @@ Examples:
   warroom demo --serve                    the same, then chat along in the browser
   warroom check workflows/*.json          find every mistake in workflow files
   warroom graph workflow.json             draw the steps and transitions of a workflow
-  warroom try template -- '{{len \"abc\"}}'  try a template
+  warroom try template -- '{{len \"abc\"}}' try a template
   warroom simulate FILE SCENARIO          play a scenario against a workflow file
   warroom setup --url URL …               prepare your Mattermost server and a configuration
   warroom doctor --config warroom.toml    find out what stands in the way
@@ -73,9 +73,9 @@ enum Try {
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
-  warroom demo                                 play it and print it
-  warroom demo --serve                         then keep the chat up, on a free port
-  warroom demo --serve --listen 127.0.0.1:8065 … on this port")]
+  warroom demo                                   play it and print it
+  warroom demo --serve                           then keep the chat up, on a free port
+  warroom demo --serve --listen 127.0.0.1:8065   then keep it up on this port")]
 pub(crate) struct DemoArgs {
     /// Keep the simulated chat up afterwards, with a page where you can chat, press and choose.
     #[arg(long)]

@@ -15,3 +15,8 @@ pub(crate) mod simulate;
 pub(crate) mod simulator;
 pub(crate) mod try_pattern;
 pub(crate) mod try_template;
+
+/// A number of things, in words: `1 error`, `2 errors`.
+fn counted(count: usize, thing: &str) -> String {
+    format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
+}

@@ -7,9 +7,10 @@ mod limits;
 mod tests;
 
 use checks::{
-    admin_socket, check_grant, check_limits, groups, poll, store_url, team_and_channel, token, web_address,
+    admin_socket, callback_url, check_grant, check_limits, groups, poll, store_url, team_and_channel, token,
+    web_address,
 };
-use environment::{forget_rival, overrides, variable};
+use environment::{Override, apply, overrides, variable};
 pub use limits::LimitsConfig;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -205,35 +206,63 @@ impl Config {
         let overrides = overrides(environment)?;
         if !overrides.is_empty() {
             let mut table: toml::Table = toml::from_str(&text).map_err(|error| wrong(path, &text, &error))?;
-            let mut names = Vec::new();
-            for (section, key, value) in overrides {
-                names.push(variable(section, key));
-                forget_rival(&mut table, section, key);
-                let section = table.entry(section).or_insert_with(|| toml::Value::Table(toml::Table::new()));
-                if let toml::Value::Table(section) = section {
-                    section.insert(key.to_owned(), value);
-                }
+            for given in &overrides {
+                check_override(given)?;
+                apply(&mut table, given);
             }
             file = table.try_into().map_err(|error: toml::de::Error| {
-                ConfigError::Value(format!("the environment ({}): {}", names.join(", "), error.message()))
+                ConfigError::Value(format!(
+                    "{} and the environment: {}",
+                    path.display(),
+                    without_value(error.message())
+                ))
             })?;
         }
         complete(file, path, &directory)
     }
 }
 
+/// Whether the value of one variable is of the right type: looked at alone, so that an error names that variable.
+fn check_override(given: &Override) -> Result<(), ConfigError> {
+    let mut alone = toml::Table::new();
+    apply(&mut alone, given);
+    alone.try_into::<File>().map(drop).map_err(|error| {
+        ConfigError::Value(format!(
+            "the variable {}: {}; samples/warroom.toml explains the key",
+            variable(given.section, given.key),
+            without_value(error.message())
+        ))
+    })
+}
+
 fn wrong(path: &Path, text: &str, error: &toml::de::Error) -> ConfigError {
     let at = error.span().map_or(0, |span| span.start).min(text.len());
     let before = text.get(..at).unwrap_or_default();
     let line = before.matches('\n').count() + 1;
-    // The key alone says where to look; the value may be a secret.
-    let excerpt = text.lines().nth(line - 1).unwrap_or_default().trim();
-    let excerpt = match excerpt.split_once('=') {
-        Some((key, _)) => format!("{key}= …"),
-        None if excerpt.starts_with(['[', '#']) => excerpt.to_owned(),
-        None => "…".to_owned(),
-    };
+    let excerpt = excerpt(text, line);
     ConfigError::Wrong { path: path.to_owned(), line, message: without_value(error.message()), excerpt }
+}
+
+/// The section or the key that the line holds; in a value of several lines, the key that stands above. Never a value: it may be a
+/// secret.
+fn excerpt<'text>(text: &'text str, line: usize) -> String {
+    let is_name = |name: &str| {
+        let is_part = |letter: char| letter.is_ascii_alphanumeric() || "-_. []".contains(letter);
+        !name.trim().is_empty() && name.chars().all(is_part)
+    };
+    let lines: Vec<&'text str> = text.lines().take(line).map(str::trim).collect();
+    let own = lines.last().copied().unwrap_or_default();
+    if own.starts_with('#') || (own.starts_with('[') && is_name(own)) {
+        return own.to_owned();
+    }
+    let key = |line: &&'text str| {
+        let (key, _) = line.split_once('=')?;
+        is_name(key).then(|| key.trim_end())
+    };
+    match lines.iter().rev().find_map(key) {
+        Some(key) => format!("{key} = …"),
+        None => "…".to_owned(),
+    }
 }
 
 fn complete(file: File, path: &Path, directory: &Path) -> Result<Config, ConfigError> {
@@ -253,17 +282,14 @@ fn complete(file: File, path: &Path, directory: &Path) -> Result<Config, ConfigE
     let token_file = file.mattermost.token_file.as_ref().map(|token_file| directory.join(token_file));
     let store_url =
         store_url(path, directory, &file.store.url.unwrap_or_else(|| "sqlite:warroom.db".to_owned()))?;
+    let listen = file.http.listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8480)));
     Ok(Config {
         mattermost_url: web_address(path, "[mattermost] url", &mattermost_url)?,
         token: token(path, directory, file.mattermost.token, file.mattermost.token_file)?,
         token_file,
         watch: file.mattermost.watch,
-        listen: file.http.listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8480))),
-        callback_url: file
-            .http
-            .callback_url
-            .map(|url| web_address(path, "[http] callback_url", &url))
-            .transpose()?,
+        listen,
+        callback_url: callback_url(path, listen, file.http.callback_url)?,
         public_url: file
             .http
             .public_url

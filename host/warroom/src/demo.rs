@@ -38,7 +38,6 @@ pub(crate) async fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
     let chat = Chatroom::new(simulator.url(), simulator.admin_token())?;
     let jon = person(&simulator, &chat, "jon")?;
     let chris = person(&simulator, &chat, "chris")?;
-    let posted = Instant::now();
     let played = script::play(service.runner(), &chat, &jon, &chris, &mut transcript).await;
     let measured = service.meter().first_room();
     let problems = match &played {
@@ -48,8 +47,8 @@ pub(crate) async fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
     if let Ok(scene) = &played {
         let run = service.runner().run(&scene.run_id).await?;
         print_steps(&run)?;
+        print_speed(scene.posted, measured)?;
     }
-    print_speed(posted, measured)?;
     let mut out = std::io::stdout().lock();
     for problem in &problems {
         writeln!(out, "WRONG: {problem}")?;

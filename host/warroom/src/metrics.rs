@@ -135,12 +135,17 @@ impl Metrics {
         });
     }
 
-    /// An execution of an action of this type ended.
+    /// An execution of an action of this type ended, or is to be tried again. It took so long since its first start; only its end
+    /// is observed, so that each execution counts once.
     pub fn action(&self, type_name: &str, how: ActionOutcome, took: Duration) {
         self.inner.actions.with(&[action(type_name), outcome(how.as_str())], |counter| {
             counter.inc();
         });
-        self.inner.action_seconds.with(&[action(type_name)], |seconds| seconds.observe(took.as_secs_f64()));
+        if how != ActionOutcome::Retried {
+            self.inner
+                .action_seconds
+                .with(&[action(type_name)], |seconds| seconds.observe(took.as_secs_f64()));
+        }
     }
 
     /// A run's first room exists, so long after the post that started it was received.
@@ -271,7 +276,7 @@ impl Inner {
         self.action_seconds.register_seconds(
             registry,
             "action_duration",
-            "How long executions of actions took",
+            "From the start of an action until it succeeded or failed, the waiting between its tries included",
         );
         registry.register_with_unit(
             "trigger_to_room",

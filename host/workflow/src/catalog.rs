@@ -24,7 +24,8 @@ pub struct ActionType {
     /// The word that a workflow writes as `"type"`.
     pub type_name: String,
     /// The JSON Schema (draft 2020-12) of the parameters. On a schema of a string, `"x-warroom-step": true` marks the
-    /// name of a step and `"x-warroom-outputs": true` the name of an output.
+    /// name of a step and `"x-warroom-outputs": true` the name of an output; on any schema `"x-warroom-role"` says what the
+    /// value is for.
     pub parameters: Value,
     /// The outputs that the action always has.
     pub outputs: Vec<String>,
@@ -95,8 +96,8 @@ pub enum CatalogError {
     /// One of our keywords stands where it means nothing.
     #[error(
         "the action type `{type_name}` cannot be offered: at `{pointer}` of its schema one of our keywords is wrong; \
-         `x-warroom-step` and `x-warroom-outputs` must be true or false, and beside \"type\": \"string\"; `x-warroom-role` must be \
-         \"new-channel\", \"people\", \"notify\" or \"message\""
+         `x-warroom-step` and `x-warroom-outputs` must be true or false, and beside \"type\": \"string\"; `x-warroom-role` must \
+         be a text"
     )]
     Keyword {
         /// The type.

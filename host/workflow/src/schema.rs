@@ -10,7 +10,7 @@ use crate::document::{Data, Node};
 pub(crate) const STEP: &str = "x-warroom-step";
 /// A value at this keyword names an output.
 pub(crate) const OUTPUTS: &str = "x-warroom-outputs";
-/// Says what a value is for, for advice to authors: one of [`ROLES`].
+/// Says what a value is for, for advice to authors. Roles that are not below are of later hosts, and ignored.
 pub(crate) const ROLE: &str = "x-warroom-role";
 
 /// The value names a channel that the action creates.
@@ -21,7 +21,6 @@ pub(crate) const PEOPLE: &str = "people";
 pub(crate) const NOTIFY: &str = "notify";
 /// The value is a text that people read in the chat.
 pub(crate) const MESSAGE: &str = "message";
-const ROLES: [&str; 4] = [NEW_CHANNEL, PEOPLE, NOTIFY, MESSAGE];
 
 /// How many schemas may lie on the way to a value: references can form a circle.
 const DEPTH_MAX: usize = 128;
@@ -115,7 +114,8 @@ impl<'node> Walk<'_, 'node> {
     }
 }
 
-/// Where one of our keywords stands wrongly, as a JSON pointer: its value must be a boolean, beside `"type": "string"`.
+/// Where one of our keywords stands wrongly, as a JSON pointer: a mark must be a boolean, beside `"type": "string"`, and a role a
+/// text.
 pub(crate) fn misplaced_keyword(schema: &Value, pointer: &str, depth: usize) -> Option<String> {
     if depth > DEPTH_MAX {
         return Some(pointer.to_owned());
@@ -130,8 +130,7 @@ pub(crate) fn misplaced_keyword(schema: &Value, pointer: &str, depth: usize) -> 
                     !value.is_boolean() || members.get("type").and_then(Value::as_str) != Some("string")
                 })
             };
-            let is_role = |role: &Value| role.as_str().is_some_and(|role| ROLES.contains(&role));
-            let wrong_role = members.get(ROLE).is_some_and(|role| !is_role(role));
+            let wrong_role = members.get(ROLE).is_some_and(|role| !role.is_string());
             if keywords && (wrong(STEP) || wrong(OUTPUTS) || wrong_role) {
                 return Some(pointer.to_owned());
             }
@@ -182,12 +181,18 @@ mod tests {
     }
 
     #[test]
+    fn what_later_hosts_may_know_is_ignored() {
+        let later = json!({"properties": {"a": {"x-warroom-role": "later-role", "x-warroom-later": [7]}}});
+        assert_eq!(misplaced_keyword(&later, "", 0), None);
+    }
+
+    #[test]
     fn a_keyword_must_stand_on_a_string() {
         let right = json!({"properties": {"x-warroom-step": {"type": "string", "x-warroom-step": true}}});
         assert_eq!(misplaced_keyword(&right, "", 0), None);
-        let role = |role: &str| json!({"properties": {"users": {"x-warroom-role": role}}});
-        assert_eq!(misplaced_keyword(&role("people"), "", 0), None);
-        assert_eq!(misplaced_keyword(&role("poeple"), "", 0), Some("/properties/users".to_owned()));
+        let role = |role: Value| json!({"properties": {"users": {"x-warroom-role": role}}});
+        assert_eq!(misplaced_keyword(&role(json!("people")), "", 0), None);
+        assert_eq!(misplaced_keyword(&role(json!(7)), "", 0), Some("/properties/users".to_owned()));
         let wrong = json!({"properties": {"to": {"x-warroom-step": true}}});
         assert_eq!(misplaced_keyword(&wrong, "", 0), Some("/properties/to".to_owned()));
     }

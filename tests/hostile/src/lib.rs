@@ -81,13 +81,17 @@ impl Action for Hostile {
                 let actor = incident::last_actor().map(|user| user.username).unwrap_or_default();
                 let room = incident::room().map(|channel| channel.name).unwrap_or_default();
                 let outputs = incident::outputs().len();
+                let trigger = incident::trigger();
+                let groups: String =
+                    trigger.groups.iter().map(|group| format!(" {}={}", group.name, group.value)).collect();
                 Ok(Outcome::with(
                     "Value",
                     format!(
-                        "{} {} {room} {} {outputs} {actor}",
+                        "{} {} {room} {} {outputs} {actor} {}{groups}",
                         incident::now_ms(),
                         incident::run_id(),
-                        incident::trigger().text
+                        trigger.text,
+                        trigger.created_ms
                     ),
                 ))
             }

@@ -78,6 +78,7 @@ impl Driven {
             channel,
             team_name: "infosec".into(),
             permalink: "http://chat/infosec/pl/p".into(),
+            created_ms: 900,
             groups: BTreeMap::new(),
         };
         let fact = Fact::RunStarted {

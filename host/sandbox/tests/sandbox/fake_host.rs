@@ -118,6 +118,8 @@ pub(crate) fn incident() -> Incident {
             channel: channel("town-square"),
             team_name: "staff".into(),
             permalink: "https://chat.example/staff/pl/post-0".into(),
+            created_ms: 1_699_999_999_000,
+            groups: [("what".to_owned(), "door".to_owned())].into(),
         },
         outputs: vec![ActionOutputs {
             action: "CreateWarroom".into(),

@@ -165,7 +165,7 @@ async fn input_that_the_guest_cannot_read_is_its_own_error() {
 #[tokio::test]
 async fn the_incident_is_what_the_host_was_given() {
     let outcome = run(r#"{"do": "incident"}"#).await.unwrap().outcome.unwrap();
-    let expected = "1700000000000 run security-issue-7 #sec the door is open 1 jon";
+    let expected = "1700000000000 run security-issue-7 #sec the door is open 1 jon 1699999999000 what=door";
     assert_eq!(outcome.outputs, [("Value".into(), expected.into())]);
 }
 

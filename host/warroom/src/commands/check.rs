@@ -1,6 +1,6 @@
 //! `warroom check`.
 
-use super::{check_server, connection, input};
+use super::{check_server, connection, counted, input};
 use crate::built_in;
 use crate::config::Config;
 use anyhow::Context as _;
@@ -99,9 +99,9 @@ async fn ask_server(
     catalog: &Catalog,
     checked: &mut [Checked],
 ) -> anyhow::Result<()> {
-    let groups = check_server::configured_groups(config);
-    let client = connection::client(&Config::read(config, &|name| std::env::var(name).ok())?)?;
-    let warnings = check_server::warnings(&client, &groups, files, catalog).await;
+    let config = Config::read(config, &|name| std::env::var(name).ok())?;
+    let client = connection::client(&config)?;
+    let warnings = check_server::warnings(&client, &config.groups, files, catalog).await;
     let warnings = warnings.context("cannot look up on the server what the files name")?;
     for (checked, warnings) in checked.iter_mut().zip(warnings) {
         checked.diagnostics.extend(warnings);
@@ -137,7 +137,7 @@ fn print(out: &mut impl std::io::Write, name: &str, text: &str, checked: &Checke
             let names: Vec<_> = checked.workflows.iter().map(|workflow| workflow.name.as_str()).collect();
             format!("ok ({})", names.join(", "))
         }
-        (errors, warnings) => format!("{errors} errors, {warnings} warnings"),
+        (errors, warnings) => format!("{}, {}", counted(errors, "error"), counted(warnings, "warning")),
     };
     let _ = writeln!(out, "{name}: {verdict}");
 }

@@ -1,7 +1,7 @@
 //! Whether the teams, channels, people and groups that workflows name literally are on the server.
 
+use crate::config::Config;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 use warroom_mattermost::{ApiError, Client, Team};
 use warroom_workflow::{Catalog, Diagnostic, Reference, ReferenceKind, references};
 
@@ -10,28 +10,33 @@ const GROUPS_MAX: usize = 200;
 
 /// What there is to say about a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Finding {
-    message: String,
-    help: String,
+pub(super) struct Finding {
+    pub(super) message: String,
+    pub(super) help: String,
 }
+
+/// Groups of the configuration: names, in lower case, and members.
+type Groups = BTreeMap<String, Vec<String>>;
 
 /// What was looked up already: the same names come again and again.
 type Known = BTreeMap<(ReferenceKind, Vec<String>, String), Option<Finding>>;
 
 /// Asks the server for every name in the files, given as pairs of name and text, and gives warnings for each file. `groups` are
-/// the names of the groups that the configuration defines.
+/// those that the configuration defines.
 ///
 /// # Errors
 /// When the server cannot be asked.
 pub(super) async fn warnings(
     client: &Client,
-    groups: &BTreeSet<String>,
+    groups: &Groups,
     files: &[(&str, &str)],
     catalog: &Catalog,
 ) -> anyhow::Result<Vec<Vec<Diagnostic>>> {
     let all: Vec<Vec<Reference>> = files.iter().map(|(_, text)| references(text, catalog)).collect();
     let server = Server { client, teams: client.teams_of_me().await? };
-    let strangers = server.strangers(all.iter().flatten(), groups).await?;
+    let people = all.iter().flatten().filter(|reference| reference.kind == ReferenceKind::Person);
+    let people = people.map(|reference| reference.name.clone()).filter(|name| !is_group(groups, name));
+    let strangers = server.strangers(people.collect(), true).await?;
     let mut known = Known::new();
     let mut warnings = Vec::with_capacity(files.len());
     for ((_, text), references) in files.iter().zip(&all) {
@@ -49,12 +54,44 @@ pub(super) async fn warnings(
     Ok(warnings)
 }
 
-/// The names of the groups in the configuration.
-pub(super) fn configured_groups(path: &Path) -> BTreeSet<String> {
-    let text = std::fs::read_to_string(path).unwrap_or_default();
-    let table = text.parse::<toml::Table>().unwrap_or_default();
-    let groups = table.get("groups").and_then(toml::Value::as_table);
-    groups.map(|groups| groups.keys().cloned().collect()).unwrap_or_default()
+/// Asks the server for every name in the configuration: managers, members of groups, the operators' channel. Gives what there is to
+/// say, with the key; and whether there was a name at all.
+///
+/// # Errors
+/// When the server cannot be asked.
+pub(super) async fn configured(
+    client: &Client,
+    config: &Config,
+) -> anyhow::Result<(bool, Vec<(&'static str, Finding)>)> {
+    let bare = |name: &String| name.trim_start_matches('@').to_owned();
+    let managers: BTreeSet<String> = config.managers.iter().map(bare).collect();
+    let members: BTreeSet<String> = config.groups.values().flatten().map(bare).collect();
+    let has_names = !managers.is_empty() || !members.is_empty() || config.operators_notify.is_some();
+    if !has_names {
+        return Ok((false, Vec::new()));
+    }
+    let server = Server { client, teams: client.teams_of_me().await? };
+    let mut findings = Vec::new();
+    if let Some((team, channel)) = &config.operators_notify {
+        let finding = match server.team(team).await? {
+            Some(finding) => Some(finding),
+            None => server.channel(channel, std::slice::from_ref(team)).await?,
+        };
+        findings.extend(finding.map(|finding| ("[operators] notify", finding)));
+    }
+    let managers = managers.into_iter().filter(|name| !is_group(&config.groups, name)).collect();
+    for (key, names, may_be_groups) in
+        [("[permissions] managers", managers, true), ("[groups]", members, false)]
+    {
+        let strangers = server.strangers(names, may_be_groups).await?;
+        findings.extend(strangers.into_values().map(|finding| (key, finding)));
+    }
+    Ok((true, findings))
+}
+
+/// Whether the configuration defines the group; as at run time, case does not count.
+fn is_group(groups: &Groups, name: &str) -> bool {
+    groups.contains_key(&name.to_lowercase())
 }
 
 struct Server<'a> {
@@ -167,15 +204,13 @@ impl Server<'_> {
         }
     }
 
-    /// Those names that are nobody's who could be added to a channel, with what to say.
+    /// Those names that are nobody's who could be added to a channel, with what to say. They may be the server's groups, where
+    /// those are taken.
     async fn strangers(
         &self,
-        references: impl Iterator<Item = &Reference>,
-        groups: &BTreeSet<String>,
+        mut unknown: BTreeSet<String>,
+        may_be_groups: bool,
     ) -> anyhow::Result<BTreeMap<String, Finding>> {
-        let people = references.filter(|reference| reference.kind == ReferenceKind::Person);
-        let mut unknown: BTreeSet<String> =
-            people.map(|reference| reference.name.clone()).filter(|name| !groups.contains(name)).collect();
         let names: Vec<String> = unknown.iter().map(|name| name.to_lowercase()).collect();
         let ids: Vec<String> = unknown.iter().filter(|name| is_id(name)).cloned().collect();
         let mut users = self.client.users_by_usernames(&names).await?;
@@ -192,20 +227,41 @@ impl Server<'_> {
                 }
             }
         }
-        let mut has_groups = true;
+        let mut has_groups = may_be_groups;
         for (at, name) in unknown.into_iter().enumerate() {
             if has_groups && at < GROUPS_MAX {
-                match self.client.groups(&name).await? {
-                    Some(found) if found.iter().any(|group| group.name == name) => continue,
-                    Some(_) => {}
+                match self.is_group_of_server(&name).await? {
+                    Some(true) => continue,
+                    Some(false) => {}
                     None => has_groups = false,
                 }
             }
-            let help = "check the name as it stands in the profile, or define a group of this name in [groups] of the configuration";
-            let message = format!("`{name}` is nobody, and no group, on the server");
+            let (what, help) = if may_be_groups {
+                (
+                    "nobody, and no group, on the server",
+                    "check the name as it stands in the profile, or define a group of this name in [groups] of the configuration",
+                )
+            } else {
+                ("nobody on the server", "check the name as it stands in the profile")
+            };
+            let message = format!("`{name}` is {what}");
             strangers.insert(name, Finding { message, help: help.to_owned() });
         }
         Ok(strangers)
+    }
+
+    /// Whether the server has the group; none where it shows the bot no groups.
+    async fn is_group_of_server(&self, name: &str) -> anyhow::Result<Option<bool>> {
+        let wanted = name.to_lowercase();
+        match self.client.groups(&wanted).await {
+            Ok(Some(found)) => {
+                Ok(Some(found.iter().any(|group| group.name == wanted && group.delete_at == 0)))
+            }
+            Ok(None) => Ok(None),
+            // Not every bot may look; then there is no group that it could name.
+            Err(error) if matches!(error.status(), Some(403 | 404)) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
     }
 }
 
@@ -246,7 +302,7 @@ mod tests {
   "steps": [{"name": "S", "start_actions": [
     {"type": "create_channel", "name": "A", "channel_name": "room-{{.Instance.Number}}"},
     {"type": "add_users_channel", "name": "B", "channel_name": "{{.Action.A.ChannelName}}", "notify": true,
-     "users": ["@jon", "Chris", "oncall", "nobody", "{{.Trigger.T.UserName}}"]},
+     "users": ["@jon", "Chris", "OnCall", "nobody", "{{.Trigger.T.UserName}}"]},
     {"type": "post", "name": "C", "channel_name": "town-square", "message": "Hello @jon",
      "transitions": [{"label": "L", "to": "S", "allowed": "sam, ghost"}]}
   ]}]
@@ -278,7 +334,7 @@ mod tests {
         let client =
             Client::new(ClientOptions::new(simulator.url(), Token::new(simulator.bot_token()))).unwrap();
         let catalog = built_in::catalog_with(None).await.unwrap();
-        let groups = BTreeSet::from(["oncall".to_owned()]);
+        let groups = Groups::from([("oncall".to_owned(), Vec::new())]);
         let found = warnings(&client, &groups, &[("w.json", FILE)], &catalog).await.unwrap();
         let told: Vec<String> =
             found[0].iter().map(|one| format!("{} {} {}", one.line, one.code, one.message)).collect();
@@ -294,7 +350,7 @@ mod tests {
             ]
         );
         assert!(found[0].iter().all(|one| one.help.is_some()));
-        let without = warnings(&client, &BTreeSet::new(), &[("w.json", FILE)], &catalog).await.unwrap();
+        let without = warnings(&client, &Groups::new(), &[("w.json", FILE)], &catalog).await.unwrap();
         assert_eq!(without[0].len(), found[0].len() + 1);
     }
 
@@ -305,14 +361,40 @@ mod tests {
             Client::new(ClientOptions::new(simulator.url(), Token::new(simulator.bot_token()))).unwrap();
         simulator.go_away();
         let catalog = Catalog::new([]).unwrap();
-        assert!(warnings(&client, &BTreeSet::new(), &[], &catalog).await.is_err());
+        assert!(warnings(&client, &Groups::new(), &[], &catalog).await.is_err());
     }
 
-    #[test]
-    fn groups_come_from_the_configuration() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("warroom.toml");
-        std::fs::write(&path, "[groups]\noncall = [\"jon\"]\n").unwrap();
-        assert_eq!(configured_groups(&path), BTreeSet::from(["oncall".to_owned()]));
+    /// A server that knows one person, and answers a search for groups so.
+    async fn answering(groups: axum::http::StatusCode, body: serde_json::Value) -> String {
+        use axum::routing::{get, post};
+        let me = json!([{"id": "zzzzzzzzzzzzzzzzzzzzzzzzzz", "username": "jon"}]);
+        let people = move || std::future::ready(axum::Json(me.clone()));
+        let app = axum::Router::new()
+            .route("/api/v4/users/me/teams", get(|| std::future::ready(axum::Json(json!([])))))
+            .route("/api/v4/users/usernames", post(people))
+            .route("/api/v4/groups", get(move || std::future::ready((groups, axum::Json(body.clone())))));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        url
+    }
+
+    #[tokio::test]
+    async fn groups_of_the_server_are_found_as_at_run_time() {
+        use axum::http::StatusCode;
+        let refusal = json!({"id": "api.context.permissions.app_error", "message": "no", "status_code": 403});
+        let group = json!([{"id": "g", "name": "oncall", "display_name": "On call", "delete_at": 0}]);
+        for (status, body, strangers) in [
+            (StatusCode::OK, group, vec![]),
+            (StatusCode::OK, json!([]), vec!["OnCall"]),
+            (StatusCode::FORBIDDEN, refusal, vec!["OnCall"]),
+        ] {
+            let url = answering(status, body).await;
+            let client = Client::new(ClientOptions::new(&url, Token::new("t"))).unwrap();
+            let server = Server { client: &client, teams: Vec::new() };
+            let names = BTreeSet::from(["Jon".to_owned(), "OnCall".to_owned()]);
+            let found = server.strangers(names, true).await.unwrap();
+            assert_eq!(found.into_keys().collect::<Vec<_>>(), strangers, "{status}");
+        }
     }
 }

@@ -107,11 +107,14 @@ impl Site<'_> {
         service_runs: bool,
         report: &mut Report,
     ) {
+        if teams.is_some() {
+            files::check_configured(self.client, self.config, report).await;
+        }
         let journal = numbering::open(self.config, service_runs, report).await;
         if let Some(catalog) = files::check_actions(self.config, report).await {
             let files = files::check_workflows(self.config, self.path, &catalog, report);
             if let Some(teams) = teams {
-                files::check_names(self.client, self.path, &files, &catalog, report).await;
+                files::check_names(self.client, self.config, &files, &catalog, report).await;
                 let workflows = &files.workflows;
                 numbering::check(self.client, teams, &journal, workflows, &catalog, report).await;
             }

@@ -14,6 +14,7 @@ mod state_box;
 mod svg;
 mod text;
 
+use super::counted;
 use crate::built_in;
 use anyhow::{Context as _, bail};
 use machine::Machine;
@@ -78,7 +79,8 @@ pub(crate) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
         let rendered = render_diagnostics(&name, &text, &checked.diagnostics, color);
         let warnings = checked.diagnostics.len() - errors;
         let mut err = std::io::stderr().lock();
-        let _ = writeln!(err, "{}\n{name}: {errors} errors, {warnings} warnings", rendered.trim_end());
+        let (errors, warnings) = (counted(errors, "error"), counted(warnings, "warning"));
+        let _ = writeln!(err, "{}\n{name}: {errors}, {warnings}", rendered.trim_end());
         return Ok(ExitCode::FAILURE);
     }
     let chosen = chosen(&checked.workflows, args.workflow.as_deref())

@@ -40,6 +40,10 @@ pub(crate) struct Args {
 #[derive(Subcommand)]
 enum Verb {
     /// Lists incidents, the newest first; those that are open unless said otherwise.
+    #[command(after_help = "Examples:\n\
+        \x20 warroom runs list --config warroom.toml\n\
+        \x20 warroom runs list --all --limit 1000\n\
+        \x20 warroom runs list --format json | jq '.[] | select(.state == \"blocked\")'")]
     List {
         /// Ended ones too.
         #[arg(long)]
@@ -52,6 +56,10 @@ enum Verb {
         format: ListFormat,
     },
     /// Shows an incident with its timeline: what happened when, by whom, what went wrong, and the posts.
+    #[command(after_help = "Examples:\n\
+        \x20 warroom runs show security_issue:7\n\
+        \x20 warroom runs show security_issue:7 --details\n\
+        \x20 warroom runs show security_issue:7 --format markdown > post-mortem.md")]
     Show {
         /// The incident.
         run: String,
@@ -63,6 +71,10 @@ enum Verb {
         details: bool,
     },
     /// Lets a blocked incident try its failed action again.
+    #[command(after_help = "Examples:\n\
+        \x20 warroom runs retry security_issue:7\n\
+        \x20 warroom runs retry --current security_issue:7\n\
+        \x20 warroom runs retry --renumber security_issue:7")]
     Retry {
         /// The incident.
         run: String,
@@ -74,12 +86,17 @@ enum Verb {
         renumber: bool,
     },
     /// Lets a blocked incident go on without its failed action.
+    #[command(after_help = "Examples:\n\
+        \x20 warroom runs skip security_issue:7")]
     Skip {
         /// The incident.
         run: String,
     },
     /// Ends an incident: its buttons go, its finish actions are not run, its room is archived, and people are told where it was
     /// reported. It counts as cancelled.
+    #[command(after_help = "Examples:\n\
+        \x20 warroom runs cancel security_issue:7 --reason 'only a drill'\n\
+        \x20 warroom runs cancel security_issue:7 --keep-room")]
     Cancel {
         /// The incident.
         run: String,

@@ -14,8 +14,9 @@ Examples:
   WARROOM_MATTERMOST_TOKEN=… warroom serve --config warroom.toml
   RUST_LOG=debug warroom serve --config warroom.toml
 
-Every key of the configuration can come from the environment too: [mattermost] url is WARROOM_MATTERMOST_URL.
-samples/warroom.toml is a documented configuration.")]
+Every key of the configuration can come from the environment too: [mattermost] url is WARROOM_MATTERMOST_URL; [groups] and
+the grants are WARROOM_GROUPS and WARROOM_ACTIONS_GRANTS, as TOML on one line. samples/warroom.toml is a documented
+configuration.")]
 pub(crate) struct Args {
     /// The configuration file.
     #[arg(long, value_name = "FILE", env = "WARROOM_CONFIG")]

@@ -8,6 +8,7 @@ mod settings;
 mod tests;
 mod token_file;
 
+use super::counted;
 use anyhow::{Context as _, bail};
 use config_file::{Existing, Wanted};
 use console::{Console, Progress, Terminal};
@@ -31,7 +32,7 @@ const CHANNELS_PER_PAGE: u32 = 200;
 #[command(after_help = "\
 Examples:
   warroom setup --url https://chat.example.com --admin-token-file admin-token --team infosec
-  warroom setup --url http://mattermost:8065 --admin-token-file admin-token --team infosec --team it \\
+  warroom setup --url http://mattermost:8065 --admin-token-file admin-token --team infosec it \\
       --config /etc/warroom/warroom.toml --store sqlite:/var/lib/warroom/warroom.db \\
       --callback-url http://warroom:8480 --yes
 
@@ -44,8 +45,8 @@ pub(crate) struct Args {
     /// The file that holds a system administrator's access token; `-` is standard input, and needs --yes.
     #[arg(long, value_name = "FILE")]
     admin_token_file: PathBuf,
-    /// The handle of a team that the bot is to be on; may be given several times.
-    #[arg(long = "team", value_name = "NAME", required = true)]
+    /// The handles of the teams that the bot is to be on.
+    #[arg(long = "team", value_name = "NAME", required = true, num_args = 1..)]
     teams: Vec<String>,
     /// The bot's handle.
     #[arg(long, value_name = "NAME", default_value = "warroom")]
@@ -111,9 +112,11 @@ fn conclude(args: &Args, progress: &mut Progress<'_>) -> usize {
     progress.say("");
     match (changes, left) {
         (0, 0) => progress.say("Everything was set up already; nothing was changed."),
-        (0, _) => progress.say(&format!("Nothing was changed; {left} things are left to do, see above.")),
+        (0, _) => {
+            progress.say(&format!("Nothing was changed; left to do: {}, see above.", counted(left, "thing")))
+        }
         (_, 0) => progress.say("Everything is set up."),
-        _ => progress.say(&format!("Set up, but {left} things are left to do, see above.")),
+        _ => progress.say(&format!("Set up, but left to do: {}, see above.", counted(left, "thing"))),
     }
     progress.say(&format!("Next: warroom doctor --config {}", args.config.display()));
     left

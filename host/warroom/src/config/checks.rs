@@ -2,6 +2,7 @@
 
 use super::{ConfigError, GrantConfig, LimitsConfig};
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use warroom_mattermost::Token;
@@ -102,6 +103,25 @@ pub(super) fn web_address(path: &Path, key: &str, url: &str) -> Result<String, C
             "{}: {key} must be an address such as `https://chat.example.com`, not `{url}`",
             path.display()
         ))),
+    }
+}
+
+/// The address that Mattermost calls. Who listens everywhere must say it: `0.0.0.0` leads nowhere, and every button would be dead.
+pub(super) fn callback_url(
+    path: &Path,
+    listen: SocketAddr,
+    url: Option<String>,
+) -> Result<Option<String>, ConfigError> {
+    match url {
+        Some(url) => web_address(path, "[http] callback_url", &url).map(Some),
+        None if listen.ip().is_unspecified() => Err(ConfigError::Value(format!(
+            "{}: [http] listen is {listen}, which means every address of this machine, and Mattermost needs one to call; write \
+             `callback_url = \"http://HOST:{}\"` in [http], HOST as the Mattermost server reaches this machine, or set \
+             WARROOM_HTTP_CALLBACK_URL",
+            path.display(),
+            listen.port()
+        ))),
+        None => Ok(None),
     }
 }
 

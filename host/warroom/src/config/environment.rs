@@ -9,9 +9,12 @@ pub(super) enum Kind {
     Number,
     /// Separated by commas.
     List,
+    /// TOML on one line; with an example.
+    Inline(&'static str),
 }
 
-/// Every key that can also come from the environment: `[section] key` is `WARROOM_SECTION_KEY`.
+/// Every key that can also come from the environment: `[section] key` is `WARROOM_SECTION_KEY`. A section whose keys are names of
+/// people's choice comes whole, and has no key here.
 pub(super) const KEYS: &[(&str, &str, Kind)] = &[
     ("mattermost", "url", Kind::Text),
     ("mattermost", "token", Kind::Text),
@@ -23,9 +26,11 @@ pub(super) const KEYS: &[(&str, &str, Kind)] = &[
     ("http", "admin_socket", Kind::Text),
     ("store", "url", Kind::Text),
     ("actions", "dir", Kind::Text),
+    ("actions", "grants", Kind::Inline("[{ digest = \"sha256:…\", interfaces = [\"posts\"] }]")),
     ("workflows", "dir", Kind::Text),
     ("workflows", "poll_ms", Kind::Number),
     ("permissions", "managers", Kind::List),
+    ("groups", "", Kind::Inline("{ oncall = [\"jon\", \"chris\"] }")),
     ("operators", "notify", Kind::Text),
     ("metrics", "listen", Kind::Text),
     ("limits", "component_bytes_max", Kind::Number),
@@ -53,8 +58,21 @@ pub(super) const KEYS: &[(&str, &str, Kind)] = &[
     ("limits", "workflow_files_max", Kind::Number),
 ];
 
+/// Writes a value from the environment in place of what the file has.
+pub(super) fn apply(table: &mut toml::Table, given: &Override) {
+    if given.key.is_empty() {
+        table.insert(given.section.to_owned(), given.value.clone());
+        return;
+    }
+    forget_rival(table, given.section, given.key);
+    let section = table.entry(given.section).or_insert_with(|| toml::Value::Table(toml::Table::new()));
+    if let toml::Value::Table(section) = section {
+        section.insert(given.key.to_owned(), given.value.clone());
+    }
+}
+
 /// The token can be written in two ways; the one from the environment takes the place of either.
-pub(super) fn forget_rival(table: &mut toml::Table, section: &str, key: &str) {
+fn forget_rival(table: &mut toml::Table, section: &str, key: &str) {
     let rival = match (section, key) {
         ("mattermost", "token") => "token_file",
         ("mattermost", "token_file") => "token",
@@ -66,10 +84,22 @@ pub(super) fn forget_rival(table: &mut toml::Table, section: &str, key: &str) {
 }
 
 pub(super) fn variable(section: &str, key: &str) -> String {
-    format!("WARROOM_{}_{}", section.to_uppercase(), key.to_uppercase())
+    let name = if key.is_empty() { section.to_owned() } else { format!("{section}_{key}") };
+    format!("WARROOM_{}", name.to_uppercase())
 }
 
-pub(super) type Override = (&'static str, &'static str, toml::Value);
+/// A value from the environment.
+pub(super) struct Override {
+    pub(super) section: &'static str,
+    pub(super) key: &'static str,
+    value: toml::Value,
+}
+
+/// The value of TOML on one line; none when it is not one value.
+fn inline(text: &str) -> Option<toml::Value> {
+    let mut table: toml::Table = format!("value = {}", text.trim()).parse().ok()?;
+    if table.len() == 1 { table.remove("value") } else { None }
+}
 
 pub(super) fn overrides(environment: &dyn Fn(&str) -> Option<String>) -> Result<Vec<Override>, ConfigError> {
     let mut overrides = Vec::new();
@@ -85,8 +115,20 @@ pub(super) fn overrides(environment: &dyn Fn(&str) -> Option<String>) -> Result<
                 let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
                 toml::Value::Array(items.map(|item| toml::Value::String(item.to_owned())).collect())
             }
+            Kind::Inline(example) => inline(&text).ok_or_else(|| {
+                ConfigError::Value(format!(
+                    "the variable {name} must be TOML on one line, such as `{example}`"
+                ))
+            })?,
         };
-        overrides.push((*section, *key, value));
+        overrides.push(Override { section, key, value });
+    }
+    let has = |key: &str| overrides.iter().any(|given| (given.section, given.key) == ("mattermost", key));
+    if has("token") && has("token_file") {
+        return Err(ConfigError::Value(
+            "the variables WARROOM_MATTERMOST_TOKEN and WARROOM_MATTERMOST_TOKEN_FILE are both set; keep one of them"
+                .to_owned(),
+        ));
     }
     Ok(overrides)
 }

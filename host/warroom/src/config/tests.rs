@@ -50,6 +50,100 @@ fn every_key_comes_by_environment_too() {
     assert_eq!(config.managers, ["jon", "chris"]);
 }
 
+/// The keys of the sample, those too that are commented out there.
+fn sample() -> toml::Table {
+    let is_key = |text: &str| text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+    let uncommented = |line: &str| {
+        let bare = line.strip_prefix("# ").unwrap_or_default();
+        let is_entry = bare.starts_with("[[") || bare.split_once(" = ").is_some_and(|(key, _)| is_key(key));
+        format!("{}\n", if is_entry { bare } else { line })
+    };
+    let text: String = include_str!("../../../../samples/warroom.toml").lines().map(uncommented).collect();
+    text.parse().unwrap()
+}
+
+#[test]
+fn every_key_of_the_sample_comes_by_environment_too() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("bot-token"), "secret-token").unwrap();
+    let sample = sample();
+    let mut environment = BTreeMap::new();
+    for (section, keys) in &sample {
+        let mut given = Vec::new();
+        match keys {
+            whole if section == "groups" => given.push(("", whole.to_string())),
+            toml::Value::Table(keys) => given.extend(keys.iter().map(|(key, value)| match value {
+                toml::Value::String(text) => (key.as_str(), text.clone()),
+                toml::Value::Array(items) if items.is_empty() => (key.as_str(), String::new()),
+                value => (key.as_str(), value.to_string()),
+            })),
+            _ => panic!("{section} is no section"),
+        }
+        for (key, text) in given {
+            assert!(
+                KEYS.iter().any(|known| (known.0, known.1) == (section.as_str(), key)),
+                "[{section}] {key}"
+            );
+            environment.insert(variable(section, key), text);
+        }
+    }
+    // But for the token itself, the sample has every key.
+    assert_eq!(environment.len(), KEYS.len() - 1);
+    let read = |text: &str, environment: &BTreeMap<String, String>| {
+        let path = directory.path().join("warroom.toml");
+        std::fs::write(&path, text).unwrap();
+        format!("{:?}", Config::read(&path, &|name| environment.get(name).cloned()).unwrap())
+    };
+    let by_file = read(&sample.to_string(), &BTreeMap::new());
+    assert!(by_file.contains("\"chris\"") && by_file.contains("sha256:000"), "{by_file}");
+    assert_eq!(read("", &environment), by_file);
+}
+
+#[test]
+fn a_wrong_variable_is_named_and_no_other() {
+    for (name, value, says) in [
+        ("WARROOM_HTTP_LISTEN", "everywhere", "invalid socket address"),
+        ("WARROOM_MATTERMOST_WATCH", "some", "unknown variant"),
+        ("WARROOM_LIMITS_DEADLINE_MS", "soon", "whole number"),
+        ("WARROOM_GROUPS", "oncall=jon", "such as `{ oncall = "),
+        ("WARROOM_GROUPS", "{ oncall = 5 }", "invalid type"),
+        ("WARROOM_GROUPS", "{}\nlimits = 5", "TOML on one line"),
+        ("WARROOM_ACTIONS_GRANTS", "[{ digest = 5 }]", "invalid type"),
+    ] {
+        let error = read(MINIMAL, &[("WARROOM_STORE_URL", "sqlite:a.db"), (name, value)]).unwrap_err();
+        assert!(error.contains(name) && error.contains(says), "{error}");
+        assert!(!error.contains("WARROOM_STORE_URL"), "{error}");
+    }
+}
+
+#[test]
+fn two_tokens_are_refused_wherever_they_come_from() {
+    let both = [("WARROOM_MATTERMOST_TOKEN", "secret-token"), ("WARROOM_MATTERMOST_TOKEN_FILE", "bot-token")];
+    let error = read(MINIMAL, &both).unwrap_err();
+    assert!(error.contains("TOKEN and WARROOM_MATTERMOST_TOKEN_FILE are both set"), "{error}");
+    let error = read(&format!("{MINIMAL}token_file = \"bot-token\"\n"), &[]).unwrap_err();
+    assert!(error.contains("both `token` and `token_file`"), "{error}");
+}
+
+#[test]
+fn who_listens_everywhere_says_where_it_is_called() {
+    for listen in ["0.0.0.0:8480", "[::]:8480"] {
+        let text = format!("{MINIMAL}[http]\nlisten = \"{listen}\"\n");
+        let error = read(&text, &[]).unwrap_err();
+        assert!(error.contains("write `callback_url = \"http://HOST:8480\"` in [http]"), "{error}");
+        let said = read(&text, &[("WARROOM_HTTP_CALLBACK_URL", "http://warroom:8480/")]).unwrap();
+        assert_eq!(said.callback_url.as_deref(), Some("http://warroom:8480"));
+    }
+}
+
+#[test]
+fn a_wrong_type_in_a_value_of_several_lines_is_named_with_its_key() {
+    let error =
+        read(&format!("{MINIMAL}[permissions]\nmanagers = [\n  \"a=b\",\n  5,\n]\n"), &[]).unwrap_err();
+    assert!(error.starts_with("warroom.toml:"), "{error}");
+    assert!(error.contains("\n  managers = …") && !error.contains("a=b"), "{error}");
+}
+
 #[test]
 fn the_list_of_keys_is_complete() {
     // Each limit's name, as the decoder knows it, is in the list too.
@@ -63,7 +157,9 @@ fn the_sample_documents_every_key_with_its_default() {
     let sample = include_str!("../../../../samples/warroom.toml");
     for (section, key, _) in KEYS {
         assert!(
-            sample.contains(&format!("\n{key} = "))
+            key.is_empty() && sample.contains(&format!("\n[{section}]\n"))
+                || sample.contains(&format!("\n# [[{section}.{key}]]\n"))
+                || sample.contains(&format!("\n{key} = "))
                 || sample.contains(&format!("\n# {key} = "))
                 || (*section == "mattermost" && *key == "token"),
             "{section}.{key}"

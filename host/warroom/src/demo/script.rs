@@ -4,6 +4,7 @@ use super::people::{Chatroom, Person};
 use super::transcript::Transcript;
 use anyhow::Context as _;
 use serde_json::Value;
+use std::time::Instant;
 use warroom_runner::Runner;
 
 /// The team that the simulator has.
@@ -21,6 +22,8 @@ pub(crate) struct Scene {
     pub(crate) town_square_id: String,
     /// The run's id.
     pub(crate) run_id: String,
+    /// When the report was about to be posted.
+    pub(crate) posted: Instant,
 }
 
 /// Plays the incident: report, triage, a fix, back to triage, resolved.
@@ -32,6 +35,7 @@ pub(crate) async fn play(
     transcript: &mut Transcript,
 ) -> anyhow::Result<Scene> {
     let town_square_id = id(&chat.channel(TEAM, "town-square").await?)?;
+    let posted = Instant::now();
     jon.post(&town_square_id, REPORT).await?;
     let room_id = id(&chat.channel(TEAM, "security-issue-1").await?)?;
     chat.post(&town_square_id, "Security issue reported.").await?;
@@ -67,7 +71,7 @@ pub(crate) async fn play(
     chat.wait_for("the end of the run", async || Ok(runner.open_runs().is_empty().then_some(()))).await?;
     transcript.show(chat, "Security Issue 1", &room_id).await?;
     transcript.show(chat, "Town Square", &town_square_id).await?;
-    Ok(Scene { room_id, town_square_id, run_id })
+    Ok(Scene { room_id, town_square_id, run_id, posted })
 }
 
 async fn press(

@@ -63,6 +63,21 @@ fn what_happens_is_counted_under_its_labels() {
 }
 
 #[test]
+fn an_execution_that_is_tried_again_is_timed_once() {
+    let metrics = Metrics::new();
+    metrics.action("post", ActionOutcome::Retried, Duration::from_secs(1));
+    metrics.action("post", ActionOutcome::Retried, Duration::from_secs(2));
+    metrics.action("post", ActionOutcome::Succeeded, Duration::from_secs(4));
+    for line in [
+        "warroom_actions_total{type=\"post\",outcome=\"retried\"} 2",
+        "warroom_action_duration_seconds_sum{type=\"post\"} 4.0",
+        "warroom_action_duration_seconds_count{type=\"post\"} 1",
+    ] {
+        assert_eq!(lines(&metrics, line), [line], "{}", metrics.render());
+    }
+}
+
+#[test]
 fn the_client_and_its_stream_are_observed() {
     let metrics = Metrics::new();
     metrics.called("create_post", CallOutcome::Ok, Duration::from_millis(5));

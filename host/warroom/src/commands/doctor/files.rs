@@ -107,7 +107,7 @@ fn judge(name: &str, diagnostics: &[Diagnostic], config_path: &Path, report: &mu
 /// Whether what the files name is on the server.
 pub(super) async fn check_names(
     client: &Client,
-    config_path: &Path,
+    config: &Config,
     files: &Files,
     catalog: &Catalog,
     report: &mut Report,
@@ -115,9 +115,8 @@ pub(super) async fn check_names(
     if files.texts.is_empty() {
         return;
     }
-    let groups = check_server::configured_groups(config_path);
     let pairs: Vec<_> = files.texts.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
-    let warnings = match check_server::warnings(client, &groups, &pairs, catalog).await {
+    let warnings = match check_server::warnings(client, &config.groups, &pairs, catalog).await {
         Ok(warnings) => warnings,
         Err(error) => return report.problem("names", format!("{error:#}"), "see the server's log"),
     };
@@ -129,5 +128,21 @@ pub(super) async fn check_names(
             let finding = format!("{name}:{}: {}", warning.line, warning.message);
             report.warning("names", finding, warning.help.unwrap_or_default());
         }
+    }
+}
+
+/// Whether the people, the groups' members and the channel that the configuration names are on the server.
+pub(super) async fn check_configured(client: &Client, config: &Config, report: &mut Report) {
+    match check_server::configured(client, config).await {
+        Ok((false, _)) => {}
+        Ok((true, findings)) if findings.is_empty() => {
+            report.ok("people", "those that [permissions], [groups] and [operators] name are there");
+        }
+        Ok((true, findings)) => {
+            for (key, finding) in findings {
+                report.warning("people", format!("{key}: {}", finding.message), finding.help);
+            }
+        }
+        Err(error) => report.problem("people", format!("{error:#}"), "see the server's log"),
     }
 }

@@ -67,7 +67,8 @@ pub(super) async fn check(
 ) {
     if matches!(journal, Journal::Closed) {
         if !workflows.is_empty() {
-            report.ok("numbering", "not looked at: the journal is not open to this command");
+            let remedy = "to have it looked at too, run the doctor while the service is stopped";
+            report.warning("numbering", "not looked at: the journal is not open to this command", remedy);
         }
         return;
     }

@@ -222,8 +222,11 @@ async fn beside_the_running_service_it_uses_the_service() {
     service.stop().await;
     assert!(one(&checks, "callback").1.contains("the service is running"), "{checks:#?}");
     assert_eq!(one(&checks, "store"), (Verdict::Ok, "the running service works with it", ""));
-    assert!(one(&checks, "numbering").1.contains("not looked at"));
-    assert!(checks.iter().all(|check| check.verdict == Verdict::Ok), "{checks:#?}");
+    let (verdict, finding, remedy) = one(&checks, "numbering");
+    assert_eq!(verdict, Verdict::Warning);
+    assert!(finding.contains("not looked at") && remedy.contains("while the service is stopped"));
+    let mut others = checks.iter().filter(|check| check.name != "numbering");
+    assert!(others.all(|check| check.verdict == Verdict::Ok), "{checks:#?}");
 }
 
 #[tokio::test]
@@ -262,6 +265,27 @@ async fn a_fresh_journal_beside_old_rooms_is_told_which_number_to_begin_with() {
     store.start_run(new).await.unwrap();
     store.close().await;
     assert!(one(&clinic.examine(&[]).await, "numbering").1.contains("the next incident is 42"));
+}
+
+#[tokio::test]
+async fn whom_the_configuration_names_is_looked_up() {
+    let clinic = Clinic::new().await;
+    let names = "[permissions]\nmanagers = [\"@jon\", \"oncall\", \"boss\"]\n[groups]\noncall = [\"Sam\", \"ghost\"]\n";
+    clinic.configure("127.0.0.1:0", &format!("{names}[operators]\nnotify = \"infosec/nowhere\"\n"));
+    let checks = clinic.examine(&[]).await;
+    let told: Vec<_> =
+        of(&checks, "people").into_iter().map(|one| (one.verdict, one.finding.as_str())).collect();
+    assert_eq!(
+        told,
+        [
+            (Verdict::Warning, "[operators] notify: the bot sees no channel `nowhere` (team infosec)"),
+            (Verdict::Warning, "[permissions] managers: `boss` is nobody, and no group, on the server"),
+            (Verdict::Warning, "[groups]: `ghost` is nobody on the server"),
+        ]
+    );
+    let right = names.replace(", \"boss\"", "").replace(", \"ghost\"", "");
+    clinic.configure("127.0.0.1:0", &format!("{right}[operators]\nnotify = \"infosec/town-square\"\n"));
+    assert_eq!(one(&clinic.examine(&[]).await, "people").0, Verdict::Ok);
 }
 
 #[tokio::test]

@@ -68,8 +68,9 @@ impl Existing {
 
     /// The address that Mattermost calls.
     pub(super) fn callback_url(&self) -> Option<String> {
-        let listen = || self.text("http", "listen").map(|listen| format!("http://{listen}"));
-        self.text("http", "callback_url").map(str::to_owned).or_else(listen)
+        let listen = || self.text("http", "listen").filter(|listen| !is_everywhere(listen));
+        let given = self.text("http", "callback_url").map(str::to_owned);
+        given.or_else(|| listen().map(|listen| format!("http://{listen}")))
     }
 
     /// What it says that is not wanted, and what to write there.
@@ -91,6 +92,14 @@ impl Existing {
         }
         if wanted.watch_all {
             compare("mattermost", "watch", "all");
+        }
+        let said = wanted.callback_url.as_deref().or_else(|| self.text("http", "callback_url"));
+        if let (None, Some(listen)) =
+            (said, self.text("http", "listen").filter(|listen| is_everywhere(listen)))
+        {
+            differences.push(format!(
+                "[http] listen is {listen}, which is no address to call: write `callback_url = \"http://HOST:PORT\"`"
+            ));
         }
         differences
     }
@@ -147,6 +156,11 @@ pub(super) fn directory(path: &Path) -> PathBuf {
     path.parent().map(Path::to_owned).unwrap_or_default()
 }
 
+/// Whether to listen there is to listen on every address of the machine.
+fn is_everywhere(listen: &str) -> bool {
+    listen.parse::<std::net::SocketAddr>().is_ok_and(|address| address.ip().is_unspecified())
+}
+
 fn quoted(text: &str) -> String {
     toml::Value::from(text).to_string()
 }
@@ -180,9 +194,9 @@ fn text(wanted: &Wanted) -> String {
     let watch = if wanted.watch_all { "watch = \"all\"" } else { "# watch = \"named\"" };
     format!(
         "\
-# The configuration of Warroom. Every key but the grants can come from the environment too: [mattermost] url is
-# WARROOM_MATTERMOST_URL, and so on; the environment wins. Relative paths count from this file. Limits and grants are
-# explained in samples/warroom.toml.
+# The configuration of Warroom. Every key can come from the environment too: [mattermost] url is WARROOM_MATTERMOST_URL, and
+# so on; the environment wins. Relative paths count from this file. Groups, limits and grants are explained in
+# samples/warroom.toml.
 
 [mattermost]
 # Where Mattermost is, as this program reaches it.
@@ -197,7 +211,7 @@ token_file = \"bot-token\"
 listen = {listen}
 # This program's address as the Mattermost server reaches it. Default: what it listens on.
 {callback}
-# This program's address as browsers reach it. Default: the same as callback_url.
+# This program's address as browsers reach it. Default: the same as callback_url. This version serves no pages there.
 # public_url = \"https://warroom.example.com\"
 
 [store]
@@ -257,7 +271,14 @@ mod tests {
             .parse()
             .unwrap();
         let existing = Existing(table);
-        assert_eq!(existing.callback_url().as_deref(), Some("http://0.0.0.0:1"));
+        // Everywhere is no address to call.
+        assert_eq!(existing.callback_url(), None);
+        assert!(
+            existing
+                .differences(&wanted(None, false))
+                .iter()
+                .any(|one| one.contains("write `callback_url = "))
+        );
         assert_eq!(
             existing.differences(&wanted(Some("http://a:1"), true)),
             [
