@@ -12,6 +12,7 @@
 mod arrows;
 mod blocked;
 mod browser;
+mod budget;
 mod callbacks;
 mod catch_up;
 mod cli;

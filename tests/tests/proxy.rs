@@ -1,7 +1,7 @@
 //! Stands between the host and its chat server, and makes the network fail: so the same faults can be tried against any server.
 
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -9,8 +9,8 @@ use tokio::sync::watch;
 /// What happens to a request.
 #[derive(Clone)]
 enum Fault {
-    /// It is answered with this status and not passed on.
-    Fail(u16),
+    /// It is answered with this and not passed on.
+    Answer(String),
     /// It is passed on, and the connection is cut instead of an answer.
     LoseAnswer,
     /// It is passed on, and the answer comes this much later.
@@ -28,6 +28,8 @@ struct Order {
 struct State {
     orders: Vec<Order>,
     requests: Vec<(String, String)>,
+    /// When each of the requests came.
+    times: Vec<Instant>,
     streams: usize,
 }
 
@@ -70,9 +72,52 @@ impl Proxy {
         self.state.lock().unwrap().orders.push(Order { method, path_prefix, fault, left: count });
     }
 
-    /// The next `count` requests of the host with this method and beginning of the path fail with the status.
+    /// The next `count` requests of the host with this method and beginning of the path fail with the status, as when something
+    /// in front of the server answers in its place.
     pub(crate) fn fail_next(&self, method: &str, path_prefix: &str, status: u16, count: u32) {
-        self.order(method, path_prefix, Fault::Fail(status), count);
+        let answer = match status {
+            429 => answer("429 Too Many Requests", "retry-after: 1\r\n", "limit exceeded"),
+            status => answer(&format!("{status} Broken"), "", ""),
+        };
+        self.order(method, path_prefix, Fault::Answer(answer), count);
+    }
+
+    /// The next such requests fail with an error of the server's own.
+    pub(crate) fn break_next(&self, method: &str, path_prefix: &str, count: u32) {
+        let body = r#"{"id":"app.broken.app_error","message":"Something broke.","status_code":500}"#;
+        let answer = answer("500 Internal Server Error", "content-type: application/json\r\n", body);
+        self.order(method, path_prefix, Fault::Answer(answer), count);
+    }
+
+    /// The next such requests get this answer, and are not passed on.
+    pub(crate) fn answer_next(&self, method: &str, path_prefix: &str, body: &str, count: u32) {
+        let answer = answer("200 OK", "content-type: application/json\r\n", body);
+        self.order(method, path_prefix, Fault::Answer(answer), count);
+    }
+
+    /// The next such requests are refused by the server, since the bot may not do that.
+    pub(crate) fn refuse_next(&self, method: &str, path_prefix: &str, count: u32) {
+        let body = r#"{"id":"api.context.permissions.app_error","message":"No.","status_code":403}"#;
+        let answer = answer("403 Forbidden", "content-type: application/json\r\n", body);
+        self.order(method, path_prefix, Fault::Answer(answer), count);
+    }
+
+    /// The next such requests are answered by a proxy whose server is being maintained, for so many seconds.
+    pub(crate) fn maintain_next(&self, method: &str, path_prefix: &str, seconds: u32, count: u32) {
+        let answer = answer("503 Maintenance", &format!("retry-after: {seconds}\r\n"), "");
+        self.order(method, path_prefix, Fault::Answer(answer), count);
+    }
+
+    /// Every further request, of whatever kind, is taken and never answered, until [`Proxy::mend`].
+    pub(crate) fn hang(&self) {
+        for method in ["GET", "POST", "PUT", "DELETE"] {
+            self.order(method, "/", Fault::Delay(Duration::from_secs(3_600)), u32::MAX);
+        }
+    }
+
+    /// No further request fails.
+    pub(crate) fn mend(&self) {
+        self.state.lock().unwrap().orders.clear();
     }
 
     /// The next such requests are done and never answered.
@@ -110,9 +155,24 @@ impl Proxy {
         self.state.lock().unwrap().requests.clone()
     }
 
-    pub(crate) fn forget_requests(&self) {
-        self.state.lock().unwrap().requests.clear();
+    /// How long the host waited between its requests with this method and path.
+    pub(crate) fn waits(&self, method: &str, path: &str) -> Vec<Duration> {
+        let state = self.state.lock().unwrap();
+        let all = state.requests.iter().zip(&state.times);
+        let times: Vec<Instant> =
+            all.filter(|(request, _)| request.0 == method && request.1 == path).map(|(_, at)| *at).collect();
+        times.windows(2).map(|pair| pair[1] - pair[0]).collect()
     }
+
+    pub(crate) fn forget_requests(&self) {
+        let mut state = self.state.lock().unwrap();
+        state.requests.clear();
+        state.times.clear();
+    }
+}
+
+fn answer(status: &str, headers: &str, body: &str) -> String {
+    format!("HTTP/1.1 {status}\r\n{headers}content-length: {}\r\nconnection: close\r\n\r\n{body}", body.len())
 }
 
 /// A message of HTTP/1.1: its first line, its headers, its body.
@@ -204,11 +264,7 @@ async fn connection(
         return tunnel(client, upstream, &request, state, cut).await;
     }
     let fault = fault(state, &request);
-    if let Some(Fault::Fail(status)) = fault {
-        let answer = match status {
-            429 => "HTTP/1.1 429 Too Many Requests\r\nretry-after: 1\r\ncontent-length: 14\r\nconnection: close\r\n\r\nlimit exceeded".to_owned(),
-            status => format!("HTTP/1.1 {status} Broken\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"),
-        };
+    if let Some(Fault::Answer(answer)) = fault {
         return client.write_all(answer.as_bytes()).await;
     }
     let mut server = TcpStream::connect(upstream).await?;
@@ -228,6 +284,7 @@ fn fault(state: &Mutex<State>, request: &Message) -> Option<Fault> {
     let path = path.split('?').next().unwrap_or_default();
     let mut state = state.lock().unwrap();
     state.requests.push((method.to_owned(), path.to_owned()));
+    state.times.push(Instant::now());
     let order = state
         .orders
         .iter_mut()

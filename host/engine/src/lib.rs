@@ -36,6 +36,7 @@
 
 mod announcement;
 mod apply;
+mod budget;
 mod control;
 mod data;
 mod decide;
@@ -46,6 +47,7 @@ mod run;
 mod timeline;
 
 pub use announcement::{Announcement, Matter, Place, Remedy, Resolution};
+pub use budget::Budget;
 pub use control::{ControlPost, Controls, Field, FieldKind, TransitionControl};
 pub use data::{template_data, trigger_data};
 pub use decide::{

@@ -364,3 +364,20 @@ async fn a_press_that_is_faster_than_the_answer_to_the_post_waits_for_it() {
     let reply = runner.press(&press).await.unwrap().unwrap();
     assert!(matches!(reply, Reply::Update { .. }), "{reply:?}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_journal_that_failed_works_again_for_all_to_see_when_there_is_nothing_left_to_write() {
+    let world = World::new(components().await);
+    let runner = world.start().await;
+    *world.journal.lose_answer_of.lock().unwrap() = Some("run_finished".to_owned());
+    let played = async {
+        play(&world, &runner).await;
+        while !runner.is_journal_failing() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        while runner.is_journal_failing() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), played).await.expect("the journal works again");
+}
