@@ -24,6 +24,7 @@ mod proxy;
 mod rooms;
 mod scenarios;
 mod security_issue;
+mod shell;
 mod stage;
 mod triggers;
 mod workflow_files;

@@ -62,4 +62,4 @@ pub use run::{
     CHOICES_KEPT_MAX, Call, Cancelled, Choice, CurrentAction, Leaving, NotARun, Renumbering, Repeats, Run,
     Status, Visit,
 };
-pub use timeline::{Entry, timeline};
+pub use timeline::{Entry, Picked, timeline};

@@ -260,8 +260,10 @@ impl HostCalls {
                 self.require_channel(run, channel_id, false)?;
                 self.intend(intent, intended, Vec::new()).await?;
                 let refusals = self.add_members(channel_id, users).await?;
-                let added = users.len() > refusals.len();
-                let facts = added.then(|| Fact::PeopleAdded { channel_id: channel_id.clone() });
+                let is_in = |user: &&User| refusals.iter().all(|refusal| refusal.user.id != user.id);
+                let people: Vec<engine::Person> = users.iter().filter(is_in).map(person).collect();
+                let facts = (!people.is_empty())
+                    .then(|| Fact::PeopleAdded { channel_id: channel_id.clone(), people });
                 Ok((Answer::Refusals(refusals), facts.into_iter().collect()))
             }
             Call::CreatePost { channel_id, draft } => {
@@ -451,6 +453,10 @@ impl HostCalls {
             transitions: controls.transitions.iter().map(transition).collect(),
         })
     }
+}
+
+fn person(user: &User) -> engine::Person {
+    engine::Person { id: user.id.clone(), username: user.username.clone() }
 }
 
 /// The text with the members behind each group that it mentions. Where that is too long for a post, the members stand before the

@@ -63,6 +63,7 @@ mod rendering;
 mod repeats;
 mod rooms;
 mod runner;
+mod stuck;
 mod workflows;
 
 pub use archive::Archive;

@@ -29,6 +29,11 @@ impl MemoryJournal {
         MemoryJournal { state: Mutex::default(), fuse, lose_answer_of: Mutex::default() }
     }
 
+    /// Loses a blob, as a store that was restored from half a backup.
+    pub(crate) fn lose_blob(&self, name: &str) {
+        assert!(self.state.lock().unwrap().blobs.remove(name).is_some());
+    }
+
     pub(crate) fn run_ids(&self) -> Vec<String> {
         self.state.lock().unwrap().runs.keys().cloned().collect()
     }
