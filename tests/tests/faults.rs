@@ -1,13 +1,14 @@
 //! A server that fails for a while loses nothing and doubles nothing.
 
 use crate::stage::Stage;
+use std::time::Duration;
 
 const TRIAGE: &str = "New issue to triage";
 
 /// Starts an incident under a fault, and expects it to come to its triage as if nothing had been.
-async fn comes_through(arm: impl FnOnce(&Stage)) {
+async fn comes_through(environment: &[(&str, &str)], arm: impl FnOnce(&Stage)) -> Stage {
     let stage = Stage::new().await;
-    let service = stage.service().await;
+    let service = stage.service_with(environment).await;
     arm(&stage);
     let (room, _) = stage.triage().await;
     assert_eq!(stage.rooms().await, ["security-issue-1"]);
@@ -16,21 +17,38 @@ async fn comes_through(arm: impl FnOnce(&Stage)) {
     let announced = stage.messages(&town).await;
     assert_eq!(announced.iter().filter(|text| text.starts_with("Security issue reported")).count(), 1);
     service.stop().await;
+    stage
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_error_is_tried_again() {
-    comes_through(|stage| stage.proxy.fail_next("POST", "/api/v4/channels", 503, 1)).await;
+    comes_through(&[], |stage| stage.proxy.fail_next("POST", "/api/v4/channels", 503, 1)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rate_limit_is_waited_out() {
-    comes_through(|stage| stage.proxy.fail_next("GET", "/api/v4/teams", 429, 1)).await;
+    // The host's own wait is shorter than what the server asks for.
+    let stage = comes_through(&[("WARROOM_LIMITS_RETRY_PERIOD_MS", "30000")], |stage| {
+        stage.proxy.fail_next("POST", "/api/v4/channels", 429, 1);
+    })
+    .await;
+    let waits = stage.proxy.waits("POST", "/api/v4/channels");
+    assert!(waits.len() == 1 && waits[0] >= Duration::from_secs(1), "{waits:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_maintenance_is_waited_out() {
+    let stage = comes_through(&[("WARROOM_LIMITS_RETRY_PERIOD_MS", "30000")], |stage| {
+        stage.proxy.maintain_next("POST", "/api/v4/channels", 2, 1);
+    })
+    .await;
+    let waits = stage.proxy.waits("POST", "/api/v4/channels");
+    assert!(waits.len() == 1 && waits[0] >= Duration::from_secs(2), "{waits:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_room_whose_creation_was_not_answered_is_found_again() {
-    comes_through(|stage| stage.proxy.lose_answer_of_next("POST", "/api/v4/channels", 1)).await;
+    comes_through(&[], |stage| stage.proxy.lose_answer_of_next("POST", "/api/v4/channels", 1)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -62,10 +80,15 @@ async fn a_lost_event_stream_is_resumed_without_losing_a_post() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_slow_answer_doubles_nothing() {
-    comes_through(|stage| {
-        stage.proxy.delay_next("POST", "/api/v4/posts", std::time::Duration::from_millis(700), 1);
+    // The host has given up when the answer comes.
+    let stage = comes_through(&[("WARROOM_LIMITS_MATTERMOST_TIMEOUT_MS", "300")], |stage| {
+        stage.proxy.delay_next("POST", "/api/v4/posts", Duration::from_millis(700), 1);
     })
     .await;
+    // It looked for its post before it would have written another one.
+    let town = stage.channel_id("town-square").await;
+    let search = ("GET".to_owned(), format!("/api/v4/channels/{town}/posts"));
+    assert!(stage.proxy.requests().contains(&search));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -83,4 +106,35 @@ async fn a_press_before_the_answer_to_its_post_tells_that_the_post_is_there() {
     stage.post(&room, "Developing a fix", 1).await;
     assert_eq!(stage.messages(&room).await.iter().filter(|text| text.starts_with(TRIAGE)).count(), 1);
     service.stop().await;
+}
+
+/// Starts an incident for which these people are wanted besides; gives what its room is told about them.
+async fn missed(stage: &Stage, more: &str) -> String {
+    let workflow = crate::stage::SECURITY_ISSUE.replace("\"chris\"", &format!("\"chris\", {more}"));
+    stage.write_workflow("workflow.json", &workflow);
+    let service = stage.service().await;
+    let (room, _) = stage.triage().await;
+    let told = stage.post(&room, ":warning: Not everybody could be added", 1).await;
+    let members = stage.get(&format!("/channels/{room}/members")).await;
+    assert_eq!(members.as_array().unwrap().len(), 3, "jon, chris and the bot: {members}");
+    service.stop().await;
+    told["message"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_whose_members_are_hidden_keeps_nobody_else_out() {
+    let stage = Stage::new().await;
+    stage.proxy.forbid_next("GET", "/api/v4/groups/", 100);
+    let group = r#"[{"id":"gggggggggggggggggggggggggg","name":"hidden","display_name":"H","delete_at":0}]"#;
+    stage.proxy.answer_next("GET", "/api/v4/groups", group, 100);
+    let told = missed(&stage, "\"hidden\"").await;
+    assert!(told.contains("`hidden` is no active user of this server, nor a group that the bot may read"), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_without_groups_is_asked_for_one_once() {
+    let stage = Stage::new().await;
+    missed(&stage, "\"ghost\", \"spectre\"").await;
+    let asked = stage.proxy.requests();
+    assert_eq!(asked.iter().filter(|(_, path)| path == "/api/v4/groups").count(), 1);
 }

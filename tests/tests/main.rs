@@ -12,6 +12,7 @@
 mod arrows;
 mod blocked;
 mod browser;
+mod budget;
 mod callbacks;
 mod catch_up;
 mod cli;
@@ -28,6 +29,7 @@ mod refusals;
 mod rooms;
 mod scenarios;
 mod security_issue;
+mod shell;
 mod stage;
 mod triggers;
 mod workflow_files;

@@ -1,6 +1,5 @@
 //! Stands between the host and its chat server, and makes the network fail: so the same faults can be tried against any server.
 
-use serde_json::Value;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -116,22 +115,36 @@ impl Proxy {
         self.state.lock().unwrap().orders.push(order);
     }
 
-    /// The next `count` requests of the host with this method and beginning of the path fail with the status.
+    /// The next `count` requests of the host with this method and beginning of the path fail with the status, as when something
+    /// in front of the server answers in its place.
     pub(crate) fn fail_next(&self, method: &str, path_prefix: &str, status: u16, count: u32) {
         if status == 429 {
             return self.limit_next(method, path_prefix, 1, count);
         }
-        let answer = format!("HTTP/1.1 {status} Broken\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
-        self.order(method, path_prefix, Fault::Answer(answer), count);
+        self.order(method, path_prefix, Fault::Answer(answer(&format!("{status} Broken"), "", "")), count);
     }
 
     /// The next such requests are one too many: the server wants to be left alone for so many seconds.
     pub(crate) fn limit_next(&self, method: &str, path_prefix: &str, retry_after_s: u32, count: u32) {
-        let answer = format!(
-            "HTTP/1.1 429 Too Many Requests\r\nretry-after: {retry_after_s}\r\ncontent-type: text/plain\r\n\
-             content-length: 14\r\nconnection: close\r\n\r\nlimit exceeded"
-        );
+        let headers = format!("retry-after: {retry_after_s}\r\ncontent-type: text/plain\r\n");
+        let answer = answer("429 Too Many Requests", &headers, "limit exceeded");
         self.order(method, path_prefix, Fault::Answer(answer), count);
+    }
+
+    /// The next such requests are answered by a proxy whose server is being maintained, for so many seconds.
+    pub(crate) fn maintain_next(&self, method: &str, path_prefix: &str, seconds: u32, count: u32) {
+        let answer = answer("503 Maintenance", &format!("retry-after: {seconds}\r\n"), "");
+        self.order(method, path_prefix, Fault::Answer(answer), count);
+    }
+
+    /// The next such requests fail with an error of the server's own.
+    pub(crate) fn break_next(&self, method: &str, path_prefix: &str, count: u32) {
+        self.order(method, path_prefix, Fault::Answer(error(500, "app.broken.app_error")), count);
+    }
+
+    /// The next such requests are refused by the server, since the bot may not do that.
+    pub(crate) fn forbid_next(&self, method: &str, path_prefix: &str, count: u32) {
+        self.order(method, path_prefix, Fault::Answer(error(403, "api.context.permissions.app_error")), count);
     }
 
     /// The next such request whose body has this part is answered with an error as a Mattermost server words it.
@@ -143,28 +156,25 @@ impl Proxy {
         status: u16,
         id: &str,
     ) {
-        let body = serde_json::json!({
-            "id": id, "message": "Words.", "detailed_error": "", "request_id": "r", "status_code": status
-        });
-        self.answer_next(method, path_prefix, body_part, status, &body);
+        self.order_about(method, path_prefix, body_part, Fault::Answer(error(status, id)), 1);
     }
 
-    /// The next such request whose body has this part is answered so, and not passed on.
-    pub(crate) fn answer_next(
-        &self,
-        method: &str,
-        path_prefix: &str,
-        body_part: &str,
-        status: u16,
-        body: &Value,
-    ) {
-        let body = body.to_string();
-        let answer = format!(
-            "HTTP/1.1 {status} Chosen\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\
-             connection: close\r\n\r\n{body}",
-            body.len()
-        );
-        self.order_about(method, path_prefix, body_part, Fault::Answer(answer), 1);
+    /// The next such requests get this answer, and are not passed on.
+    pub(crate) fn answer_next(&self, method: &str, path_prefix: &str, body: &str, count: u32) {
+        let answer = answer("200 OK", "content-type: application/json\r\n", body);
+        self.order(method, path_prefix, Fault::Answer(answer), count);
+    }
+
+    /// Every further request, of whatever kind, is taken and never answered, until [`Proxy::mend`].
+    pub(crate) fn hang(&self) {
+        for method in ["GET", "POST", "PUT", "DELETE"] {
+            self.order(method, "/", Fault::Delay(Duration::from_secs(3_600)), u32::MAX);
+        }
+    }
+
+    /// No further request fails.
+    pub(crate) fn mend(&self) {
+        self.state.lock().unwrap().orders.clear();
     }
 
     /// The next such requests are held before they reach the server.
@@ -218,9 +228,26 @@ impl Proxy {
         wanted.map(|request| request.at).collect()
     }
 
+    /// How long the host waited between its requests with this method and path.
+    pub(crate) fn waits(&self, method: &str, path: &str) -> Vec<Duration> {
+        self.arrivals(method, path).windows(2).map(|pair| pair[1] - pair[0]).collect()
+    }
+
     pub(crate) fn forget_requests(&self) {
         self.state.lock().unwrap().requests.clear();
     }
+}
+
+fn answer(status: &str, headers: &str, body: &str) -> String {
+    format!("HTTP/1.1 {status}\r\n{headers}content-length: {}\r\nconnection: close\r\n\r\n{body}", body.len())
+}
+
+/// An error as a Mattermost server words it.
+fn error(status: u16, id: &str) -> String {
+    let body = serde_json::json!({
+        "id": id, "message": "Something broke.", "detailed_error": "", "request_id": "r", "status_code": status
+    });
+    answer(&format!("{status} Chosen"), "content-type: application/json\r\n", &body.to_string())
 }
 
 /// Where the server listens: host and port.

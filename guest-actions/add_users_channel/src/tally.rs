@@ -2,7 +2,7 @@
 
 use warroom_action::{Error, ErrorKind, Outcome, members, text, users};
 
-/// As many reasons as an error's text names; the rest is counted.
+/// As many reasons as a text gives; of the rest it gives the names, or the number.
 const REASONS_MAX: usize = 5;
 
 /// As long as a post may be, in characters.
@@ -25,7 +25,8 @@ impl Tally {
             .extend(found.users.into_iter().filter(|user| !refused(&user.id)).map(|user| user.username));
         for name in found.unknown {
             self.kind.get_or_insert(ErrorKind::NotFound);
-            self.reasons.push(format!("`{name}` is no active user of this server"));
+            self.reasons
+                .push(format!("`{name}` is no active user of this server, nor a group that the bot may read"));
             self.not_added.push(name);
         }
         for refusal in refusals {
@@ -47,7 +48,14 @@ impl Tally {
             lines.push(format!("{}: you are needed here.", mentions.join(" ")));
         }
         if !self.reasons.is_empty() {
-            lines.push(format!(":warning: Not everybody could be added: {}.", self.first_reasons()));
+            let others: Vec<String> =
+                self.not_added.iter().skip(REASONS_MAX).map(|name| format!("`{name}`")).collect();
+            let rest =
+                if others.is_empty() { String::new() } else { format!("; nor could {}", others.join(", ")) };
+            lines.push(format!(
+                ":warning: Not everybody could be added: {}{rest}.",
+                self.reasons(REASONS_MAX)
+            ));
         }
         (!lines.is_empty()).then(|| text::shorten(&lines.join("\n"), MESSAGE_CHARACTERS_MAX))
     }
@@ -58,17 +66,20 @@ impl Tally {
     /// The kind of the first reason, and the first few reasons.
     pub(crate) fn outcome(self) -> Result<Outcome, Error> {
         if self.added.is_empty() {
-            let message = format!("nobody could be added: {}", self.first_reasons());
+            let more = match self.reasons.len().saturating_sub(REASONS_MAX) {
+                0 => String::new(),
+                more => format!("; and {more} more"),
+            };
+            let message = format!("nobody could be added: {}{more}", self.reasons(REASONS_MAX));
             return Err(Error::new(self.kind.unwrap_or(ErrorKind::Failed), message));
         }
         Ok(Outcome::with("Added", self.added.join(",")).and("NotAdded", self.not_added.join(",")))
     }
 
-    fn first_reasons(&self) -> String {
-        let first: Vec<&str> = self.reasons.iter().take(REASONS_MAX).map(String::as_str).collect();
-        let more = self.reasons.len().saturating_sub(REASONS_MAX);
-        let rest = if more > 0 { format!("; and {more} more") } else { String::new() };
-        format!("{}{rest}", first.join("; "))
+    /// The first reasons, each with its name.
+    fn reasons(&self, count: usize) -> String {
+        let first: Vec<&str> = self.reasons.iter().take(count).map(String::as_str).collect();
+        first.join("; ")
     }
 }
 
@@ -109,8 +120,17 @@ mod tests {
         assert_eq!(tally.message(false), None);
         assert_eq!(tally.message(true).unwrap(), "@jon @chris: you are needed here.");
         tally.count(found(&[], &["ghost"]), Vec::new());
-        let missing = ":warning: Not everybody could be added: `ghost` is no active user of this server.";
+        let missing = ":warning: Not everybody could be added: `ghost` is no active user of this server, nor a group that the bot may read.";
         assert_eq!(tally.message(false).unwrap(), missing);
+    }
+
+    #[test]
+    fn everybody_who_is_missing_is_named_and_the_first_few_with_the_reason() {
+        let mut tally = Tally::default();
+        tally.count(found(&["jon", "chris"], &["a", "b", "c", "d", "e", "f"]), vec![refusal("chris")]);
+        let message = tally.message(false).unwrap();
+        assert!(message.ends_with("; nor could `f`, `chris`."), "{message}");
+        assert_eq!(message.matches("is no user").count(), 5);
     }
 
     #[test]
@@ -119,7 +139,7 @@ mod tests {
         tally.count(found(&["chris"], &["a", "b", "c", "d", "e", "f"]), vec![refusal("chris")]);
         let error = tally.outcome().unwrap_err();
         assert_eq!(error.kind, ErrorKind::NotFound);
-        assert!(error.message.contains("`a` is no active user of this server"), "{}", error.message);
+        assert!(error.message.contains("`a` is no user of this server"), "{}", error.message);
         assert!(error.message.ends_with("; and 2 more"), "{}", error.message);
     }
 }

@@ -1,6 +1,7 @@
 //! Folds events into a run. Total and infallible: what is journalled has happened, whatever this version thinks of it.
 
 use crate::announcement::{Announcement, Matter, Place, Remedy, Resolution};
+use crate::budget::Budget;
 use crate::event::{ActionKey, Chooser, Event, Fact, Failure, FailureKind, Loss, Person, Phase};
 use crate::run::{
     CHOICES_KEPT_MAX, Call, Cancelled, Choice, CurrentAction, Leaving, Renumbering, Run, Status, Visit,
@@ -25,7 +26,7 @@ impl Run {
                 self.room.get_or_insert_with(|| channel.clone());
                 self.channels.push(channel.clone());
             }
-            Fact::PeopleAdded { channel_id } => {
+            Fact::PeopleAdded { channel_id, .. } => {
                 self.peopled.insert(channel_id.clone());
             }
             Fact::ChannelLost { .. }
@@ -83,9 +84,7 @@ impl Run {
                     started_ms: event.at_ms,
                     calls: BTreeMap::new(),
                     not_before_ms: None,
-                    tries_spent: 0,
-                    first_spent_ms: None,
-                    interruptions: 0,
+                    budget: Budget::default(),
                 });
             }
             Fact::CallIntended { n, function, arguments, .. } => {
@@ -102,11 +101,7 @@ impl Run {
             Fact::ActionDeferred { until_ms, spends_try, .. } => {
                 if let Some(current) = &mut self.current {
                     current.not_before_ms = Some(*until_ms);
-                    current.interruptions += 1;
-                    if *spends_try {
-                        current.tries_spent += 1;
-                        current.first_spent_ms.get_or_insert(event.at_ms);
-                    }
+                    current.budget.note(event.at_ms, *spends_try);
                 }
             }
             Fact::ActionSucceeded { action, outputs } => {
@@ -342,6 +337,6 @@ fn may_be_half_done(current: &CurrentAction, failure: &Failure) -> bool {
 
 fn with_fresh_budget(mut current: CurrentAction) -> CurrentAction {
     current.not_before_ms = None;
-    (current.tries_spent, current.first_spent_ms, current.interruptions) = (0, None, 0);
+    current.budget = Budget::default();
     current
 }

@@ -284,6 +284,9 @@ pub enum Fact {
     PeopleAdded {
         /// The channel.
         channel_id: String,
+        /// Who; earlier versions did not write it down.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        people: Vec<Person>,
     },
     /// The run wrote a post with controls.
     ControlsPosted {

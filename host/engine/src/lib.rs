@@ -36,6 +36,7 @@
 
 mod announcement;
 mod apply;
+mod budget;
 mod control;
 mod data;
 mod decide;
@@ -46,6 +47,7 @@ mod run;
 mod timeline;
 
 pub use announcement::{Announcement, Matter, Place, Remedy, Resolution};
+pub use budget::Budget;
 pub use control::{ControlPost, Controls, Field, FieldKind, TransitionControl};
 pub use data::{template_data, trigger_data};
 pub use decide::{
@@ -60,4 +62,4 @@ pub use run::{
     CHOICES_KEPT_MAX, Call, Cancelled, Choice, CurrentAction, Leaving, NotARun, Renumbering, Repeats, Run,
     Status, Visit,
 };
-pub use timeline::{Entry, timeline};
+pub use timeline::{Entry, Picked, timeline};

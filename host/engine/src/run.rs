@@ -1,6 +1,7 @@
 //! The state of a run: what the fold of its journal amounts to.
 
 use crate::announcement::Announcement;
+use crate::budget::Budget;
 use crate::control::ControlPost;
 use crate::event::{
     ActionKey, Channel, Chooser, Destination, Event, Fact, Failure, Loss, Person, Phase, Repeat, Trigger,
@@ -90,12 +91,8 @@ pub struct CurrentAction {
     pub calls: BTreeMap<u32, Call>,
     /// When it may be run again, after an interruption.
     pub not_before_ms: Option<u64>,
-    /// How many tries it has spent.
-    pub tries_spent: u32,
-    /// When the first try was spent, in milliseconds since 1970.
-    pub first_spent_ms: Option<u64>,
-    /// How often it was interrupted at all; backoff counts these.
-    pub interruptions: u32,
+    /// What its interruptions have cost so far.
+    pub budget: Budget,
 }
 
 /// A host call of the current execution.

@@ -1,134 +1,257 @@
 //! A run's journal as people read it: what happened when, by whom, and where it can be looked at.
 
+use crate::announcement::Matter;
 use crate::event::{ActionKey, Chooser, Destination, Event, Fact, Loss, Person};
 use crate::run::Run;
+use serde_json::Value;
 
 /// One line of a timeline.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Entry {
     /// When, in milliseconds since 1970.
     pub at_ms: u64,
+    /// The kind of the event, as it is journalled.
+    pub kind: String,
+    /// The step that the run was in.
+    pub step: Option<String>,
+    /// The action that it is about.
+    pub action: Option<String>,
+    /// What a person chose.
+    pub picked: Option<Picked>,
     /// What happened, in Markdown without a full stop.
     pub text: String,
     /// Who did it, where it was a person.
     pub by: Option<Person>,
     /// What went wrong.
     pub error: Option<String>,
-    /// The chat server's id of the post that shows it.
+    /// The chat server's id of the post that shows it: that was pressed, or that tells of it.
     pub post_id: Option<String>,
     /// Whether only somebody who looks for a fault wants it: each call of an action.
     pub is_detail: bool,
 }
 
-/// The timeline of a run, from all its events in order.
+/// What a person chose.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Picked {
+    /// A value of a field.
+    Field {
+        /// The field.
+        field: String,
+        /// The value.
+        value: String,
+    },
+    /// A transition, by what its button says.
+    Transition(String),
+}
+
+/// The timeline of a run, from all its events in order: an entry for each.
 #[must_use]
 pub fn timeline(events: &[Event]) -> Vec<Entry> {
+    // Where something was told is often journalled only later.
+    let Ok(last) = Run::replay(events) else { return Vec::new() };
     let mut run: Option<Run> = None;
-    let mut entries = Vec::new();
+    let mut posted = None;
+    let mut entries = Vec::with_capacity(events.len());
     for event in events {
         match &mut run {
             Some(run) => run.apply(event),
             None => run = Run::start(event).ok(),
         }
-        entries.extend(run.as_ref().and_then(|run| entry(run, event)));
+        let Some(run) = &run else { continue };
+        let mut entry = Entry {
+            at_ms: event.at_ms,
+            kind: kind(&event.fact),
+            step: run.step().map(str::to_owned),
+            action: action(&event.fact).map(str::to_owned),
+            ..of_fact(&event.fact)
+        };
+        match &event.fact {
+            Fact::CallAnswered { answer, .. } => {
+                entry.post_id = written_post(answer);
+                posted = entry.post_id.clone().or(posted);
+            }
+            Fact::ActionSucceeded { .. } => entry.post_id = posted.take(),
+            Fact::ActionStarted { .. } => posted = None,
+            fact => entry.post_id = entry.post_id.or_else(|| place(fact, run, &last)),
+        }
+        entries.push(entry);
     }
     entries
 }
 
-fn entry(run: &Run, event: &Event) -> Option<Entry> {
-    let empty = Entry {
-        at_ms: event.at_ms,
-        text: String::new(),
-        by: None,
-        error: None,
-        post_id: None,
-        is_detail: false,
-    };
-    let said = |text: String| Some(Entry { text, ..empty.clone() });
-    let by = |text: String, by: &Person| Some(Entry { text, by: Some(by.clone()), ..empty.clone() });
-    match &event.fact {
-        Fact::RunStarted { workflow, number, trigger, .. } => Some(Entry {
-            text: format!("{workflow} {number} started by trigger `{}`", trigger.name),
-            by: Some(trigger.user.clone()),
-            post_id: Some(trigger.post_id.clone()),
-            ..empty
-        }),
-        Fact::StepEntered { step } => said(format!("Step **{step}** entered")),
-        Fact::StepLeft => said("Step left".to_owned()),
-        Fact::RunFinished => said("Finished".to_owned()),
-        Fact::FieldSet { post, field, value, by, .. } => Some(Entry {
-            text: format!("{field}: **{value}**"),
-            by: Some(by.clone()),
-            post_id: run.post(post).map(|post| post.post_id.clone()),
-            ..empty
-        }),
-        Fact::TransitionChosen { to, label, by } => Some(chosen(to, label.as_deref(), by, empty)),
-        Fact::RunCancelled { by: person, reason, .. } => by(
-            reason.as_ref().map_or("Cancelled".to_owned(), |reason| format!("Cancelled: {reason}")),
-            person,
-        ),
-        Fact::Retried { by: person } => by("Retry".to_owned(), person),
-        Fact::Skipped { by: person } => by("Skip".to_owned(), person),
-        Fact::RenumberingAsked { by: person } => by("Retry with the next free number".to_owned(), person),
-        Fact::Renumbered { number } => said(format!("Number is {number} from here on")),
-        Fact::Repinned { by: person, workflow_digest, .. } => {
-            by(format!("Retry with the current version, {workflow_digest}"), person)
-        }
-        Fact::Repeated { repeat } => Some(Entry {
-            text: "Reported again".to_owned(),
-            by: Some(repeat.user.clone()),
-            post_id: Some(repeat.post_id.clone()),
-            ..empty
-        }),
-        Fact::ControlsPosted { post } => Some(Entry {
-            text: format!("`{}` asked people", post.action),
-            post_id: Some(post.post_id.clone()),
-            ..empty
-        }),
-        fact => of_channels(fact, &empty).or_else(|| of_actions(fact, &empty)),
-    }
+/// The kind under which a fact is stored.
+fn kind(fact: &Fact) -> String {
+    let stored = serde_json::to_value(fact).ok();
+    let kind = stored.as_ref().and_then(|stored| stored.get("kind")).and_then(Value::as_str);
+    kind.unwrap_or_default().to_owned()
 }
 
-fn of_channels(fact: &Fact, empty: &Entry) -> Option<Entry> {
-    let said = |text: String| Some(Entry { text, ..empty.clone() });
+fn action(fact: &Fact) -> Option<&str> {
     match fact {
-        Fact::ChannelCreated { channel } => said(format!("Channel ~{} created", channel.name)),
-        Fact::ChannelArchived { .. } => said("Channel archived".to_owned()),
-        Fact::ChannelLost { how, .. } => said(match how {
-            Loss::Archived => "The room was archived by somebody".to_owned(),
-            Loss::Removed => "The bot was removed from the room".to_owned(),
-            Loss::Gone => "The room is gone".to_owned(),
-        }),
-        Fact::ChannelBack { .. } => said("The room can be used again".to_owned()),
-        Fact::ChannelKept { reason, .. } => {
-            let text = "The room could not be archived".to_owned();
-            Some(Entry { text, error: Some(reason.clone()), ..empty.clone() })
-        }
-        Fact::AnnouncementFailed { reason, .. } => {
-            let text = "A notice could be posted nowhere".to_owned();
-            Some(Entry { text, error: Some(reason.clone()), ..empty.clone() })
-        }
-        Fact::AnnouncementPosted { post_id, .. } => {
-            let text = "Notice posted".to_owned();
-            Some(Entry { text, post_id: Some(post_id.clone()), is_detail: true, ..empty.clone() })
+        Fact::ActionStarted { action, .. }
+        | Fact::CallIntended { action, .. }
+        | Fact::CallAnswered { action, .. }
+        | Fact::ActionDeferred { action, .. }
+        | Fact::ActionSucceeded { action, .. }
+        | Fact::ActionFailed { action, .. } => Some(&action.name),
+        Fact::ControlsPosted { post } => Some(&post.action),
+        Fact::FieldSet { action, .. } | Fact::TransitionChosen { by: Chooser::Action(action), .. } => {
+            Some(action)
         }
         _ => None,
     }
 }
 
-fn of_actions(fact: &Fact, empty: &Entry) -> Option<Entry> {
-    let failed =
-        |text: String, error: &str| Some(Entry { text, error: Some(error.to_owned()), ..empty.clone() });
-    let detail = |text: String| Some(Entry { text, is_detail: true, ..empty.clone() });
+/// The post that a call wrote, by the answer as the host encodes it.
+fn written_post(answer: &Value) -> Option<String> {
+    answer.pointer("/ok/post/id").and_then(Value::as_str).map(str::to_owned)
+}
+
+/// The post where a fact was decided, or is told. `run` is the run as of the fact, `last` as it became.
+fn place(fact: &Fact, run: &Run, last: &Run) -> Option<String> {
+    let announced = |is_it: &dyn Fn(&Matter) -> bool| {
+        let n = run.announcements.iter().rposition(|known| is_it(&known.matter))?;
+        last.announcements.get(n)?.post_id().map(str::to_owned)
+    };
+    match fact {
+        Fact::TransitionChosen { to, label: Some(label), by: Chooser::Person(_) } => {
+            let offers = |post: &&crate::ControlPost| {
+                let mut offers = post.controls.transitions.iter();
+                post.visit == run.visit() && offers.any(|offer| offer.label == *label && leads(offer, to))
+            };
+            run.posts.iter().rev().find(offers).map(|post| post.post_id.clone())
+        }
+        Fact::Retried { .. }
+        | Fact::Skipped { .. }
+        | Fact::RenumberingAsked { .. }
+        | Fact::Repinned { .. }
+        | Fact::RunBlocked { .. }
+        | Fact::ActionFailed { goes_on: false, .. } => {
+            announced(&|matter| matches!(matter, Matter::Blocked { .. }))
+        }
+        Fact::ActionFailed { .. } => announced(&|matter| matches!(matter, Matter::Warning { .. })),
+        Fact::ChannelLost { .. } | Fact::ChannelBack { .. } => {
+            announced(&|matter| matches!(matter, Matter::Lost { .. }))
+        }
+        Fact::RunCancelled { .. } => announced(&|matter| matches!(matter, Matter::Cancelled)),
+        Fact::FieldSet { post, .. }
+        | Fact::ControlsRemoved { post }
+        | Fact::Pinned { post }
+        | Fact::Unpinned { post } => run.post(post).map(|post| post.post_id.clone()),
+        _ => None,
+    }
+}
+
+fn leads(offer: &crate::TransitionControl, to: &Destination) -> bool {
+    matches!(to, Destination::Step(step) if *step == offer.to)
+}
+
+fn said(text: impl Into<String>) -> Entry {
+    Entry { text: text.into(), ..Entry::default() }
+}
+
+fn detail(text: impl Into<String>) -> Entry {
+    Entry { is_detail: true, ..said(text) }
+}
+
+fn failed(text: impl Into<String>, error: &str) -> Entry {
+    Entry { error: Some(error.to_owned()), ..said(text) }
+}
+
+fn done(text: impl Into<String>, by: &Person) -> Entry {
+    Entry { by: Some(by.clone()), ..said(text) }
+}
+
+fn shown(entry: Entry, post_id: &str) -> Entry {
+    Entry { post_id: Some(post_id.to_owned()), ..entry }
+}
+
+fn of_fact(fact: &Fact) -> Entry {
+    match fact {
+        Fact::RunStarted { workflow, number, trigger, .. } => {
+            let text = format!("{workflow} {number} started by trigger `{}`", trigger.name);
+            shown(done(text, &trigger.user), &trigger.post_id)
+        }
+        Fact::StepEntered { step } => said(format!("Step **{step}** entered")),
+        Fact::StepLeft => said("Step left"),
+        Fact::RunFinished => said("Finished"),
+        Fact::Repeated { repeat } => shown(done("Reported again", &repeat.user), &repeat.post_id),
+        Fact::ControlsPosted { post } => {
+            shown(said(format!("`{}` asked people", post.action)), &post.post_id)
+        }
+        Fact::Renumbered { number } => said(format!("Number is {number} from here on")),
+        Fact::ControlsRemoved { .. } => detail("Controls removed"),
+        Fact::Pinned { .. } => detail("Post pinned"),
+        Fact::Unpinned { .. } => detail("Post unpinned"),
+        Fact::Superseded => detail("Something that this version does not use any more"),
+        fact => of_people(fact)
+            .or_else(|| of_channels(fact))
+            .or_else(|| of_announcements(fact))
+            .or_else(|| of_actions(fact))
+            .unwrap_or_default(),
+    }
+}
+
+fn of_people(fact: &Fact) -> Option<Entry> {
+    Some(match fact {
+        Fact::FieldSet { field, value, by, .. } => {
+            let picked = Picked::Field { field: field.clone(), value: value.clone() };
+            Entry { picked: Some(picked), ..done(format!("{field}: **{value}**"), by) }
+        }
+        Fact::TransitionChosen { to, label, by } => chosen(to, label.as_deref(), by),
+        Fact::RunCancelled { by, reason, .. } => {
+            let text =
+                reason.as_ref().map_or("Cancelled".to_owned(), |reason| format!("Cancelled: {reason}"));
+            done(text, by)
+        }
+        Fact::Retried { by } => done("Retry", by),
+        Fact::Skipped { by } => done("Skip", by),
+        Fact::RenumberingAsked { by } => done("Retry with the next free number", by),
+        Fact::Repinned { by, workflow_digest, .. } => {
+            done(format!("Retry with the current version, {workflow_digest}"), by)
+        }
+        _ => return None,
+    })
+}
+
+fn of_channels(fact: &Fact) -> Option<Entry> {
+    Some(match fact {
+        Fact::ChannelCreated { channel } => said(format!("Channel ~{} created", channel.name)),
+        Fact::PeopleAdded { people, .. } if people.is_empty() => said("People added"),
+        Fact::PeopleAdded { people, .. } => {
+            let named: Vec<String> = people.iter().map(Person::mention).collect();
+            said(format!("{} added", named.join(", ")))
+        }
+        Fact::ChannelArchived { .. } => said("Channel archived"),
+        Fact::ChannelLost { how, .. } => said(match how {
+            Loss::Archived => "The room was archived by somebody",
+            Loss::Removed => "The bot was removed from the room",
+            Loss::Gone => "The room is gone",
+        }),
+        Fact::ChannelBack { .. } => said("The room can be used again"),
+        Fact::ChannelKept { reason, .. } => failed("The room could not be archived", reason),
+        _ => return None,
+    })
+}
+
+fn of_announcements(fact: &Fact) -> Option<Entry> {
+    Some(match fact {
+        Fact::AnnouncementIntended { .. } => detail("Notice about to be posted"),
+        Fact::AnnouncementPosted { post_id, .. } => shown(detail("Notice posted"), post_id),
+        Fact::AnnouncementFailed { reason, .. } => failed("A notice could be posted nowhere", reason),
+        Fact::AnnouncementsRenewed => detail("Notices that could be posted nowhere are tried again"),
+        _ => return None,
+    })
+}
+
+fn of_actions(fact: &Fact) -> Option<Entry> {
     let attempt = |action: &ActionKey| match action.attempt {
         1 => format!("`{}`", action.name),
         attempt => format!("`{}`, attempt {attempt}", action.name),
     };
-    match fact {
+    Some(match fact {
         Fact::ActionStarted { action, .. } => detail(format!("{} begins", attempt(action))),
-        Fact::ActionSucceeded { action, .. } => {
-            Some(Entry { text: format!("{} done", attempt(action)), ..empty.clone() })
-        }
+        Fact::ActionSucceeded { action, .. } => said(format!("{} done", attempt(action))),
         Fact::ActionDeferred { action, reason, .. } => {
             failed(format!("{} is tried again later", attempt(action)), reason)
         }
@@ -136,14 +259,14 @@ fn of_actions(fact: &Fact, empty: &Entry) -> Option<Entry> {
             let end = if *goes_on { "; the incident went on" } else { "" };
             failed(format!("{} failed{end}", attempt(action)), &failure.message)
         }
-        Fact::RunBlocked { failure } => failed("Blocked".to_owned(), &failure.message),
+        Fact::RunBlocked { failure } => failed("Blocked", &failure.message),
         Fact::CallIntended { function, n, .. } => detail(format!("call {n}: {function}")),
         Fact::CallAnswered { n, .. } => detail(format!("call {n} answered")),
-        _ => None,
-    }
+        _ => return None,
+    })
 }
 
-fn chosen(to: &Destination, label: Option<&str>, by: &Chooser, empty: Entry) -> Entry {
+fn chosen(to: &Destination, label: Option<&str>, by: &Chooser) -> Entry {
     let goal = match to {
         Destination::Step(step) => format!("to **{step}**"),
         Destination::End => "to the end".to_owned(),
@@ -151,9 +274,9 @@ fn chosen(to: &Destination, label: Option<&str>, by: &Chooser, empty: Entry) -> 
     match by {
         Chooser::Person(person) => {
             let text = format!("\u{201c}{}\u{201d} pressed, {goal}", label.unwrap_or_default());
-            Entry { text, by: Some(person.clone()), ..empty }
+            Entry { picked: label.map(|label| Picked::Transition(label.to_owned())), ..done(text, person) }
         }
-        Chooser::Action(action) => Entry { text: format!("`{action}` leads {goal}"), ..empty },
-        Chooser::Workflow => Entry { text: format!("Goes on {goal}"), ..empty },
+        Chooser::Action(action) => said(format!("`{action}` leads {goal}")),
+        Chooser::Workflow => said(format!("Goes on {goal}")),
     }
 }

@@ -58,12 +58,15 @@ struct ErrorBody {
     message: String,
 }
 
-pub(crate) fn server_error(status: StatusCode, body: &[u8]) -> ApiErrorKind {
+pub(crate) fn server_error(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> ApiErrorKind {
+    let retry_after = retry_after(headers);
     let status = status.as_u16();
     match serde_json::from_slice::<ErrorBody>(body) {
-        Ok(ErrorBody { id, message }) if !id.is_empty() => ApiErrorKind::Server { status, id, message },
+        Ok(ErrorBody { id, message }) if !id.is_empty() => {
+            ApiErrorKind::Server { status, id, message, retry_after }
+        }
         // A proxy in front of the server speaks HTML.
-        _ => ApiErrorKind::Server { status, id: String::new(), message: excerpt(body) },
+        _ => ApiErrorKind::Server { status, id: String::new(), message: excerpt(body), retry_after },
     }
 }
 

@@ -198,7 +198,7 @@ impl Client {
             (status, body) if status.is_success() => body.map(|body| (body, headers)),
             // What the server decided is known even when its words are lost.
             (status, body) if status.is_client_error() || status.is_server_error() => {
-                Err(server_error(status, &body.unwrap_or_default()))
+                Err(server_error(status, &headers, &body.unwrap_or_default()))
             }
             (status, _) => Err(unexpected_status(status, &headers)),
         }
@@ -213,8 +213,8 @@ fn redacted(kind: ApiErrorKind, token: &Token) -> ApiErrorKind {
         ApiErrorKind::Interrupted(text) => ApiErrorKind::Interrupted(redact(&text)),
         ApiErrorKind::Unexpected(text) => ApiErrorKind::Unexpected(redact(&text)),
         ApiErrorKind::Invalid(text) => ApiErrorKind::Invalid(redact(&text)),
-        ApiErrorKind::Server { status, id, message } => {
-            ApiErrorKind::Server { status, id: redact(&id), message: redact(&message) }
+        ApiErrorKind::Server { status, id, message, retry_after } => {
+            ApiErrorKind::Server { status, id: redact(&id), message: redact(&message), retry_after }
         }
         wordless @ (ApiErrorKind::RateLimited { .. } | ApiErrorKind::TokenRefused) => wordless,
     }

@@ -44,6 +44,8 @@ pub enum ApiErrorKind {
         id: String,
         /// The server's words.
         message: String,
+        /// How long to wait, if whoever answered said so.
+        retry_after: Option<Duration>,
     },
     /// The answer is not what a Mattermost server says; the call may have been executed.
     Unexpected(String),
@@ -53,9 +55,6 @@ pub enum ApiErrorKind {
     /// server's own error, of status 401.
     TokenRefused,
 }
-
-/// Errors with a 5xx status that come again however often one tries: a channel's name of 65 characters is the first.
-const PERMANENT_IDS: &[&str] = &["app.channel.create_channel.internal_error"];
 
 /// What to do about errors whose words do not say it.
 const REMEDIES: &[(&str, &str)] = &[
@@ -110,9 +109,7 @@ impl ApiError {
             | ApiErrorKind::Interrupted(_)
             | ApiErrorKind::RateLimited { .. } => true,
             // 501 is a feature that the server lacks, 408 a request that came too slowly.
-            ApiErrorKind::Server { status, id, .. } => {
-                (*status >= 500 && *status != 501 || *status == 408) && !PERMANENT_IDS.contains(&id.as_str())
-            }
+            ApiErrorKind::Server { status, .. } => *status >= 500 && *status != 501 || *status == 408,
             ApiErrorKind::Unexpected(_) | ApiErrorKind::Invalid(_) | ApiErrorKind::TokenRefused => false,
         }
     }
@@ -134,7 +131,9 @@ impl ApiError {
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         match self.kind {
-            ApiErrorKind::RateLimited { retry_after } => retry_after,
+            ApiErrorKind::RateLimited { retry_after } | ApiErrorKind::Server { retry_after, .. } => {
+                retry_after
+            }
             _ => None,
         }
     }
@@ -191,10 +190,10 @@ impl fmt::Display for ApiErrorKind {
                 )
             }
             Self::RateLimited { retry_after: None } => f.write_str("the server wants fewer calls"),
-            Self::Server { status, id, message } if id.is_empty() => {
+            Self::Server { status, id, message, .. } if id.is_empty() => {
                 write!(f, "the server answered {status}: {message}")
             }
-            Self::Server { status, id, message } => {
+            Self::Server { status, id, message, .. } => {
                 write!(f, "the server answered {status}: {} ({id})", message.trim_end_matches('.'))
             }
             Self::Unexpected(reason) => write!(f, "the server's answer makes no sense ({reason})"),
@@ -211,7 +210,8 @@ mod tests {
     use super::*;
 
     fn server(status: u16, id: &str) -> ApiError {
-        let kind = ApiErrorKind::Server { status, id: id.into(), message: "Words.".into() };
+        let kind =
+            ApiErrorKind::Server { status, id: id.into(), message: "Words.".into(), retry_after: None };
         ApiError::new("create the channel x", kind)
     }
 
@@ -230,6 +230,7 @@ mod tests {
     fn temporary_is_what_can_pass_by_itself() {
         let temporary = [
             server(500, "api.post.deduplicate_create_post.pending"),
+            server(500, "app.channel.create_channel.internal_error"),
             server(502, ""),
             ApiError::new("x", ApiErrorKind::RateLimited { retry_after: None }),
             ApiError::new("x", ApiErrorKind::Unreachable("refused".into())),
@@ -237,7 +238,6 @@ mod tests {
         ];
         assert!(temporary.iter().all(ApiError::is_temporary));
         let permanent = [
-            server(500, "app.channel.create_channel.internal_error"),
             server(501, "api.ldap_groups.license_error"),
             server(404, "x"),
             ApiError::new("x", ApiErrorKind::Unexpected("garbage".into())),

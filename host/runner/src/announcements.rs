@@ -1,18 +1,24 @@
 //! Posts what the host itself has to say about a run, where people are: in the room once somebody is in it, else where it was
 //! triggered, else where the operators want to be told.
 
+use crate::chat::RenderedPost;
 use crate::chat::find_or_create_post;
-use crate::chat::{ChatError, RenderedPost};
 use crate::clock::earliest;
 use crate::core::Core;
 use crate::ledger::{Ledger, LedgerError, read};
 use crate::mentions;
+use crate::patience::Patience;
 use crate::rendering;
-use warroom_engine::{Announcement, Fact, Matter, Place, Run};
+use warroom_engine::{Announcement, Fact, Matter, Run};
 
 /// Posts the announcement, once; after an interruption it is searched for first. Gives how long to wait before the next try, in
 /// milliseconds, when the server cannot take it now.
-pub(crate) async fn post(core: &Core, ledger: &Ledger, n: u32) -> Result<Option<u64>, LedgerError> {
+pub(crate) async fn post(
+    core: &Core,
+    ledger: &Ledger,
+    patience: &mut Patience,
+    n: u32,
+) -> Result<Option<u64>, LedgerError> {
     let run = ledger.run();
     let Some(known) = run.announcements.get(n as usize) else { return Ok(None) };
     let Some(place) = &known.place else {
@@ -30,22 +36,17 @@ pub(crate) async fn post(core: &Core, ledger: &Ledger, n: u32) -> Result<Option<
             ledger.append(vec![Fact::AnnouncementPosted { n, post_id }], Vec::new()).await?;
             Ok(None)
         }
-        Err(error) if error.is_temporary() && !is_hopeless(core, place, &error) => {
-            tracing::warn!(run = %run.id, "a notice cannot be posted yet: {error}");
-            Ok(Some(error.retry_after_ms.unwrap_or(core.options.retry_wait_max_ms / 4).max(1)))
-        }
         Err(error) => {
-            tracing::error!(run = %run.id, channel = %place.channel_id, "a notice cannot be posted: {error}");
-            intend(core, ledger, &run, (n, known), &error.message).await?;
-            Ok(None)
+            let wait_ms = patience.wait_ms(core, &format!("{key} in {}", place.channel_id), &error).await;
+            if wait_ms.is_some() {
+                tracing::warn!(run = %run.id, "a notice cannot be posted yet: {error}");
+            } else {
+                tracing::error!(run = %run.id, channel = %place.channel_id, "a notice cannot be posted: {error}");
+                intend(core, ledger, &run, (n, known), &error.message).await?;
+            }
+            Ok(wait_ms)
         }
     }
-}
-
-/// Whether a place was tried for as long as an action is, and the server answers.
-fn is_hopeless(core: &Core, place: &Place, error: &ChatError) -> bool {
-    let trying_ms = core.clock.now_ms().saturating_sub(place.intended_ms);
-    error.spends_try() && trying_ms > core.options.retry_period_ms
 }
 
 /// Journals where the announcement is to stand next, after the place that was tried; the run's task asks again then, and finds it.
@@ -56,12 +57,11 @@ async fn intend(
     (n, known): (u32, &Announcement),
     reason: &str,
 ) -> Result<(), LedgerError> {
-    let mut places = places(core, run, &known.matter).into_iter();
-    let place = match &known.place {
-        Some(tried) => places.skip_while(|place| *place != tried.channel_id).nth(1),
-        None => places.next(),
-    };
-    let fact = match place {
+    let places = places(core, run, &known.matter).await;
+    // A room that was lost meanwhile is none of the places any more: then the best of the others comes next.
+    let tried = known.place.as_ref().map(|tried| &tried.channel_id);
+    let at = places.iter().position(|place| Some(place) == tried).map_or(0, |at| at + 1);
+    let fact = match places.get(at).cloned() {
         Some(channel_id) => Fact::AnnouncementIntended { n, channel_id },
         None => Fact::AnnouncementFailed { n, reason: reason.to_owned() },
     };
@@ -69,14 +69,15 @@ async fn intend(
 }
 
 /// Where an announcement can stand, the best place first.
-fn places(core: &Core, run: &Run, matter: &Matter) -> Vec<String> {
+async fn places(core: &Core, run: &Run, matter: &Matter) -> Vec<String> {
     let room = run.peopled_room().map(|room| room.id.clone());
     let trigger = Some(run.trigger.channel.id.clone());
-    let operators = core.options.operators_channel_id.clone();
     let places = match matter {
-        Matter::Blocked { .. } | Matter::Warning { .. } => vec![room, trigger, operators],
+        Matter::Blocked { .. } | Matter::Warning { .. } => {
+            vec![room, trigger, core.chat.operators_channel().await]
+        }
         Matter::Repeats => vec![room, trigger],
-        Matter::Lost { .. } | Matter::Cancelled => vec![trigger, operators],
+        Matter::Lost { .. } | Matter::Cancelled => vec![trigger, core.chat.operators_channel().await],
         Matter::Pressed { channel_id, .. } => vec![Some(channel_id.clone())],
     };
     let mut distinct: Vec<String> = Vec::new();
@@ -86,6 +87,15 @@ fn places(core: &Core, run: &Run, matter: &Matter) -> Vec<String> {
         }
     }
     distinct
+}
+
+/// Lets what stops the run be told again, when it could be told nowhere before: who may write where changes.
+pub(crate) async fn renew(ledger: &Ledger) -> Result<(), LedgerError> {
+    let is_untold = |known: &Announcement| known.failed && known.is_open_block();
+    if !ledger.run().announcements.iter().any(is_untold) {
+        return Ok(());
+    }
+    ledger.append(vec![Fact::AnnouncementsRenewed], Vec::new()).await
 }
 
 /// Tells the triggering channel that a run cannot be taken up, unless it was told before. Such a run has no buttons: what it began
@@ -99,8 +109,8 @@ pub(crate) async fn tell_stuck(core: &Core, id: &str, reason: &str) {
         format!(":warning: Incident **{name}** cannot go on until an operator mends this:\n\n> {reason}");
     let post = RenderedPost { message, sections: Vec::new() };
     let since_ms = earliest(run.started_ms);
-    let operators = core.options.operators_channel_id.as_ref();
-    for channel in std::iter::once(&run.trigger.channel.id).chain(operators) {
+    let operators = core.chat.operators_channel().await;
+    for channel in std::iter::once(&run.trigger.channel.id).chain(&operators) {
         match find_or_create_post(core.chat.as_ref(), channel, &stamp, since_ms, &post).await {
             Ok(_) => return,
             Err(error) => tracing::error!(run = %id, %channel, "cannot post that the run is stuck: {error}"),
@@ -113,11 +123,11 @@ const TOLD_BEFORE_MS: u64 = 24 * 3_600 * 1_000;
 
 /// See [`crate::Runner::tell_operators`].
 pub(crate) async fn tell_operators(core: &Core, about: &str, text: &str) {
-    let Some(channel) = &core.options.operators_channel_id else { return };
+    let Some(channel) = core.chat.operators_channel().await else { return };
     let stamp = core.key.stamp(&format!("operators/{about}"));
     let post = RenderedPost { message: format!(":warning: {}", mentions::quiet(text)), sections: Vec::new() };
     let since_ms = core.clock.now_ms().saturating_sub(TOLD_BEFORE_MS);
-    let told = find_or_create_post(core.chat.as_ref(), channel, &stamp, since_ms, &post).await;
+    let told = find_or_create_post(core.chat.as_ref(), &channel, &stamp, since_ms, &post).await;
     if let Err(error) = told {
         tracing::error!(%channel, "operators cannot be told: {error}");
     }

@@ -45,6 +45,14 @@ pub(crate) fn fits_message(message: &str) -> bool {
     message.chars().count() <= MESSAGE_CHARS_MAX
 }
 
+/// The beginning of a message, as much as a post can say. It ends between words: half a mention would be somebody else's.
+pub(crate) fn shortened(message: &str) -> String {
+    let Some((end, _)) = message.char_indices().nth(MESSAGE_CHARS_MAX - 1) else { return message.to_owned() };
+    let head = message.get(..end).unwrap_or_default();
+    let head = head.rfind(char::is_whitespace).and_then(|at| head.get(..at)).unwrap_or(head);
+    format!("{head}\u{2026}")
+}
+
 fn channel(draft: &ChannelDraft) -> Result<(), ActionError> {
     text("the channel's name", &draft.name, HANDLE_CHARS_MAX)?;
     text("the channel's display name", &draft.display_name, DISPLAY_NAME_CHARS_MAX)?;
@@ -125,6 +133,15 @@ mod tests {
         };
         let draft = PostDraft { message: String::new(), controls: Some(controls) };
         Call::CreatePost { channel_id: "c".into(), draft }
+    }
+
+    #[test]
+    fn a_message_is_shortened_between_words_and_only_when_it_is_too_long() {
+        let fits = "é".repeat(MESSAGE_CHARS_MAX - 1);
+        assert_eq!(shortened(&fits), fits);
+        let long = format!("{} @oncall", "é".repeat(MESSAGE_CHARS_MAX - 4));
+        assert_eq!(shortened(&long), format!("{}\u{2026}", "é".repeat(MESSAGE_CHARS_MAX - 4)));
+        assert!(fits_message(&shortened(&"é".repeat(2 * MESSAGE_CHARS_MAX))));
     }
 
     #[test]

@@ -11,10 +11,11 @@ use crate::incoming::IncomingPost;
 pub enum ChatErrorKind {
     /// No connection could be made at all: nothing was done, and trying again costs nothing.
     Unreachable,
-    /// Nobody who could do it answers: a proxy in the server's place, or a server that refuses the token. What was asked may
-    /// have been done; trying again costs nothing.
+    /// Nobody who could do it answered: a proxy in the server's place, a server that refuses the token, or nobody in time. What
+    /// was asked may have been done. When the server does not answer anything else either ([`Chat::answers`]), trying again costs
+    /// nothing.
     Away,
-    /// The server failed, or its answer was lost: what was asked may have been done.
+    /// The server failed: what was asked may have been done.
     Unavailable,
     /// The server asks to come back later: nothing was done.
     RateLimited,
@@ -48,12 +49,6 @@ impl ChatError {
     pub fn is_temporary(&self) -> bool {
         use ChatErrorKind::{Away, RateLimited, Unavailable, Unreachable};
         matches!(self.kind, Unreachable | Away | Unavailable | RateLimited)
-    }
-
-    /// Whether a try is spent by it. An outage of the server spends none.
-    #[must_use]
-    pub fn spends_try(&self) -> bool {
-        !matches!(self.kind, ChatErrorKind::Unreachable | ChatErrorKind::Away)
     }
 }
 
@@ -137,6 +132,13 @@ pub enum ControlKind {
 pub trait Chat: Send + Sync {
     /// The bot itself: only its own posts and channels count as made by us.
     fn bot(&self) -> &Person;
+
+    /// Whether the server answers the bot at all now, with an error if need be.
+    async fn answers(&self) -> bool;
+
+    /// The id of the channel where operators want to be told what nobody else reads; none when there is none, or it cannot be found
+    /// now.
+    async fn operators_channel(&self) -> Option<String>;
 
     /// A team's id by its handle.
     async fn find_team(&self, name: &str) -> Result<Option<String>, ChatError>;

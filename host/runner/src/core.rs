@@ -29,6 +29,8 @@ pub(crate) struct Core {
     pub(crate) floods: Floods,
     /// The runs that are driven, by id.
     pub(crate) open: Mutex<BTreeMap<String, OpenRun>>,
+    /// The open runs that could not be taken up, by id, with the reasons.
+    pub(crate) stuck: Mutex<BTreeMap<String, String>>,
 }
 
 /// A run that is driven.

@@ -7,6 +7,7 @@ use crate::core::Core;
 use crate::execution;
 use crate::journal::JournalError;
 use crate::ledger::{Ledger, LedgerError};
+use crate::patience::Patience;
 use futures_util::FutureExt as _;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -51,11 +52,21 @@ pub(crate) async fn drive(core: &Core, ledger: &Arc<Ledger>) {
 
 /// Drives the run until it ends. Survives a failing journal by asking it again, for as long as it takes.
 async fn drive_on(core: &Core, ledger: Arc<Ledger>) {
+    let mut patience = Patience::default();
+    // The task that failed may have ended; so a new one says that the journal works as soon as it knows.
+    let (mut failed, mut seq) = (true, ledger.run().seq);
     loop {
         // What woke it is seen by this turn; and its own writes, which wake it too, must not cut a wait short.
         let _ = ledger.woken.notified().now_or_never();
-        match turn(core, &ledger).await {
-            Ok(Pace::Again) => core.journal_failing.store(false, Ordering::Relaxed),
+        let pace = turn(core, &ledger, &mut patience).await;
+        // What is only applied ahead of the journal shows nothing. What rests was read anew after a failure, and is written.
+        let rests = matches!(pace, Ok(Pace::Idle | Pace::Until(_) | Pace::Over));
+        if ledger.run().seq > seq || failed && rests {
+            core.journal_failing.store(false, Ordering::Relaxed);
+            (failed, seq) = (false, ledger.run().seq);
+        }
+        match pace {
+            Ok(Pace::Again) => {}
             Ok(Pace::Over) => return,
             Ok(Pace::Idle) => ledger.woken.notified().await,
             Ok(Pace::Until(at_ms)) => tokio::select! {
@@ -63,7 +74,10 @@ async fn drive_on(core: &Core, ledger: Arc<Ledger>) {
                 () = ledger.woken.notified() => {}
             },
             Err(LedgerError::Journal(JournalError::Refused(reason))) => refused(core, &ledger, reason).await,
-            Err(error) => pause(core, &ledger, &error).await,
+            Err(error) => {
+                failed = true;
+                pause(core, &ledger, &error).await;
+            }
         }
     }
 }
@@ -96,7 +110,7 @@ async fn block(core: &Core, ledger: &Ledger, failure: Failure) {
     }
 }
 
-async fn turn(core: &Core, ledger: &Arc<Ledger>) -> Result<Pace, LedgerError> {
+async fn turn(core: &Core, ledger: &Arc<Ledger>, patience: &mut Patience) -> Result<Pace, LedgerError> {
     // Deciding and journalling happen under one lock, so that a click cannot come between.
     let mut open = ledger.open_ahead().await?;
     let next = next(&ledger.workflow(), open.run());
@@ -135,16 +149,16 @@ async fn turn(core: &Core, ledger: &Arc<Ledger>) -> Result<Pace, LedgerError> {
         }
         Next::Announce(n) => {
             drop(open);
-            let wait_ms = announcements::post(core, ledger, n).await?;
+            let wait_ms = announcements::post(core, ledger, patience, n).await?;
             Ok(wait_ms.map_or(Pace::Again, |wait_ms| Pace::Until(core.clock.now_ms() + wait_ms)))
         }
         Next::Pin(post) => {
             drop(open);
-            pin(core, ledger, &post, true).await
+            pin(core, ledger, patience, (&post, true)).await
         }
         Next::Unpin(post) => {
             drop(open);
-            pin(core, ledger, &post, false).await
+            pin(core, ledger, patience, (&post, false)).await
         }
         Next::CloseRoom(room) => {
             drop(open);
@@ -179,9 +193,18 @@ async fn remove_controls(core: &Core, ledger: &Ledger, post: &ControlPost) -> Re
     ledger.append(vec![removed], Vec::new()).await.map(|()| Pace::Again)
 }
 
-/// A pin is a help and no more: one that cannot be set or taken away is let be.
-async fn pin(core: &Core, ledger: &Ledger, post: &ControlPost, on: bool) -> Result<Pace, LedgerError> {
+/// A pin is a help and no more: one that cannot be set or taken away is let be. While that may pass, it is tried again whenever the
+/// run has nothing better to do.
+async fn pin(
+    core: &Core,
+    ledger: &Ledger,
+    patience: &mut Patience,
+    (post, on): (&ControlPost, bool),
+) -> Result<Pace, LedgerError> {
     if let Err(error) = core.chat.pin_post(&post.post_id, on).await {
+        if let Some(wait_ms) = patience.wait_ms(core, &format!("{} pinned {on}", post.key), &error).await {
+            return Ok(Pace::Until(core.clock.now_ms().saturating_add(wait_ms)));
+        }
         tracing::info!(run = %ledger.id, post = %post.post_id, "the pin of a post stays as it is: {error}");
     }
     let post = post.key.clone();
@@ -207,19 +230,14 @@ async fn tried<T, F>(core: &Core, ledger: &Ledger, key: &str, attempt: impl Fn()
 where
     F: Future<Output = Result<T, ChatError>> + Send,
 {
-    let (mut tries, mut waits) = (0, 0);
+    let mut patience = Patience::default();
     loop {
         let error = match attempt().await {
             Ok(done) => return Ok(done),
             Err(error) => error,
         };
-        tries += u32::from(error.spends_try());
-        if !error.is_temporary() || tries >= core.options.retry_tries_max {
-            return Err(error);
-        }
-        tracing::warn!(run = %ledger.id, "tried again: {error}");
-        let wait_ms = core.options.wait_ms(waits, key).max(error.retry_after_ms.unwrap_or(0));
-        core.clock.sleep_until(core.clock.now_ms() + wait_ms).await;
-        waits += 1;
+        let Some(wait_ms) = patience.wait_ms(core, key, &error).await else { return Err(error) };
+        tracing::warn!(run = %ledger.id, wait_ms, "tried again later: {error}");
+        core.clock.sleep_until(core.clock.now_ms().saturating_add(wait_ms)).await;
     }
 }

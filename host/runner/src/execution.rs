@@ -1,10 +1,12 @@
 //! Executes one action: hands the component what was journalled, and journals what came of it.
 
+use crate::chat::{ChatError, ChatErrorKind};
 use crate::components::{channel, user};
 use crate::core::Core;
 use crate::declared::Declared;
 use crate::host_calls::{HostCalls, Interruption, Trace};
 use crate::ledger::{Ledger, LedgerError};
+use crate::patience::is_outage;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -166,8 +168,8 @@ async fn conclude(
             );
             return Ok(failed(FailureKind::Nondeterministic, message));
         }
-        Some(Interruption::Temporary { reason, retry_after_ms, spends_try }) => {
-            return Ok(deferred(core, ledger, &run, current, reason, retry_after_ms, spends_try));
+        Some(Interruption::Temporary(error)) => {
+            return Ok(vec![deferred(core, ledger, &run, current, error).await]);
         }
         None => {}
     }
@@ -184,7 +186,9 @@ async fn conclude(
         }
         // The deadline passed while a call was out: the other side was slow, not the guest.
         Err(RunError::Deadline { .. }) if trace.in_call => {
-            deferred(core, ledger, &run, current, "the chat server was slow to answer".to_owned(), None, true)
+            let (kind, message) = (ChatErrorKind::Away, "the chat server was slow to answer".to_owned());
+            let slow = ChatError { kind, message, retry_after_ms: None };
+            vec![deferred(core, ledger, &run, current, slow).await]
         }
         Err(error) => failed(FailureKind::Limit, error.to_string()),
     })
@@ -236,34 +240,31 @@ fn kind(error: &ActionError) -> FailureKind {
 }
 
 /// When to run the execution again; or, its budget spent, that it failed.
-fn deferred(
+async fn deferred(
     core: &Core,
     ledger: &Ledger,
     run: &Run,
     current: &CurrentAction,
-    reason: String,
-    retry_after_ms: Option<u64>,
-    spends_try: bool,
-) -> Vec<Fact> {
-    let options = &core.options;
+    error: ChatError,
+) -> Fact {
     let workflow = ledger.workflow();
     let retry = workflow.action(&current.key.name).and_then(|action| action.retry);
-    let tries_max = retry.map_or(options.retry_tries_max, |retry| retry.tries);
-    let period_ms = retry.map_or(options.retry_period_ms, |retry| u64::from(retry.minutes) * 60_000);
-    let tries = current.tries_spent + u32::from(spends_try);
+    let spends_try = !is_outage(core.chat.as_ref(), &error).await;
     let now_ms = core.clock.now_ms();
-    let trying_ms = now_ms.saturating_sub(current.first_spent_ms.unwrap_or(now_ms));
-    if spends_try && (tries >= tries_max || trying_ms >= period_ms) {
-        let message = format!("{reason} (given up after {tries} tries in {} s)", trying_ms / 1000);
-        return vec![failed(
-            &ledger.workflow(),
-            run,
-            &current.key,
-            Failure { kind: FailureKind::Unavailable, message },
-        )];
+    let mut budget = current.budget.clone();
+    budget.note(now_ms, spends_try);
+    let execution = current.key.execution(&run.id);
+    let Some(wait_ms) = core.options.next_wait_ms(&budget, retry, &error, (&execution, now_ms)) else {
+        let (tries, seconds) = (budget.tries, budget.trying_ms(now_ms) / 1000);
+        let message = format!("{error} (given up after {tries} tries in {seconds} s)");
+        let failure = Failure { kind: FailureKind::Unavailable, message };
+        return failed(&workflow, run, &current.key, failure);
+    };
+    tracing::info!(run = %run.id, action = %current.key.name, wait_ms, spends_try, "action interrupted: {error}");
+    Fact::ActionDeferred {
+        action: current.key.clone(),
+        until_ms: now_ms.saturating_add(wait_ms),
+        reason: error.message,
+        spends_try,
     }
-    let backoff_ms = options.wait_ms(current.interruptions, &current.key.execution(&run.id));
-    let wait_ms = backoff_ms.max(retry_after_ms.unwrap_or(0));
-    tracing::info!(run = %run.id, action = %current.key.name, wait_ms, "action interrupted: {reason}");
-    vec![Fact::ActionDeferred { action: current.key.clone(), until_ms: now_ms + wait_ms, reason, spends_try }]
 }

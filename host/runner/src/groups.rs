@@ -1,5 +1,6 @@
 //! Groups of people that the operator defines: a server without a licence has none.
 
+use crate::code;
 use std::collections::BTreeMap;
 
 /// Groups by name, lower case and without `@`: the usernames of their members.
@@ -38,29 +39,42 @@ impl Groups {
         })
     }
 
+    /// The members of all groups that the text mentions, each once.
+    #[must_use]
+    pub fn mentioned(&self, text: &str) -> Vec<String> {
+        let mut people: Vec<String> = Vec::new();
+        self.rewritten(text, |_, members| {
+            for member in members {
+                if !people.contains(member) {
+                    people.push(member.clone());
+                }
+            }
+            String::new()
+        });
+        people
+    }
+
     /// The text with each group that it mentions spelled so that it notifies nobody, should the server know it.
     #[must_use]
     pub fn quiet(&self, text: &str) -> String {
         self.rewritten(text, |name, _| format!("@\u{200b}{name}"))
     }
 
-    fn rewritten(&self, text: &str, spell: impl Fn(&str, &[String]) -> String) -> String {
+    fn rewritten(&self, text: &str, mut spell: impl FnMut(&str, &[String]) -> String) -> String {
         if self.0.is_empty() || !text.contains('@') {
             return text.to_owned();
         }
         let mut result = String::with_capacity(text.len());
-        let (mut rest, mut ticks_before) = (text, 0_usize);
+        let code = code::spans(text);
+        let mut rest = text;
         while let Some(at) = rest.find('@') {
             let (before, after) = rest.split_at(at);
             result.push_str(before);
-            ticks_before += before.matches('`').count();
+            let is_code = code::has(&code, text.len() - after.len());
             let (name, tail) = word(after.strip_prefix('@').unwrap_or(after));
             let starts_word =
                 !result.chars().next_back().is_some_and(|last| last.is_alphanumeric() || last == '_');
-            match self
-                .members(name)
-                .filter(|members| starts_word && ticks_before.is_multiple_of(2) && !members.is_empty())
-            {
+            match self.members(name).filter(|members| starts_word && !is_code && !members.is_empty()) {
                 Some(members) => result.push_str(&spell(name, members)),
                 None => {
                     result.push('@');
@@ -97,6 +111,19 @@ mod tests {
         assert_eq!(spelled("@oncall: look."), "@oncall (@jon, @chris): look.");
         assert_eq!(spelled("Ask @OnCall."), "Ask @OnCall (@jon, @chris).");
         assert_eq!(spelled("(@oncall)"), "(@oncall (@jon, @chris))");
+    }
+
+    #[test]
+    fn an_odd_backtick_hides_no_group_behind_it() {
+        for text in ["it's 5` long, @oncall", "`a` and ` @oncall", "``` x ` @oncall"] {
+            assert_ne!(groups().spelled_out(text), text);
+        }
+    }
+
+    #[test]
+    fn everybody_who_is_mentioned_is_listed_once() {
+        assert_eq!(groups().mentioned("@oncall, `@oncall`, @OnCall!"), ["jon", "chris"]);
+        assert!(groups().mentioned("`@oncall`").is_empty());
     }
 
     #[test]

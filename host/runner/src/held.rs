@@ -233,7 +233,8 @@ async fn tell_once(core: &Arc<Core>, id: &str) -> Result<(), (String, u64)> {
     let post_id = match &flood.notice {
         Some(post_id) => post_id.clone(),
         None => {
-            let mut places = std::iter::once(&flood.channel_id).chain(&core.options.operators_channel_id);
+            let operators = core.chat.operators_channel().await;
+            let mut places = std::iter::once(&flood.channel_id).chain(&operators);
             loop {
                 let Some(channel_id) = places.next() else {
                     return Err(("no channel takes it".to_owned(), 0));

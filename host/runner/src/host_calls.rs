@@ -35,7 +35,7 @@ use warroom_sandbox::{Host, PostRef, Refusal, User};
 #[derive(Debug)]
 pub(crate) enum Interruption {
     /// Something is temporarily away.
-    Temporary { reason: String, retry_after_ms: Option<u64>, spends_try: bool },
+    Temporary(ChatError),
     /// The guest asked for something else than the first time.
     Diverged { n: u32, journalled: String, function: String },
     /// The journal failed: nothing may be done until it is back.
@@ -91,11 +91,7 @@ pub(crate) enum Trouble {
 impl From<ChatError> for Trouble {
     fn from(error: ChatError) -> Trouble {
         if error.is_temporary() {
-            return Trouble::Interrupts(Interruption::Temporary {
-                spends_try: error.spends_try(),
-                retry_after_ms: error.retry_after_ms,
-                reason: error.message,
-            });
+            return Trouble::Interrupts(Interruption::Temporary(error));
         }
         let kind = match error.kind {
             ChatErrorKind::NotFound => ErrorKind::NotFound,
@@ -264,8 +260,10 @@ impl HostCalls {
                 self.require_channel(run, channel_id, false)?;
                 self.intend(intent, intended, Vec::new()).await?;
                 let refusals = self.add_members(channel_id, users).await?;
-                let added = users.len() > refusals.len();
-                let facts = added.then(|| Fact::PeopleAdded { channel_id: channel_id.clone() });
+                let is_in = |user: &&User| refusals.iter().all(|refusal| refusal.user.id != user.id);
+                let people: Vec<engine::Person> = users.iter().filter(is_in).map(person).collect();
+                let facts = (!people.is_empty())
+                    .then(|| Fact::PeopleAdded { channel_id: channel_id.clone(), people });
                 Ok((Answer::Refusals(refusals), facts.into_iter().collect()))
             }
             Call::CreatePost { channel_id, draft } => {
@@ -407,9 +405,7 @@ impl HostCalls {
         if !self.permit.mentions {
             return self.groups.quiet(&mentions::quiet(text));
         }
-        let spelled_out = self.groups.spelled_out(text);
-        // What would be too long for the server is said as it was written.
-        if bounds::fits_message(&spelled_out) { spelled_out } else { text.to_owned() }
+        loud(&self.groups, text)
     }
 
     fn controls(&self, draft: &PostDraft) -> Result<engine::Controls, Trouble> {
@@ -456,5 +452,35 @@ impl HostCalls {
             transitions_title: self.spoken(&controls.transitions_title),
             transitions: controls.transitions.iter().map(transition).collect(),
         })
+    }
+}
+
+fn person(user: &User) -> engine::Person {
+    engine::Person { id: user.id.clone(), username: user.username.clone() }
+}
+
+/// The text with the members behind each group that it mentions. Where that is too long for a post, the members stand before the
+/// text, once, and the text is cut: in an incident it is worth more that phones ring than that all is said.
+fn loud(groups: &Groups, text: &str) -> String {
+    let spelled_out = groups.spelled_out(text);
+    if bounds::fits_message(&spelled_out) {
+        return spelled_out;
+    }
+    let mentions: Vec<String> = groups.mentioned(text).iter().map(|member| format!("@{member}")).collect();
+    bounds::shortened(&format!("{}: {text}", mentions.join(" ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_that_is_too_long_with_its_groups_still_rings() {
+        let groups = Groups::new([("oncall".to_owned(), vec!["jon".to_owned(), "chris".to_owned()])]);
+        let long = format!("{}@oncall", "word ".repeat(3_275));
+        assert!(bounds::fits_message(&long));
+        let said = loud(&groups, &long);
+        assert!(said.starts_with("@jon @chris: word word") && bounds::fits_message(&said), "{said}");
+        assert_eq!(loud(&groups, "look, @oncall"), "look, @oncall (@jon, @chris)");
     }
 }

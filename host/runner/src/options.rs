@@ -1,8 +1,11 @@
 //! How the runner behaves.
 
+use crate::chat::ChatError;
 use crate::groups::Groups;
 use crate::observer::Observer;
 use std::sync::Arc;
+use warroom_engine::Budget;
+use warroom_workflow::Retry;
 
 /// How the runner behaves.
 #[derive(Debug, Clone)]
@@ -11,16 +14,14 @@ pub struct Options {
     pub retry_tries_max: u32,
     /// For how long an action is tried, in milliseconds.
     pub retry_period_ms: u64,
-    /// The first wait between two tries, in milliseconds; each further one doubles.
+    /// The first wait while the server is away, in milliseconds; each further one doubles.
     pub retry_first_ms: u64,
-    /// The longest wait between two tries, in milliseconds.
+    /// The longest wait while the server is away, in milliseconds.
     pub retry_wait_max_ms: u64,
     /// How many runs may be open at once.
     pub open_runs_max: usize,
     /// Who manages all runs, by user id, username or group; system administrators always do.
     pub managers: Vec<String>,
-    /// Where operators want to be told what nobody else reads: a channel's id.
-    pub operators_channel_id: Option<String>,
     /// The groups of the configuration.
     pub groups: Arc<Groups>,
     /// A post that is found later than this after it was written starts nothing by itself, in milliseconds.
@@ -38,7 +39,6 @@ impl Default for Options {
             retry_wait_max_ms: 60_000,
             open_runs_max: 10_000,
             managers: Vec::new(),
-            operators_channel_id: None,
             groups: Arc::default(),
             catch_up_age_max_ms: 60 * 60 * 1000,
             observer: None,
@@ -51,7 +51,139 @@ impl Options {
     /// interrupted together must not all come back together, and a replay must wait as long as the first time.
     pub(crate) fn wait_ms(&self, tries: u32, key: &str) -> u64 {
         let backoff = self.retry_first_ms.saturating_mul(1 << tries.min(16)).min(self.retry_wait_max_ms);
-        let spread = key.bytes().fold(0_u16, |sum, byte| sum.wrapping_mul(31).wrapping_add(u16::from(byte)));
-        backoff / 2 + backoff / 2 * u64::from(spread) / u64::from(u16::MAX)
+        backoff / 2 + spread(backoff / 2, key)
+    }
+
+    /// How long to wait after a temporary error, which `budget` has taken in, in milliseconds; none when the budget is spent.
+    /// `retry` is what the workflow says of the action. What the server asks for is waited at least, and spread after it.
+    pub(crate) fn next_wait_ms(
+        &self,
+        budget: &Budget,
+        retry: Option<Retry>,
+        error: &ChatError,
+        (key, now_ms): (&str, u64),
+    ) -> Option<u64> {
+        let tries_max = retry.map_or(self.retry_tries_max, |retry| retry.tries);
+        let period_ms = retry.map_or(self.retry_period_ms, |retry| u64::from(retry.minutes) * 60_000);
+        let spends_try = budget.outages == 0;
+        if spends_try && (budget.tries >= tries_max || budget.trying_ms(now_ms) >= period_ms) {
+            return None;
+        }
+        let backoff_ms = if spends_try {
+            between_tries_ms(budget.tries, tries_max, period_ms, key)
+        } else {
+            self.wait_ms(budget.outages - 1, key)
+        };
+        let asked_ms = error.retry_after_ms.map_or(0, |ms| ms.saturating_add(spread(ASKED_SPREAD_MS, key)));
+        Some(backoff_ms.max(asked_ms).max(1))
+    }
+}
+
+/// How far those are spread who were asked to come back after the same time, in milliseconds.
+const ASKED_SPREAD_MS: u64 = 2_000;
+
+/// How often the wait between two tries doubles.
+const DOUBLINGS_MAX: u32 = 7;
+
+/// How long to wait after so many tries: doubling, and so that all tries together take about the period; a quarter is spread by `key`.
+/// What passes soon is found out soon, and what takes minutes is still waited for.
+fn between_tries_ms(tries: u32, tries_max: u32, period_ms: u64, key: &str) -> u64 {
+    let waits = tries_max.saturating_sub(1).max(1);
+    let doublings = DOUBLINGS_MAX.min(waits - 1);
+    let longest = 1_u64 << doublings;
+    let shares = longest - 1 + longest * u64::from(waits - doublings);
+    let share = 1_u64 << tries.saturating_sub(1).min(doublings);
+    // With few tries the shares are large, and nobody wants to wait that long for the second one.
+    let wait_ms = (period_ms.saturating_mul(share) / shares).min(period_ms / 3);
+    wait_ms - wait_ms / 4 + spread(wait_ms / 4, key)
+}
+
+/// A part of the time, always the same for the same key.
+fn spread(ms: u64, key: &str) -> u64 {
+    let place = key.bytes().fold(0_u16, |sum, byte| sum.wrapping_mul(31).wrapping_add(u16::from(byte)));
+    ms.saturating_mul(u64::from(place)) / u64::from(u16::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chat::ChatErrorKind;
+
+    fn failure(kind: ChatErrorKind, retry_after_ms: Option<u64>) -> ChatError {
+        ChatError { kind, message: "x".to_owned(), retry_after_ms }
+    }
+
+    /// Tries until the budget is spent; gives the waits.
+    fn waits(options: &Options, retry: Option<Retry>, key: &str) -> Vec<u64> {
+        let error = failure(ChatErrorKind::Unavailable, None);
+        let (mut budget, mut now_ms, mut waits) = (Budget::default(), 1_000_000, Vec::new());
+        loop {
+            budget.note(now_ms, true);
+            let Some(wait_ms) = options.next_wait_ms(&budget, retry, &error, (key, now_ms)) else {
+                return waits;
+            };
+            waits.push(wait_ms);
+            now_ms += wait_ms;
+        }
+    }
+
+    #[test]
+    fn all_tries_together_take_about_the_period() {
+        for retry in [None, Some(Retry { tries: 4, minutes: 3 }), Some(Retry { tries: 100, minutes: 60 })] {
+            let (tries, minutes) = retry.map_or((10, 15), |retry| (retry.tries, retry.minutes));
+            let period_ms = u64::from(minutes) * 60_000;
+            for key in ["r1/1/Post/1", "r2/1/Post/1", "z"] {
+                let waits = waits(&Options::default(), retry, key);
+                let total: u64 = waits.iter().sum();
+                assert_eq!(waits.len(), tries as usize - 1, "{retry:?}");
+                assert!(total > period_ms * 55 / 100 && total <= period_ms, "{retry:?}: {total}");
+                assert!(waits.is_sorted(), "{waits:?}");
+                assert!(waits[0] <= period_ms / 4 && waits.iter().all(|wait| *wait <= period_ms / 3));
+            }
+        }
+    }
+
+    #[test]
+    fn the_waits_are_spread_over_runs_and_the_same_for_one() {
+        let of = |key: &str| waits(&Options::default(), None, key);
+        assert_eq!(of("r1/1/Post/1"), of("r1/1/Post/1"));
+        assert_ne!(of("r1/1/Post/1"), of("r2/1/Post/1"));
+    }
+
+    #[test]
+    fn a_period_that_is_over_ends_it_before_the_tries_are_spent() {
+        let (options, mut budget) = (Options::default(), Budget::default());
+        let error = failure(ChatErrorKind::RateLimited, Some(600_000));
+        budget.note(0, true);
+        let wait_ms = options.next_wait_ms(&budget, None, &error, ("k", 0)).unwrap();
+        budget.note(899_999, true);
+        assert!(options.next_wait_ms(&budget, None, &error, ("k", 899_999)).is_some());
+        budget.note(900_000, true);
+        assert_eq!(options.next_wait_ms(&budget, None, &error, ("k", 900_000)), None);
+        // What was asked for is waited at least.
+        assert!((600_000..=602_000).contains(&wait_ms), "{wait_ms}");
+        for kind in [ChatErrorKind::Unavailable, ChatErrorKind::Away] {
+            let wait_ms = |key: &str| {
+                let mut budget = Budget::default();
+                budget.note(0, kind == ChatErrorKind::Unavailable);
+                options.next_wait_ms(&budget, None, &failure(kind, Some(7_000)), (key, 0)).unwrap()
+            };
+            assert!(["a", "b", "zz"].iter().all(|key| (7_000..=9_000).contains(&wait_ms(key))));
+            assert_ne!(wait_ms("a"), wait_ms("zz"));
+        }
+    }
+
+    #[test]
+    fn an_outage_is_asked_about_more_often_and_for_ever() {
+        let (options, mut budget) = (Options::default(), Budget::default());
+        let error = failure(ChatErrorKind::Unreachable, None);
+        let mut now_ms = 0;
+        for _ in 0..500 {
+            budget.note(now_ms, false);
+            let wait_ms = options.next_wait_ms(&budget, None, &error, ("k", now_ms)).unwrap();
+            assert!(wait_ms <= options.retry_wait_max_ms);
+            now_ms += wait_ms;
+        }
+        assert!(now_ms > 10 * options.retry_period_ms);
     }
 }

@@ -1,5 +1,6 @@
 //! Notices when a channel that an open run made was archived by somebody, or is closed to the bot, and when it is back.
 
+use crate::announcements;
 use crate::chat::ChatError;
 use crate::ledger::{Ledger, LedgerError};
 use crate::runner::{Runner, RunnerError};
@@ -18,7 +19,7 @@ impl Runner {
         Ok(())
     }
 
-    /// Looks at every channel that an open run made.
+    /// Looks at every channel that an open run made, and lets blocks that could be told nowhere be told again.
     ///
     /// # Errors
     /// When the journal fails. A chat server that is away is looked at the next time.
@@ -26,6 +27,7 @@ impl Runner {
         let ledgers = self.made_by(|_| true);
         let mut channels: Vec<Channel> = Vec::new();
         for ledger in &ledgers {
+            announcements::renew(ledger).await?;
             let run = ledger.run();
             channels.extend(run.channels.iter().filter(|known| is_of_use(&run, &known.id)).cloned());
         }

@@ -15,6 +15,7 @@ use crate::journal::{Journal, JournalError, Limit, NewRun, StartOutcome, encode}
 use crate::ledger::{Ledger, LedgerError, read};
 use crate::options::Options;
 use crate::repeats;
+use crate::stuck::stand_in;
 use crate::workflows::{InForce, Workflows, pinned};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -103,6 +104,7 @@ impl Runner {
                 journal_failing,
                 floods: Floods::default(),
                 open,
+                stuck: Mutex::default(),
             }),
         }
     }
@@ -124,6 +126,7 @@ impl Runner {
                     resumed.push(id);
                 }
                 Err(reason) => {
+                    self.note_stuck(&id, Some(&reason));
                     announcements::tell_stuck(&self.core, &id, &reason).await;
                     stuck.push((id, reason));
                 }
@@ -146,18 +149,28 @@ impl Runner {
     async fn open_ledger(&self, id: &str) -> Result<Arc<Ledger>, String> {
         let core = &self.core;
         let run = read(core.journal.as_ref(), id).await.map_err(|error| error.to_string())?;
+        let workflow = match self.workflow_of(&run).await {
+            Err(_) if run.has_ended() => stand_in(&run)?,
+            workflow => workflow?,
+        };
+        Ok(Arc::new(Ledger::new(run, workflow, core)))
+    }
+
+    /// The workflow that the run keeps.
+    async fn workflow_of(&self, run: &Run) -> Result<Arc<Workflow>, String> {
+        let core = &self.core;
         let text = core.journal.blob(&run.workflow_digest).await.map_err(|error| error.to_string())?;
         let text = text.and_then(|bytes| String::from_utf8(bytes).ok());
         let text = text.ok_or_else(|| {
             format!("the text of its workflow, {}, is not in the store", run.workflow_digest)
         })?;
-        let workflow = pinned(&core.components, &text, &run.workflow, &run.components).await?;
-        Ok(Arc::new(Ledger::new(run, workflow, core)))
+        pinned(&core.components, &text, &run.workflow, &run.components).await
     }
 
     /// Spawns the task that drives the run.
     fn take_up(&self, ledger: Arc<Ledger>) {
         let core = Arc::clone(&self.core);
+        self.note_stuck(&ledger.id, None);
         // Held until the task is listed, so that a short run cannot end before it is.
         let mut open = self.core.open();
         let (id, driven) = (ledger.id.clone(), Arc::clone(&ledger));
@@ -368,10 +381,10 @@ impl Runner {
         })
     }
 
-    /// How many of the runs that are driven run, wait for people, and are blocked.
+    /// How many of the open runs run, wait for people, and are blocked; those that could not be taken up count as blocked.
     #[must_use]
     pub fn states(&self) -> [usize; 3] {
-        let mut states = [0; 3];
+        let mut states = [0, 0, self.stuck().len()];
         for open in self.core.open().values() {
             let run = open.ledger.run();
             let [running, waiting, blocked] = &mut states;

@@ -8,10 +8,11 @@ use axum::response::{IntoResponse, Json, Response};
 use axum::routing::{get, post};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path as FilePath;
 use tokio::net::UnixListener;
-use warroom_engine::{Person, Run, Status, timeline};
+use warroom_engine::{Person, Picked, Run, Status, timeline};
 use warroom_runner::{Archive, Command, CommandError, Runner, RunnerError};
 
 /// Only who runs the service, and root, may open the socket.
@@ -32,7 +33,7 @@ pub(crate) struct RunLine {
     pub(crate) step: Option<String>,
     pub(crate) room: Option<String>,
     pub(crate) started_ms: u64,
-    /// Why it is blocked.
+    /// Why it is blocked, or was cancelled.
     pub(crate) reason: Option<String>,
 }
 
@@ -50,11 +51,24 @@ pub(crate) struct RunStory {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct StoryEvent {
     pub(crate) at_ms: u64,
+    /// The kind of the event, as it is journalled.
+    pub(crate) kind: String,
+    pub(crate) step: Option<String>,
+    pub(crate) action: Option<String>,
+    pub(crate) choice: Option<StoryChoice>,
     pub(crate) text: String,
     pub(crate) by: Option<String>,
     pub(crate) error: Option<String>,
     pub(crate) permalink: Option<String>,
     pub(crate) is_detail: bool,
+}
+
+/// What a person chose.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum StoryChoice {
+    Field { field: String, value: String },
+    Transition { label: String },
 }
 
 /// What is asked of a run.
@@ -110,11 +124,17 @@ pub(crate) fn router(runner: Runner, mattermost_url: String) -> Router {
 type Shared = State<(Runner, String)>;
 
 async fn list(State((runner, _)): Shared, Query(wanted): Query<Wanted>) -> Response {
-    answer(lines(&runner.archive(), wanted.all, wanted.limit).await)
+    answer(lines(&runner.archive(), &runner.stuck(), wanted.all, wanted.limit).await)
 }
 
-/// The newest runs that are not over, or of all runs.
-pub(crate) async fn lines(archive: &Archive, all: bool, limit: u32) -> Result<Vec<RunLine>, RunnerError> {
+/// The newest runs that are not over, or of all runs. `stuck` are those that could not be taken up, with the reasons. One that cannot
+/// be read hides no other.
+pub(crate) async fn lines(
+    archive: &Archive,
+    stuck: &BTreeMap<String, String>,
+    all: bool,
+    limit: u32,
+) -> Result<Vec<RunLine>, RunnerError> {
     let limit = limit.min(RUNS_LISTED_MAX);
     let ids = if all {
         archive.newest_runs(limit).await?
@@ -123,14 +143,26 @@ pub(crate) async fn lines(archive: &Archive, all: bool, limit: u32) -> Result<Ve
     };
     let mut lines = Vec::with_capacity(ids.len());
     for id in ids {
-        lines.push(line(&archive.run(&id).await?));
+        let mut line = match archive.run(&id).await {
+            Ok(run) => line(&run),
+            Err(error) => unreadable(&id, &error),
+        };
+        if let Some(reason) = stuck.get(&id) {
+            (line.state, line.reason) = ("blocked".to_owned(), Some(reason.clone()));
+        }
+        lines.push(line);
     }
     Ok(lines)
 }
 
 async fn show(State((runner, url)): Shared, Path(name): Path<String>) -> Response {
     match story(&runner.archive(), &url, &name).await {
-        Ok(Some(story)) => Json(story).into_response(),
+        Ok(Some(mut story)) => {
+            if let Some(reason) = runner.stuck().remove(&story.line.run) {
+                (story.line.state, story.line.reason) = ("blocked".to_owned(), Some(reason));
+            }
+            Json(story).into_response()
+        }
         Ok(None) => problem(StatusCode::NOT_FOUND, &unknown(&name)),
         Err(error) => failed(&error),
     }
@@ -144,6 +176,13 @@ pub(crate) async fn story(archive: &Archive, url: &str, name: &str) -> Result<Op
     let team = &run.trigger.team_name;
     let events = timeline(&events).into_iter().map(|entry| StoryEvent {
         at_ms: entry.at_ms,
+        kind: entry.kind,
+        step: entry.step,
+        action: entry.action,
+        choice: entry.picked.map(|picked| match picked {
+            Picked::Field { field, value } => StoryChoice::Field { field, value },
+            Picked::Transition(label) => StoryChoice::Transition { label },
+        }),
         text: entry.text,
         by: entry.by.map(|by| by.mention()),
         error: entry.error,
@@ -172,13 +211,26 @@ async fn command(
         _ => return problem(StatusCode::NOT_FOUND, "no such command"),
     };
     match resolve(&runner.archive(), &name).await {
-        Ok(Some(id)) => match runner.command(&id, command, Person::at_the_shell(&order.by)).await {
+        Ok(Some(id)) => match obey(&runner, &id, command, Person::at_the_shell(&order.by)).await {
             Ok(()) => Json(json!({})).into_response(),
             Err(CommandError::Runner(error)) => failed(&error),
             Err(error) => problem(StatusCode::CONFLICT, &error.to_string()),
         },
         Ok(None) => problem(StatusCode::NOT_FOUND, &unknown(&name)),
         Err(error) => failed(&error),
+    }
+}
+
+/// A run that could not be taken up can only be ended.
+async fn obey(runner: &Runner, id: &str, command: Command, by: Person) -> Result<(), CommandError> {
+    match (runner.stuck().remove(id), command) {
+        (None, command) => runner.command(id, command, by).await,
+        (Some(_), Command::Cancel { reason, keep_room }) => {
+            runner.cancel_stuck(id, reason, keep_room, by).await
+        }
+        (Some(reason), _) => Err(CommandError::NotOpen(format!(
+            "the run cannot be taken up: {reason}. Mend that and restart the service, or cancel the run"
+        ))),
     }
 }
 
@@ -209,6 +261,20 @@ fn line(run: &Run) -> RunLine {
         room: run.room.as_ref().map(|room| room.name.clone()),
         started_ms: run.started_ms,
         reason,
+    }
+}
+
+/// What can be said of a run whose journal cannot be read.
+fn unreadable(id: &str, error: &RunnerError) -> RunLine {
+    RunLine {
+        run: id.to_owned(),
+        workflow: "?".to_owned(),
+        number: 0,
+        state: "unreadable".to_owned(),
+        step: None,
+        room: None,
+        started_ms: 0,
+        reason: Some(error.to_string()),
     }
 }
 

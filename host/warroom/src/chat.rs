@@ -7,7 +7,7 @@ use crate::wire::{LOOK, STAMP, wire};
 use async_trait::async_trait;
 use serde_json::Value;
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 use warroom_engine::{Channel, Loss, Person};
 use warroom_mattermost as mm;
@@ -27,6 +27,12 @@ pub(crate) struct MattermostChat {
     pub(crate) meter: Arc<Meter>,
     pub(crate) groups: Arc<Groups>,
     pub(crate) translator: Translator,
+    /// When the server last said that it has no licence for groups.
+    pub(crate) groupless_at: Mutex<Option<Instant>>,
+    /// Where operators want to be told: team and channel, as the configuration names them.
+    pub(crate) operators: Option<(String, String)>,
+    /// The id of that channel, once it is found.
+    pub(crate) operators_id: Mutex<Option<String>>,
 }
 
 /// A name as people write it, as the handle that Mattermost would make of it: `Town Square` is `town-square`.
@@ -55,12 +61,12 @@ pub(crate) fn chat_error(error: mm::ApiError) -> ChatError {
     let kind = match &error.kind {
         Kind::Unreachable(_) => ChatErrorKind::Unreachable,
         Kind::RateLimited { .. } => ChatErrorKind::RateLimited,
-        // Whoever answers so is no Mattermost server, or not for us: nothing that a workflow could mend.
-        Kind::Server { status: 401, .. } | Kind::TokenRefused => ChatErrorKind::Away,
+        // Whoever answers so is no Mattermost server, or not for us: nothing that a workflow could mend. Nor is silence.
+        Kind::Server { status: 401, .. } | Kind::TokenRefused | Kind::Interrupted(_) => ChatErrorKind::Away,
         Kind::Server { status: 502..=504, id, .. } if id.is_empty() => ChatErrorKind::Away,
         _ if error.is_temporary() => ChatErrorKind::Unavailable,
         // An answer that makes no sense does not mean that nothing was done; a documented error does.
-        Kind::Unexpected(_) | Kind::Interrupted(_) => ChatErrorKind::Unavailable,
+        Kind::Unexpected(_) => ChatErrorKind::Unavailable,
         Kind::Server { id, .. } if id == "store.sql_channel.save_channel.exists.app_error" => {
             ChatErrorKind::Conflict
         }
@@ -131,6 +137,38 @@ impl MattermostChat {
 impl Chat for MattermostChat {
     fn bot(&self) -> &Person {
         &self.bot
+    }
+
+    async fn answers(&self) -> bool {
+        let me = self.timed(self.client.me()).await.map_err(chat_error);
+        !me.is_err_and(|error| matches!(error.kind, ChatErrorKind::Unreachable | ChatErrorKind::Away))
+    }
+
+    async fn operators_channel(&self) -> Option<String> {
+        let (team, channel) = self.operators.as_ref()?;
+        let known = self.operators_id.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if known.is_some() {
+            return known;
+        }
+        let found = async {
+            match self.find_team(team).await? {
+                Some(team) => self.find_channel(&team, channel).await,
+                None => Ok(None),
+            }
+        };
+        match found.await {
+            Ok(Some(found)) => {
+                *self.operators_id.lock().unwrap_or_else(PoisonError::into_inner) = Some(found.id.clone());
+                return Some(found.id);
+            }
+            Ok(None) => tracing::error!(
+                "[operators] notify: the bot finds no channel {team}/{channel}; add it to the team, and invite it to the channel"
+            ),
+            Err(error) => {
+                tracing::error!("[operators] notify: {team}/{channel} cannot be looked up: {error}")
+            }
+        }
+        None
     }
 
     async fn find_team(&self, name: &str) -> Result<Option<String>, ChatError> {

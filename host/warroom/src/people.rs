@@ -2,14 +2,18 @@
 
 use crate::chat::{MattermostChat, chat_error, is_id};
 use std::collections::BTreeMap;
+use std::sync::PoisonError;
+use std::time::{Duration, Instant};
 use warroom_engine::Person;
 use warroom_mattermost as mm;
-use warroom_runner::ChatError;
+use warroom_runner::{ChatError, ChatErrorKind};
 
 /// People of one page of a group.
 const GROUP_PAGE: u32 = 200;
 /// How many people of one group of the server are taken.
 const GROUP_PEOPLE_MAX: usize = 1_000;
+/// How long a server that has no licence for groups is not asked for one.
+const LICENCE_KNOWN_FOR: Duration = Duration::from_secs(5 * 60);
 
 impl MattermostChat {
     /// People by username, id, group of the configuration or group of the server, in the order asked for, each once; with
@@ -29,7 +33,15 @@ impl MattermostChat {
                     unknown.extend(members.iter().filter(|member| !known.contains_key(*member)).cloned());
                     members.iter().filter_map(|member| known.get(member)).cloned().collect()
                 }
-                (None, None) => self.members_on_server(&name).await?.unwrap_or_default(),
+                (None, None) => match self.members_on_server(&name).await {
+                    Ok(members) => members.unwrap_or_default(),
+                    // The others are not to miss the incident for it: only this name is nobody.
+                    Err(error) if matches!(error.kind, ChatErrorKind::Denied | ChatErrorKind::NotFound) => {
+                        tracing::warn!(group = %name, "the members of a group cannot be read: {error}");
+                        Vec::new()
+                    }
+                    Err(error) => return Err(error),
+                },
             };
             if people.is_empty() && self.groups.members(&name).is_none() {
                 unknown.push(name);
@@ -66,8 +78,16 @@ impl MattermostChat {
     /// The members of a group of the server; none when it has no such group, or no licence for groups.
     async fn members_on_server(&self, name: &str) -> Result<Option<Vec<Person>>, ChatError> {
         let wanted = name.to_lowercase();
+        if self.is_without_groups() {
+            return Ok(None);
+        }
         let listed = match self.timed(self.client.groups(&wanted)).await {
-            Ok(listed) => listed.unwrap_or_default(),
+            Ok(Some(listed)) => listed,
+            Ok(None) => {
+                let mut asked = self.groupless_at.lock().unwrap_or_else(PoisonError::into_inner);
+                *asked = Some(Instant::now());
+                return Ok(None);
+            }
             // Not every bot may look; then there is no group that it could name.
             Err(error) if error.status().is_some_and(|status| matches!(status, 403 | 404)) => Vec::new(),
             Err(error) => return Err(chat_error(error)),
@@ -87,6 +107,12 @@ impl MattermostChat {
             }
         }
         Ok(Some(people))
+    }
+
+    /// Whether the server said a moment ago that it has no licence for groups.
+    fn is_without_groups(&self) -> bool {
+        let asked = *self.groupless_at.lock().unwrap_or_else(PoisonError::into_inner);
+        asked.is_some_and(|asked| asked.elapsed() < LICENCE_KNOWN_FOR)
     }
 
     /// Whether a group has the person.

@@ -23,7 +23,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::future::Future;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -140,8 +140,13 @@ impl Service {
             meter: Arc::clone(&meter),
             groups: Arc::clone(&groups),
             translator: translator.clone(),
+            groupless_at: Mutex::default(),
+            operators: config.operators_notify.clone(),
+            operators_id: Mutex::default(),
         });
-        let options = runner_options(&config, &chat, groups, &metrics).await;
+        // Asked for when somebody is to be told, too; now so that the log says early what is wrong with it.
+        drop(chat.operators_channel().await);
+        let options = runner_options(&config, groups, &metrics);
         let watched = Arc::clone(&workflows);
         let runner = Runner::new(chat, journal, clock, components, workflows, key, options);
         resume(&runner).await?;
@@ -323,48 +328,16 @@ async fn resume(runner: &Runner) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn runner_options(
-    config: &Config,
-    chat: &MattermostChat,
-    groups: Arc<Groups>,
-    metrics: &Metrics,
-) -> warroom_runner::Options {
+fn runner_options(config: &Config, groups: Arc<Groups>, metrics: &Metrics) -> warroom_runner::Options {
     warroom_runner::Options {
         retry_tries_max: config.limits.retry_tries_max,
         retry_period_ms: config.limits.retry_period_ms,
         open_runs_max: config.limits.open_runs_max,
         managers: config.managers.clone(),
-        operators_channel_id: operators_channel(config, chat).await,
         groups,
         catch_up_age_max_ms: config.limits.catch_up_max_age_ms,
         observer: Some(Arc::new(metrics.clone())),
         ..warroom_runner::Options::default()
-    }
-}
-
-/// The channel where operators want to be told; without it they read the log.
-async fn operators_channel(config: &Config, chat: &MattermostChat) -> Option<String> {
-    let (team, channel) = config.operators_notify.as_ref()?;
-    let found = async {
-        let team = chat.find_team(team).await?;
-        match team {
-            Some(team) => chat.find_channel(&team, channel).await,
-            None => Ok(None),
-        }
-    };
-    match found.await {
-        Ok(Some(channel)) => Some(channel.id),
-        Ok(None) => {
-            tracing::error!(
-                "[operators] notify: the bot finds no channel {team}/{channel}; add it to the team, invite it to the channel, \
-                 and restart"
-            );
-            None
-        }
-        Err(error) => {
-            tracing::error!("[operators] notify: {team}/{channel} cannot be looked up: {error}");
-            None
-        }
     }
 }
 

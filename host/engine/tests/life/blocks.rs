@@ -68,7 +68,7 @@ fn a_retry_goes_on_with_a_call_that_nobody_knows_the_end_of() {
     driven.decide(Input::Retry, "jon").unwrap();
     assert_eq!(driven.settle(), Next::Resume { not_before_ms: None });
     let current = driven.run.current.clone().unwrap();
-    assert_eq!((current.key.attempt, current.tries_spent), (1, 0));
+    assert_eq!((current.key.attempt, current.budget.tries), (1, 0));
     assert_eq!(effects::decide(&current, 1, "channels.create", "h"), effects::Decision::Reconcile);
     // A guest that asked for something else the second time would only do so again: it begins anew.
     driven.record(failed(FailureKind::Nondeterministic));

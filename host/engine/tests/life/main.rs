@@ -214,6 +214,53 @@ fn the_timeline_says_what_happened_by_whom_and_where() {
     insta::assert_snapshot!(lines.join("\n"));
 }
 
+#[test]
+fn the_timeline_has_an_entry_for_each_event_that_a_program_can_read() {
+    let mut driven = Driven::new(workflow(SECURITY_ISSUE));
+    driven.run_to_wait();
+    let post = driven.run.posts[0].key.clone();
+    driven.decide(Input::SetField { post, field: 1, option: Some("L3".into()) }, "chris").unwrap();
+    driven.press("Resolved", "jon").unwrap();
+    let entries = timeline(driven.journal());
+    assert_eq!(entries.len(), driven.journal().len());
+    assert!(entries.iter().all(|entry| !entry.text.is_empty() && !entry.kind.is_empty()), "{entries:#?}");
+    let picked: Vec<&Entry> = entries.iter().filter(|entry| entry.picked.is_some()).collect();
+    let field = Picked::Field { field: "Likelihood".into(), value: "L3".into() };
+    assert_eq!(picked[0].picked, Some(field));
+    assert_eq!((picked[0].kind.as_str(), picked[0].action.as_deref()), ("field_set", Some("TriagePost")));
+    assert_eq!(picked[1].picked, Some(Picked::Transition("Resolved".into())));
+    assert_eq!((picked[1].step.as_deref(), picked[1].post_id.as_deref()), (Some("Triage"), Some("post")));
+}
+
+#[test]
+fn a_decision_about_a_block_is_shown_by_its_notice() {
+    let mut driven = Driven::new(workflow(SECURITY_ISSUE));
+    let action = driven.act().key;
+    let call = |answer: Value| Fact::CallAnswered { action: action.clone(), n: 1, answer };
+    let intended = Fact::CallIntended {
+        action: action.clone(),
+        n: 1,
+        function: "posts.create".into(),
+        arguments: "h".into(),
+    };
+    let written = call(json!({"ok": {"post": {"id": "written", "channel_id": "c"}}}));
+    let outputs = [("ChannelName".to_owned(), "x".to_owned())].into();
+    driven.record(vec![intended, written, Fact::ActionSucceeded { action: action.clone(), outputs }]);
+    driven.fail("no such user");
+    driven.settle();
+    driven.decide(Input::Skip, "sam").unwrap();
+    let people = vec![Person { id: "u".into(), username: "jon".into() }];
+    driven.record(vec![Fact::PeopleAdded { channel_id: "c".into(), people }]);
+    let entries = timeline(driven.journal());
+    let place = |kind: &str| {
+        let entry = entries.iter().find(|entry| entry.kind == kind).unwrap();
+        entry.post_id.clone().unwrap_or_default()
+    };
+    assert_eq!(place("action_succeeded"), "written", "a plain post is shown");
+    assert_eq!((place("action_failed"), place("skipped")), ("told-0".into(), "told-0".into()));
+    assert_eq!(entries.last().unwrap().text, "@jon added");
+}
+
 #[derive(Debug, Clone)]
 enum Deed {
     Succeed,

@@ -18,7 +18,12 @@ impl Client {
     /// # Errors
     /// [`ApiError`].
     pub async fn groups(&self, name: &str) -> Result<Option<Vec<Group>>, ApiError> {
-        let query = [("q", name.to_owned()), ("filter_allow_reference", "true".to_owned())];
+        // As many as a page can have: the one that is meant may be the last of those with the text in their names.
+        let query = [
+            ("q", name.to_owned()),
+            ("filter_allow_reference", "true".to_owned()),
+            ("per_page", "200".to_owned()),
+        ];
         let call = Call::new("groups", Method::GET, &["groups"], format!("search for the group {name}"));
         let found = self.call_if_licensed::<GroupList>(call.query(&query)).await?;
         Ok(found.map(GroupList::into_groups))

@@ -124,6 +124,11 @@ async fn the_server_fails() {
     let error = replay.client().me().await.unwrap_err();
     assert_eq!((error.status(), error.id()), (Some(502), ""));
     assert!(error.is_temporary() && error.to_string().contains("Bad Gateway"), "{error}");
+    assert_eq!(error.retry_after(), None);
+
+    replay.set(&json!({"status": 503, "headers": {"Retry-After": "7"}, "body": "<html>Maintenance"}));
+    let error = replay.client().me().await.unwrap_err();
+    assert_eq!(error.retry_after(), Some(Duration::from_secs(7)), "{error}");
 }
 
 #[tokio::test]

@@ -121,6 +121,14 @@ impl MemoryChat {
 
 #[async_trait]
 impl Chat for MemoryChat {
+    async fn answers(&self) -> bool {
+        true
+    }
+
+    async fn operators_channel(&self) -> Option<String> {
+        None
+    }
+
     fn bot(&self) -> &Person {
         &self.bot
     }

@@ -9,6 +9,8 @@ use warroom_runner::{Claim, Journal, JournalError, NewRun, Record, StartOutcome}
 pub(crate) struct MemoryJournal {
     state: Mutex<State>,
     fuse: Arc<Fuse>,
+    /// The first append with such a record is done, and its answer lost.
+    pub(crate) lose_answer_of: Mutex<Option<String>>,
 }
 
 #[derive(Default)]
@@ -24,7 +26,12 @@ struct State {
 
 impl MemoryJournal {
     pub(crate) fn new(fuse: Arc<Fuse>) -> MemoryJournal {
-        MemoryJournal { state: Mutex::default(), fuse }
+        MemoryJournal { state: Mutex::default(), fuse, lose_answer_of: Mutex::default() }
+    }
+
+    /// Loses a blob, as a store that was restored from half a backup.
+    pub(crate) fn lose_blob(&self, name: &str) {
+        assert!(self.state.lock().unwrap().blobs.remove(name).is_some());
     }
 
     pub(crate) fn run_ids(&self) -> Vec<String> {
@@ -100,7 +107,12 @@ impl Journal for MemoryJournal {
             state.claims.extend(claims.into_iter().map(|claim| (claim, run.to_owned())));
             Ok(())
         };
-        self.fuse.call(&format!("journal append {kinds:?}"), append).await
+        self.fuse.call(&format!("journal append {kinds:?}"), append).await?;
+        let mut lost = self.lose_answer_of.lock().unwrap();
+        match lost.take_if(|lost| kinds.contains(lost)) {
+            Some(kind) => Err(JournalError::Failed(format!("the answer about {kind} is lost"))),
+            None => Ok(()),
+        }
     }
 
     async fn renumber(

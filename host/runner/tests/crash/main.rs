@@ -103,6 +103,13 @@ impl World {
 
     /// A process: a runner over what survived.
     async fn start(&self) -> Runner {
+        let (runner, stuck) = self.start_with_stuck().await;
+        assert!(stuck.is_empty(), "{stuck:?}");
+        runner
+    }
+
+    /// The same, with the runs that it could not take up.
+    async fn start_with_stuck(&self) -> (Runner, Vec<(String, String)>) {
         let workflows = Workflows::default();
         let file = LoadedFile { name: "security_issue.json".into(), text: self.workflow.clone() };
         assert!(workflows.put(&file, self.components.catalog()).0);
@@ -117,8 +124,7 @@ impl World {
             options,
         );
         let (_, stuck) = runner.resume().await.unwrap();
-        assert!(stuck.is_empty(), "{stuck:?}");
-        runner
+        (runner, stuck)
     }
 }
 
@@ -363,4 +369,48 @@ async fn a_press_that_is_faster_than_the_answer_to_the_post_waits_for_it() {
     let press = Press { context, post_id, channel_id, by: person("chris"), option: Some("S1".into()) };
     let reply = runner.press(&press).await.unwrap().unwrap();
     assert!(matches!(reply, Reply::Update { .. }), "{reply:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_journal_that_failed_works_again_for_all_to_see_when_there_is_nothing_left_to_write() {
+    let world = World::new(components().await);
+    let runner = world.start().await;
+    *world.journal.lose_answer_of.lock().unwrap() = Some("run_finished".to_owned());
+    let played = async {
+        play(&world, &runner).await;
+        while !runner.is_journal_failing() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        while runner.is_journal_failing() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), played).await.expect("the journal works again");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_that_cannot_be_taken_up_counts_as_blocked_and_can_be_cancelled() {
+    let world = World::new(components().await);
+    let runner = world.start().await;
+    runner.on_post(&report()).await.unwrap();
+    let run = world.waits(&runner).await;
+    runner.stop();
+    world.journal.lose_blob(&run.workflow_digest);
+
+    let (runner, stuck) = world.start_with_stuck().await;
+    assert_eq!(stuck.len(), 1);
+    assert!(runner.stuck()[&run.id].contains("is not in the store"), "{:?}", runner.stuck());
+    assert_eq!(runner.states(), [0, 0, 1]);
+    let by = Person::at_the_shell("root");
+    runner.cancel_stuck(&run.id, Some("it is stuck".into()), false, by).await.unwrap();
+    let ended = async {
+        while !runner.run(&run.id).await.unwrap().has_settled() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), ended).await.expect("the run comes to its end");
+    assert!(matches!(runner.run(&run.id).await.unwrap().status, Status::Cancelled(_)));
+    assert!(world.chat.only_room("cancelled").archived && world.chat.controls_left() == 0);
+    assert!(world.chat.says("was cancelled by `root` (shell): it is stuck"));
+    assert_eq!((runner.stuck().len(), runner.states()), (0, [0, 0, 0]));
 }

@@ -66,7 +66,7 @@ enum Verb {
         /// For people, for a post mortem, or for programs.
         #[arg(long, value_enum, default_value_t = ShowFormat::Human)]
         format: ShowFormat,
-        /// Each call of each action too.
+        /// Each call of each action too; for programs they are always there.
         #[arg(long)]
         details: bool,
     },
@@ -135,7 +135,8 @@ pub(crate) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
         }
         Verb::Show { run, format, details } => {
             let mut story = door.show(run).await?;
-            story.events.retain(|event| *details || !event.is_detail);
+            // Programs leave out by themselves what they do not need.
+            story.events.retain(|event| *details || !event.is_detail || *format == ShowFormat::Json);
             match format {
                 ShowFormat::Human => story::human(&story),
                 ShowFormat::Markdown => story::markdown(&story),

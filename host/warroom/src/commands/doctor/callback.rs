@@ -221,7 +221,8 @@ mod tests {
     use super::*;
 
     fn failed(id: &str, message: &str) -> Result<(), ApiError> {
-        let kind = ApiErrorKind::Server { status: 400, id: id.to_owned(), message: message.to_owned() };
+        let (id, message) = (id.to_owned(), message.to_owned());
+        let kind = ApiErrorKind::Server { status: 400, id, message, retry_after: None };
         Err(ApiError { doing: "press".to_owned(), kind })
     }
 

@@ -6,6 +6,7 @@ use crate::journal::StoreJournal;
 use anyhow::{Context as _, bail};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,7 +33,7 @@ impl Door {
     pub(super) async fn list(&self, all: bool, limit: u32) -> anyhow::Result<Vec<RunLine>> {
         match self.ask(reqwest::Method::GET, &format!("/runs?all={all}&limit={limit}"), None).await? {
             Some(lines) => Ok(lines),
-            None => Ok(admin::lines(&self.archive().await?, all, limit).await?),
+            None => Ok(admin::lines(&self.archive().await?, &BTreeMap::new(), all, limit).await?),
         }
     }
 

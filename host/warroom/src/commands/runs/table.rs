@@ -11,12 +11,13 @@ pub(super) fn text(lines: &[RunLine]) -> String {
     let rows: Vec<[String; 5]> = lines
         .iter()
         .map(|line| {
+            let is_known = line.started_ms > 0;
             [
-                format!("{}:{}", line.workflow, line.number),
+                if is_known { format!("{}:{}", line.workflow, line.number) } else { line.run.clone() },
                 line.state.clone(),
                 line.step.clone().unwrap_or_default(),
                 line.room.as_ref().map(|room| format!("~{room}")).unwrap_or_default(),
-                timestamp(line.started_ms),
+                if is_known { timestamp(line.started_ms) } else { String::new() },
             ]
         })
         .collect();

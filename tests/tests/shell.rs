@@ -1,0 +1,98 @@
+//! What `warroom runs` says to programs, and what it does about incidents that are in a bad way.
+
+use crate::stage::{Stage, component};
+use serde_json::{Value, json};
+use tokio::process::Command;
+use warroom_sandbox::Digest;
+
+/// Runs `warroom runs` and gives what it says on its standard output, and whether all was well.
+async fn runs(stage: &Stage, arguments: &[&str]) -> (bool, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_warroom-under-test"))
+        .arg("runs")
+        .args(arguments)
+        .env("WARROOM_CONFIG", stage.config_path())
+        .env("USER", "root")
+        .env_remove("SUDO_USER")
+        .output()
+        .await
+        .unwrap();
+    let text = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    (output.status.success(), text.concat())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_reads_every_event_with_what_was_chosen_and_where() {
+    let stage = Stage::new().await;
+    let service = stage.service().await;
+    let (room, triage) = stage.triage().await;
+    assert_eq!(stage.press("chris", &triage, "Severity", Some("S1")).await, 200);
+    assert_eq!(stage.press("jon", &triage, "Triaged", None).await, 200);
+    stage.post(&room, "Developing a fix", 1).await;
+    let (_, text) = runs(&stage, &["show", "security_issue:1", "--format", "json"]).await;
+    let story: Value = serde_json::from_str(&text).unwrap();
+    let events = story["events"].as_array().unwrap();
+    let of =
+        |kind: &str| events.iter().find(|event| event["kind"] == kind).unwrap_or_else(|| panic!("{kind}"));
+    assert_eq!(of("field_set")["choice"], json!({ "field": "Severity", "value": "S1" }));
+    assert_eq!(of("field_set")["action"], "TriagePost");
+    let pressed = events.iter().find(|event| event["choice"]["label"] == "Triaged").unwrap();
+    let triage_id = triage["id"].as_str().unwrap();
+    assert!(pressed["permalink"].as_str().unwrap().ends_with(&format!("/pl/{triage_id}")), "{pressed}");
+    assert_eq!((pressed["step"].as_str(), pressed["by"].as_str()), (Some("Triage"), Some("@jon")));
+    let added = of("people_added")["text"].as_str().unwrap();
+    assert!(added.contains("@jon") && added.contains("@chris"), "{added}");
+    let town = stage.channel_id("town-square").await;
+    let announced = stage.post(&town, "Security issue reported", 1).await;
+    let plain = events
+        .iter()
+        .find(|event| event["kind"] == "action_succeeded" && event["action"] == "attention_post");
+    let permalink = plain.unwrap()["permalink"].as_str().unwrap();
+    assert!(permalink.ends_with(announced["id"].as_str().unwrap()), "{permalink}");
+    // Calls are there without asking.
+    of("call_answered");
+    service.stop().await;
+}
+
+/// The operator's action stands behind a transition, so that the incident is open when the grant goes.
+const WORKFLOW: &str = r##"[{
+  "name": "drill",
+  "triggers": [{ "name": "Said", "type": "text", "match": "#drill" }],
+  "steps": [
+    { "name": "Only", "start_actions": [
+      { "name": "Room", "type": "create_channel", "channel_name": "drill-{{.Instance.Number}}" },
+      { "name": "People", "type": "add_users_channel", "channel_name": "{{.Action.Room.ChannelName}}", "users": "jon" },
+      { "name": "Ask", "type": "post", "channel_name": "{{.Action.Room.ChannelName}}", "message": "Ready?",
+        "transitions": [{ "label": "Go", "to": "Later" }] }
+    ] },
+    { "name": "Later", "start_actions": [{ "name": "Own", "type": "hostile", "do": "incident" }] }
+  ]
+}]"##;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_incident_that_cannot_be_taken_up_is_listed_as_blocked_and_can_be_cancelled() {
+    let stage = Stage::with_workflow(WORKFLOW).await;
+    std::fs::write(stage.directory.path().join("actions/own.wasm"), component("hostile").unwrap()).unwrap();
+    let digest = Digest::of(&component("hostile").unwrap());
+    stage.write_config(&format!("[[actions.grants]]\ndigest = \"{digest}\"\ninterfaces = [\"channels\"]\n"));
+    let service = stage.service().await;
+    stage.say("jon", "town-square", "#drill").await;
+    let room = stage.channel_id("drill-1").await;
+    stage.post(&room, "Ready?", 1).await;
+    service.stop().await;
+
+    stage.write_config("");
+    let service = stage.service().await;
+    let (_, listed) = runs(&stage, &["list"]).await;
+    assert!(
+        listed.contains("drill:1") && listed.contains("blocked") && listed.contains("channels"),
+        "{listed}"
+    );
+    let (is_well, refused) = runs(&stage, &["retry", "drill:1"]).await;
+    assert!(!is_well && refused.contains("cannot be taken up"), "{refused}");
+    let (is_well, said) = runs(&stage, &["cancel", "drill:1"]).await;
+    assert!(is_well, "{said}");
+    stage.archived(&room).await;
+    let (_, listed) = runs(&stage, &["list", "--all"]).await;
+    assert!(listed.contains("cancelled") && !listed.contains("blocked"), "{listed}");
+    service.stop().await;
+}
