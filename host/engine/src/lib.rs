@@ -49,7 +49,8 @@ pub use announcement::{Announcement, Matter, Place, Remedy, Resolution};
 pub use control::{ControlPost, Controls, Field, FieldKind, TransitionControl};
 pub use data::{template_data, trigger_data};
 pub use decide::{
-    Actor, Input, Refusal, Whereabouts, can_renumber, decide, ends_by_itself, goes_on_after_failure, place_in,
+    Actor, Input, Pressed, Refusal, Whereabouts, can_renumber, decide, ends_by_itself, goes_on_after_failure,
+    is_repeated, place_in,
 };
 pub use event::{
     ActionKey, Channel, Chooser, Destination, Event, Fact, Failure, FailureKind, Loss, Person, Phase, Repeat,
