@@ -19,6 +19,7 @@ mod custom_action;
 mod faults;
 mod kill;
 mod operators;
+mod presses;
 mod proxy;
 mod rooms;
 mod scenarios;

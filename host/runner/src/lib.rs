@@ -36,6 +36,7 @@
 
 mod announcements;
 mod archive;
+mod authorisation;
 mod bounds;
 mod canvas;
 mod chat;
