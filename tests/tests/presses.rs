@@ -202,6 +202,32 @@ async fn a_transition_that_is_pressed_during_start_actions_is_executed_when_they
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_is_no_member_of_the_channel_is_asked_to_join_it_first() {
+    let desk = Desk::new().await;
+    let (room, triage) = desk.stage.triage().await;
+    let sam = desk.stage.bring("sam").await;
+    // Newer servers let everybody on the team press in a public channel.
+    let mut press = desk.take("jon", &triage, "Alert", None).await;
+    (press["user_id"], press["user_name"]) = (json!(sam), json!("sam"));
+    let told = desk.told(&press).await;
+    assert_eq!(told, "Only members of this channel press here. Join it first, then press again.");
+    desk.stage.admin("POST", &format!("/channels/{room}/members"), Some(json!({ "user_id": sam }))).await;
+    desk.stage.proxy.forget_requests();
+    let shown = desk.shown(&press).await;
+    assert!(shown.to_string().contains("Alert: pressed by @sam"), "{shown}");
+    let asked = || {
+        let path = format!("/api/v4/channels/{room}/members/{sam}");
+        desk.stage.proxy.requests().into_iter().filter(|(_, asked)| *asked == path).count()
+    };
+    assert_eq!(asked(), 1);
+    let mut next = desk.take("jon", &triage, "Triaged", None).await;
+    (next["user_id"], next["user_name"]) = (json!(sam), json!("sam"));
+    desk.shown(&next).await;
+    assert_eq!(asked(), 1, "remembered for a moment");
+    desk.service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn groups_are_looked_up_only_for_who_is_not_named_and_a_failing_look_up_says_so() {
     let desk =
         asks_and(json!([]), json!({"label": "Done", "to": "End", "allowed": ["@Jon", "@responders"]})).await;

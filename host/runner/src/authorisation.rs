@@ -29,12 +29,30 @@ impl Runner {
             .to_owned())
     }
 
+    /// Newer servers let everybody on the team press in a public channel.
+    async fn is_member(&self, press: &Press) -> Result<bool, ChatError> {
+        let (core, now_ms) = (&self.core, self.core.clock.now_ms());
+        if core.members.has(&press.channel_id, &press.by.id, now_ms) {
+            return Ok(true);
+        }
+        let is_member = core.chat.is_member(&press.channel_id, &press.by.id).await?;
+        if is_member {
+            core.members.saw(&press.channel_id, &press.by.id, now_ms);
+        }
+        Ok(is_member)
+    }
+
     async fn look_up(
         &self,
         run: &Run,
         address: &Address,
         press: &Press,
     ) -> Result<Result<Actor, String>, ChatError> {
+        if !self.is_member(press).await? {
+            return Ok(Err(
+                "Only members of this channel press here. Join it first, then press again.".to_owned()
+            ));
+        }
         let mut actor = Actor::from(press.by.clone());
         match address.control {
             Control::Field(_) | Control::Start(_) => {}

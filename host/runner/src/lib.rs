@@ -54,6 +54,7 @@ mod host_calls;
 mod incoming;
 mod journal;
 mod ledger;
+mod members;
 mod mentions;
 mod observer;
 mod options;
