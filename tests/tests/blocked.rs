@@ -89,3 +89,62 @@ async fn a_room_that_nobody_is_in_is_no_place_for_a_notice() {
     );
     service.stop().await;
 }
+
+/// A stage whose incidents stop in their first step, with a room that nobody is in.
+async fn stage_with_an_empty_room() -> Stage {
+    let nobody = crate::stage::SECURITY_ISSUE.replace("\"jon\",", "\"nobody\",");
+    let nobody = nobody.replace("\"chris\"", "\"noone\"").replacen(
+        "\"match\": \"#sec\"",
+        "\"match\": \"#sec\", \"key\": \"{{.Trigger.IssueReported.TeamName}}\"",
+        1,
+    );
+    Stage::with_workflow(&nobody).await
+}
+
+/// What an operator does about the only incident, in the shell.
+async fn operate(stage: &Stage, verb: &str) {
+    let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_warroom-under-test"));
+    command.args(["runs", verb, "security_issue:1"]).env("WARROOM_CONFIG", stage.config_path());
+    let output = command.output().await.unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_post_that_cannot_be_rewritten_keeps_no_other_from_it() {
+    let stage = stage_with_an_empty_room().await;
+    let service = stage.service().await;
+    stage.say("jon", "town-square", "#sec x").await;
+    let town = stage.channel_id("town-square").await;
+    let notice = stage.post(&town, ":warning:", 1).await;
+    stage.say("jon", "town-square", "#sec again").await;
+    stage.post(&town, ":repeat: Reported once more", 1).await;
+    let path = format!("/api/v4/posts/{}", notice["id"].as_str().unwrap());
+    stage.proxy.fail_next("PUT", &path, 500, 1_000);
+    operate(&stage, "retry").await;
+    stage.say("jon", "town-square", "#sec once more").await;
+    stage.post(&town, ":repeat: Reported 2 more times", 1).await;
+    assert!(stage.fresh(&notice).await["message"].as_str().unwrap().contains("is blocked"));
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_happens_at_the_very_end_is_shown_though_a_post_was_being_rewritten() {
+    let stage = stage_with_an_empty_room().await;
+    let service = stage.service().await;
+    stage.say("jon", "town-square", "#sec x").await;
+    let town = stage.channel_id("town-square").await;
+    let notice = stage.post(&town, ":warning:", 1).await;
+    let room = stage.channel_id("security-issue-1").await;
+    // The notice's last look takes its time, and meanwhile the run comes to its end.
+    let path = format!("/api/v4/posts/{}", notice["id"].as_str().unwrap());
+    stage.proxy.delay_next("PUT", &path, std::time::Duration::from_secs(2), 1);
+    stage.proxy.fail_next("DELETE", &format!("/api/v4/channels/{room}"), 403, 1);
+    operate(&stage, "cancel").await;
+    stage
+        .eventually("the room that stays", async || {
+            let told = stage.post(&town, ":x: Incident", 1).await;
+            told["message"].as_str().unwrap().contains("could not be archived").then_some(())
+        })
+        .await;
+    service.stop().await;
+}

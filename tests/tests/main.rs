@@ -24,6 +24,7 @@ mod logs;
 mod members;
 mod operators;
 mod parameters;
+mod presses;
 mod proxy;
 mod refusals;
 mod rooms;

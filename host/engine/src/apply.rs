@@ -227,11 +227,15 @@ impl Run {
     fn apply_to_field(&mut self, event: &Event) {
         let Fact::FieldSet { post, action, field, value, by } = &event.fact else { return };
         self.write_outputs(action, [(field.clone(), value.clone())].into());
-        let choice = Choice { value: value.clone(), by: by.clone(), at_ms: event.at_ms };
+        let visit = self.post(post).map_or(self.visit(), |post| post.visit);
+        let (value, post_key) = (value.clone(), post.clone());
+        let choice = Choice { value, by: by.clone(), post: post_key, visit, at_ms: event.at_ms };
         let choices = self.choices.entry((action.clone(), field.clone())).or_default();
         choices.push(choice);
-        if choices.len() > CHOICES_KEPT_MAX {
-            choices.remove(0);
+        // Of each visit some are kept, so that the post of a visit that was left stays as it was.
+        let of_visit = choices.iter().rev().take_while(|choice| choice.visit == visit).count();
+        if of_visit > CHOICES_KEPT_MAX {
+            choices.remove(choices.len() - of_visit);
         }
         self.last_actor = Some(by.clone());
         let button = self.post(post).filter(|post| post.controls.is_button(field));

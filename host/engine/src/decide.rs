@@ -1,6 +1,7 @@
 //! Turns what people do into facts, or refuses with a reason that they can read.
 
-use crate::control::{ControlPost, FieldKind, TransitionControl};
+use crate::announcement::{Matter, Remedy, Resolution};
+use crate::control::{ControlPost, Field, FieldKind, TransitionControl};
 use crate::data::template_data;
 use crate::event::{ActionKey, Chooser, Destination, Fact, FailureKind, Person, Phase};
 use crate::run::{Leaving, Run, Status};
@@ -14,6 +15,17 @@ pub struct Actor {
     pub person: Person,
     /// The names that stand for the person besides the username and the id: groups.
     pub groups: Vec<String>,
+}
+
+impl Actor {
+    /// Whether `name` is the person's username, with or without `@`, id, or group. Usernames and groups are the same in capitals.
+    #[must_use]
+    pub fn is_named(&self, name: &str) -> bool {
+        let bare = name.trim_start_matches('@');
+        self.person.username.eq_ignore_ascii_case(bare)
+            || self.person.id == name
+            || self.groups.iter().any(|group| group.eq_ignore_ascii_case(bare))
+    }
 }
 
 impl From<Person> for Actor {
@@ -65,6 +77,17 @@ pub enum Input {
     },
 }
 
+/// What a person pressed on a post.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Pressed {
+    /// A field, from 0, and the option, for a menu.
+    Field(usize, Option<String>),
+    /// A transition, from 0.
+    Transition(usize),
+    /// What is to be done about what the post tells of.
+    Remedy(Remedy),
+}
+
 /// Why a person's input changes nothing. The text is for that person.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -75,14 +98,29 @@ pub enum Refusal {
     /// The step of the control was left before.
     #[error("Too late: this incident is {0} now.")]
     Left(Whereabouts),
-    /// Somebody else chose a transition first.
-    #[error("{by} chose \u{201c}{label}\u{201d} first.")]
+    /// Somebody chose a transition first.
+    #[error("{by} chose \u{201c}{label}\u{201d} first.{}", meanwhile(.now))]
     AlreadyChosen {
         /// Who.
         by: String,
         /// What their button said.
         label: String,
+        /// Where the run is now, once it has left the step.
+        now: Option<Whereabouts>,
     },
+    /// Somebody did something about the block first.
+    #[error("{by} {}. This incident is {now} now.", deed(.how))]
+    Resolved {
+        /// Who.
+        by: String,
+        /// What.
+        how: Remedy,
+        /// Where the run is now.
+        now: Whereabouts,
+    },
+    /// The lost channel is there again.
+    #[error("The channel can be used again: this incident is {0} now, and nothing was cancelled.")]
+    Back(Whereabouts),
     /// The transition is for others.
     #[error("\u{201c}{label}\u{201d} is for {}.", people(.allowed))]
     NotAllowed {
@@ -122,6 +160,22 @@ pub enum Refusal {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Whereabouts(String);
 
+/// Where the run is now, as a sentence after another one.
+fn meanwhile(now: &Option<Whereabouts>) -> String {
+    now.as_ref().map(|now| format!(" This incident is {now} now.")).unwrap_or_default()
+}
+
+/// What somebody did about a block.
+fn deed(how: &Remedy) -> &'static str {
+    match how {
+        Remedy::Retry => "had it tried again already",
+        Remedy::Skip => "skipped it already",
+        Remedy::Renumber => "had it tried again with the next free number already",
+        Remedy::Repin => "had it tried again with the current version of the workflow already",
+        Remedy::Cancel => "cancelled the incident already",
+    }
+}
+
 impl std::fmt::Display for Whereabouts {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.0)
@@ -133,7 +187,8 @@ impl Whereabouts {
         Whereabouts(match (&run.status, run.step()) {
             (Status::Finished, _) => "finished".to_owned(),
             (Status::Cancelled(cancelled), _) => format!("cancelled by {}", cancelled.by.mention()),
-            (_, Some(step)) => format!("in step {step}"),
+            (Status::Blocked { .. }, Some(step)) => format!("blocked in step {step}"),
+            (Status::Open, Some(step)) => format!("in step {step}"),
             (_, None) => "starting".to_owned(),
         })
     }
@@ -162,6 +217,49 @@ pub fn decide(workflow: &Workflow, run: &Run, input: Input, by: &Actor) -> Resul
     }
 }
 
+/// Whether the same person pressed the same before, and it still stands: the server repeats what it could not deliver, and people
+/// press twice. Then it changes nothing and is answered as before, also once the run is over. Who may press is not looked at.
+///
+/// # Errors
+/// [`Refusal`] when it comes too late, or the post has no such control.
+pub fn is_repeated(run: &Run, post: &str, pressed: &Pressed, by: &Person) -> Result<bool, Refusal> {
+    match pressed {
+        Pressed::Field(field, option) => {
+            set_field(run, post, *field, option.clone(), by).map(|facts| facts.is_empty())
+        }
+        Pressed::Transition(transition) => offered(run, post, *transition, by).map(|offer| offer.is_none()),
+        Pressed::Remedy(remedy) => is_remedied(run, post, *remedy, by),
+    }
+}
+
+fn is_remedied(run: &Run, post: &str, remedy: Remedy, by: &Person) -> Result<bool, Refusal> {
+    let (_, known) = run.announcement(post).ok_or(Refusal::Unknown)?;
+    let now = Whereabouts::of(run);
+    let is_over = run.has_ended();
+    match &known.matter {
+        Matter::Blocked { resolved: Some(done), .. } if done.how == remedy && done.by.id == by.id => Ok(true),
+        Matter::Blocked { resolved: Some(Resolution { how, by }), .. } if *how != Remedy::Cancel => {
+            Err(Refusal::Resolved { by: by.mention(), how: *how, now })
+        }
+        Matter::Blocked { resolved: None, .. } if !is_over => Ok(false),
+        Matter::Lost { .. } if remedy != Remedy::Cancel => Err(Refusal::Unknown),
+        Matter::Lost { is_back, .. } if !is_over => {
+            if *is_back {
+                Err(Refusal::Back(now))
+            } else {
+                Ok(false)
+            }
+        }
+        Matter::Lost { .. } if was_cancelled_by(run, by) => Ok(true),
+        Matter::Lost { .. } | Matter::Blocked { .. } => Err(Refusal::Left(now)),
+        _ => Err(Refusal::Unknown),
+    }
+}
+
+fn was_cancelled_by(run: &Run, by: &Person) -> bool {
+    matches!(&run.status, Status::Cancelled(cancelled) if cancelled.by.id == by.id)
+}
+
 fn set_field(
     run: &Run,
     key: &str,
@@ -171,17 +269,16 @@ fn set_field(
 ) -> Result<Vec<Fact>, Refusal> {
     let post = run.post(key).ok_or(Refusal::Unknown)?;
     let field = post.controls.fields.get(field).ok_or(Refusal::Unknown)?;
-    require_live(run, post)?;
     let value = match (&field.kind, option) {
         (FieldKind::Button, _) => by.username.clone(),
         (FieldKind::Menu(options), Some(option)) if options.contains(&option) => option,
         (FieldKind::Menu(_), Some(option)) => return Err(Refusal::NotOffered(option)),
         (FieldKind::Menu(_), None) => return Err(Refusal::Unknown),
     };
-    // The same request may come twice: the server repeats what it could not deliver, and people press twice.
-    if run.choice(&post.action, &field.name).is_some_and(|last| last.value == value && last.by.id == by.id) {
+    if is_set_so(run, post, field, &value, by) {
         return Ok(Vec::new());
     }
+    require_live(run, post)?;
     Ok(vec![Fact::FieldSet {
         post: post.key.clone(),
         action: post.action.clone(),
@@ -191,38 +288,51 @@ fn set_field(
     }])
 }
 
+/// Whether the person made the last choice that the post shows, and made it so. A button that was pressed on an earlier visit
+/// was not pressed on this one.
+fn is_set_so(run: &Run, post: &ControlPost, field: &Field, value: &str, by: &Person) -> bool {
+    let last = run.choices_on(post, &field.name).last();
+    last.filter(|last| field.kind != FieldKind::Button || last.post == post.key)
+        .is_some_and(|last| last.value == value && last.by.id == by.id)
+}
+
 fn choose(run: &Run, key: &str, transition: usize, by: &Actor) -> Result<Vec<Fact>, Refusal> {
-    let post = run.post(key).ok_or(Refusal::Unknown)?;
-    let TransitionControl { label, to, allowed, .. } =
-        post.controls.transitions.get(transition).ok_or(Refusal::Unknown)?;
-    let chosen = Leaving {
-        to: Destination::Step(to.clone()),
-        label: Some(label.clone()),
-        by: Chooser::Person(by.person.clone()),
-    };
-    if left_by(run, post) == Some(&chosen) {
-        return Ok(Vec::new());
-    }
-    require_live(run, post)?;
-    if !allowed.is_empty() && !allowed.iter().any(|name| is_named(by, name)) {
+    let Some(offer) = offered(run, key, transition, &by.person)? else { return Ok(Vec::new()) };
+    let TransitionControl { label, to, allowed, .. } = offer;
+    if !allowed.is_empty() && !allowed.iter().any(|name| by.is_named(name)) {
         return Err(Refusal::NotAllowed { label: label.clone(), allowed: allowed.clone() });
     }
     if let Status::Blocked { failure, .. } = &run.status {
         return Err(Refusal::Blocked(sentence(&failure.message)));
     }
-    Ok(vec![Fact::TransitionChosen { to: chosen.to, label: chosen.label, by: chosen.by }])
+    let (to, label) = (Destination::Step(to.clone()), Some(label.clone()));
+    Ok(vec![Fact::TransitionChosen { to, label, by: Chooser::Person(by.person.clone()) }])
+}
+
+/// The transition, while it can be pressed; none when the person pressed it before, and it was the one that counted.
+fn offered<'a>(
+    run: &'a Run,
+    key: &str,
+    transition: usize,
+    by: &Person,
+) -> Result<Option<&'a TransitionControl>, Refusal> {
+    let post = run.post(key).ok_or(Refusal::Unknown)?;
+    let offer = post.controls.transitions.get(transition).ok_or(Refusal::Unknown)?;
+    let is_this = |left: &Leaving| {
+        matches!(&left.to, Destination::Step(step) if *step == offer.to)
+            && left.label.as_ref() == Some(&offer.label)
+            && matches!(&left.by, Chooser::Person(person) if person.id == by.id)
+    };
+    if left_by(run, post).is_some_and(is_this) {
+        return Ok(None);
+    }
+    require_live(run, post).map(|()| Some(offer))
 }
 
 /// How the visit of the post was left, if it was.
 fn left_by<'a>(run: &'a Run, post: &ControlPost) -> Option<&'a Leaving> {
     let at = usize::try_from(post.visit).ok()?.checked_sub(1)?;
     run.visits.get(at)?.leaving.as_ref()
-}
-
-/// Whether `name` is the person's username, with or without `@`, id, or group.
-fn is_named(by: &Actor, name: &str) -> bool {
-    let bare = name.trim_start_matches('@');
-    by.person.username == bare || by.person.id == name || by.groups.iter().any(|group| group == bare)
 }
 
 /// Whether another number would give the failed action another name.
@@ -278,14 +388,16 @@ fn people(names: &[String]) -> String {
     names.iter().map(|name| format!("@{}", name.trim_start_matches('@'))).collect::<Vec<_>>().join(", ")
 }
 
-/// Controls live as long as their visit, until somebody decides to leave.
+/// Controls live as long as their visit, until somebody decides to leave. Who comes after that is told who, and where the run is.
 fn require_live(run: &Run, post: &ControlPost) -> Result<(), Refusal> {
     if run.is_live(post) {
         return Ok(());
     }
-    match run.leaving() {
-        Some(Leaving { by: Chooser::Person(by), label, .. }) if post.visit == run.visit() => {
-            Err(Refusal::AlreadyChosen { by: by.mention(), label: label.clone().unwrap_or_default() })
+    match left_by(run, post) {
+        Some(Leaving { by: Chooser::Person(by), label, .. }) => {
+            let is_left = post.visit != run.visit() || run.has_ended();
+            let now = is_left.then(|| Whereabouts::of(run));
+            Err(Refusal::AlreadyChosen { by: by.mention(), label: label.clone().unwrap_or_default(), now })
         }
         _ => Err(Refusal::Left(Whereabouts::of(run))),
     }

@@ -47,7 +47,7 @@ pub struct Renumbering {
     pub is_due: bool,
 }
 
-/// How many choices of a field are remembered.
+/// How many choices of a field are remembered from one visit.
 pub const CHOICES_KEPT_MAX: usize = 10;
 
 /// One stay in a step.
@@ -106,13 +106,17 @@ pub struct Call {
     pub answer: Option<Value>,
 }
 
-/// What a field was set to, and by whom.
+/// What a field was set to, by whom and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Choice {
     /// The value.
     pub value: String,
-    /// Who set it last.
+    /// Who set it.
     pub by: Person,
+    /// The key of the post on which it was set.
+    pub post: String,
+    /// The visit of that post.
+    pub visit: u32,
     /// When, in milliseconds since 1970.
     pub at_ms: u64,
 }
@@ -169,7 +173,7 @@ pub struct Run {
     pub unsettled: Option<CurrentAction>,
     /// What actions put out and people set, by action in the order of first writing.
     pub outputs: Vec<(String, BTreeMap<String, String>)>,
-    /// Who set which field, (action, field), the newest last; at most [`CHOICES_KEPT_MAX`] of each.
+    /// Who set which field, (action, field), the newest last; at most [`CHOICES_KEPT_MAX`] of each from one visit.
     pub choices: BTreeMap<(String, String), Vec<Choice>>,
     /// The first channel that the run made.
     pub room: Option<Channel>,
@@ -293,6 +297,16 @@ impl Run {
     #[must_use]
     pub fn choice(&self, action: &str, field: &str) -> Option<&Choice> {
         self.choices.get(&(action.to_owned(), field.to_owned()))?.last()
+    }
+
+    /// The choices of a field that a post shows, the newest last: those up to the end of its visit. What is chosen on a later
+    /// visit is no matter of a post that was left.
+    #[must_use]
+    pub fn choices_on(&self, post: &ControlPost, field: &str) -> &[Choice] {
+        let of_field = self.choices.get(&(post.action.clone(), field.to_owned()));
+        let choices = of_field.map(Vec::as_slice).unwrap_or_default();
+        // Only posts of the current visit take choices, so visits stand in order.
+        choices.get(..choices.partition_point(|choice| choice.visit <= post.visit)).unwrap_or_default()
     }
 
     /// The block that stops the run now, among the announcements: its number.

@@ -7,7 +7,7 @@
 //! Who presses a control is answered with the new look, which the server then writes by itself, some time later. Of two
 //! answers the older one can be written last. So after an answer the post is looked at once more when it must have settled.
 
-use crate::chat::{ChatError, RenderedPost};
+use crate::chat::{ChatError, ChatErrorKind, RenderedPost};
 use crate::core::Core;
 use crate::ledger::{Ledger, LedgerError};
 use crate::rendering;
@@ -105,21 +105,23 @@ pub(crate) async fn keep(core: &Core, ledger: &Arc<Ledger>) {
     let mut failures = 0;
     loop {
         changed.mark_unchanged();
-        let again_ms = match paint(core, ledger).await {
-            Ok(again_ms) => {
+        let painting = paint(core, ledger).await;
+        let again_ms = match painting.problem {
+            None => {
                 failures = 0;
-                again_ms
+                painting.again_ms
             }
-            Err(problem) => {
+            Some(problem) => {
                 failures += 1;
                 tracing::warn!(run = %ledger.id, "posts cannot be brought up to date yet: {problem}");
-                let wait_ms = core.options.wait_ms(failures, &ledger.id).max(problem.retry_after_ms());
-                Some(core.clock.now_ms().saturating_add(wait_ms))
+                let wait_ms =
+                    core.options.wait_ms(failures, &ledger.id).max(problem.retry_after_ms.unwrap_or(0));
+                let retry_ms = core.clock.now_ms().saturating_add(wait_ms);
+                Some(painting.again_ms.map_or(retry_ms, |again_ms| again_ms.min(retry_ms)))
             }
         };
-        let is_over = ledger.run().has_settled();
         match again_ms {
-            None if is_over => return,
+            None if painting.is_last => return,
             None => {
                 if changed.changed().await.is_err() {
                     return;
@@ -133,6 +135,16 @@ pub(crate) async fn keep(core: &Core, ledger: &Arc<Ledger>) {
     }
 }
 
+/// What came of bringing the posts up to date.
+struct Painting {
+    /// When to look again, in milliseconds since 1970.
+    again_ms: Option<u64>,
+    /// The first post that could not be brought up to date now, and why.
+    problem: Option<ChatError>,
+    /// Whether the run that was painted was over, and nothing will change it: one that ended meanwhile still has to be shown.
+    is_last: bool,
+}
+
 /// Why a post was not brought up to date now.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PaintError {
@@ -142,36 +154,39 @@ pub(crate) enum PaintError {
     Ledger(#[from] LedgerError),
 }
 
-impl PaintError {
-    fn retry_after_ms(&self) -> u64 {
-        match self {
-            PaintError::Chat(error) => error.retry_after_ms.unwrap_or(0),
-            PaintError::Ledger(_) => 0,
-        }
-    }
-}
-
-/// Rewrites every post that is to look otherwise. Gives when to look again, in milliseconds since 1970.
-async fn paint(core: &Core, ledger: &Arc<Ledger>) -> Result<Option<u64>, PaintError> {
-    let brush = ledger.canvas.brush.lock().await;
+/// Rewrites every post that is to look otherwise. A post that cannot be rewritten now keeps none of the others from it, unless
+/// nobody answers at all.
+async fn paint(core: &Core, ledger: &Arc<Ledger>) -> Painting {
+    let _brush = ledger.canvas.brush.lock().await;
     let run = ledger.run();
-    let mut again_ms: Option<u64> = None;
+    let mut painting = Painting { again_ms: None, problem: None, is_last: run.has_settled() };
     for post in posts(&run) {
         let Some(look) = rendering::look(core, ledger, &run, &post.key) else { continue };
         let fingerprint = fingerprint(&look);
         let shown = ledger.canvas.shown().get(&post.key).copied();
-        match shown {
-            Some(Shown::Look(shown) | Shown::Fixed(shown)) if shown == fingerprint => {}
+        let rewritten = match shown {
+            Some(Shown::Look(shown) | Shown::Fixed(shown)) if shown == fingerprint => Ok(()),
             Some(Shown::Unsettled(until_ms)) if until_ms > core.clock.now_ms() => {
-                again_ms = Some(again_ms.map_or(until_ms, |again_ms| again_ms.min(until_ms)));
+                painting.again_ms =
+                    Some(painting.again_ms.map_or(until_ms, |again_ms| again_ms.min(until_ms)));
+                Ok(())
             }
             // It was brought to its last look before the run went on.
-            None => ledger.canvas.written(&post.key, &look),
-            Some(shown) => rewrite(core, ledger, &post, &look, matches!(shown, Shown::Unsettled(_))).await?,
+            None => {
+                ledger.canvas.written(&post.key, &look);
+                Ok(())
+            }
+            Some(shown) => rewrite(core, ledger, &post, &look, matches!(shown, Shown::Unsettled(_))).await,
+        };
+        if let Err(error) = rewritten {
+            let is_of_post = error.kind == ChatErrorKind::Unavailable;
+            painting.problem.get_or_insert(error);
+            if !is_of_post {
+                break;
+            }
         }
     }
-    drop(brush);
-    Ok(again_ms)
+    painting
 }
 
 /// Rewrites one post now, whatever the server shows.

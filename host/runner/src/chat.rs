@@ -196,6 +196,9 @@ pub trait Chat: Send + Sync {
     /// What keeps the bot from using the channels, in their order; none: nothing.
     async fn losses(&self, channels: &[Channel]) -> Result<Vec<Option<Loss>>, ChatError>;
 
+    /// Whether the person is a member of the channel. Of one that the bot may not look into, the server lets only members press.
+    async fn is_member(&self, channel_id: &str, user_id: &str) -> Result<bool, ChatError>;
+
     /// Whether a group of this name, of the configuration or of the server, has the person.
     async fn is_in_group(&self, group: &str, person: &Person) -> Result<bool, ChatError>;
 

@@ -8,7 +8,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::{Map, Value, json};
 use sha2::Sha256;
 use std::fmt;
-use warroom_engine::Person;
+use warroom_engine::{Person, Pressed, Remedy};
 
 /// The secret key of this installation, from the store.
 #[derive(Clone)]
@@ -109,9 +109,18 @@ impl Control {
         }
     }
 
-    /// Whether it decides what becomes of a run that cannot go on.
-    pub(crate) fn is_remedy(self) -> bool {
-        REMEDIES.contains(&self)
+    /// What the engine calls a press on it; none for what belongs to no run.
+    pub(crate) fn pressed(self, option: Option<String>) -> Option<Pressed> {
+        Some(match self {
+            Control::Field(at) => Pressed::Field(at, option),
+            Control::Transition(at) => Pressed::Transition(at),
+            Control::Retry => Pressed::Remedy(Remedy::Retry),
+            Control::Renumber => Pressed::Remedy(Remedy::Renumber),
+            Control::Repin => Pressed::Remedy(Remedy::Repin),
+            Control::Skip => Pressed::Remedy(Remedy::Skip),
+            Control::Cancel => Pressed::Remedy(Remedy::Cancel),
+            Control::Start(_) => return None,
+        })
     }
 
     fn parse(id: &str) -> Option<Control> {

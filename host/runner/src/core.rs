@@ -7,6 +7,7 @@ use crate::controls::Key;
 use crate::held::Floods;
 use crate::journal::Journal;
 use crate::ledger::Ledger;
+use crate::members::Members;
 use crate::options::Options;
 use crate::workflows::Workflows;
 use std::collections::BTreeMap;
@@ -25,6 +26,8 @@ pub(crate) struct Core {
     pub(crate) options: Options,
     /// Whether the last write to the journal failed.
     pub(crate) journal_failing: AtomicBool,
+    /// Who was seen to be a member where.
+    pub(crate) members: Members,
     /// What is held back.
     pub(crate) floods: Floods,
     /// The runs that are driven, by id.

@@ -1,5 +1,6 @@
 //! What people do: presses in the chat, and commands from the operators' shell.
 
+use crate::chat::{ChatError, RenderedPost};
 use crate::controls::{Address, Control, Press, Reply, Unverified};
 use crate::held;
 use crate::journal::JournalError;
@@ -8,7 +9,7 @@ use crate::rendering;
 use crate::runner::{Outcome, Runner, RunnerError};
 use std::sync::Arc;
 use std::time::Duration;
-use warroom_engine::{Actor, Input, Matter, Person, Refusal, Run, decide};
+use warroom_engine::{Actor, Input, Person, Pressed, Refusal, Run, decide, is_repeated};
 use warroom_workflow::Workflow;
 
 /// What an operator asks for from the shell.
@@ -58,7 +59,9 @@ impl Runner {
     /// [`CommandError`], whose text is for the operator.
     pub async fn command(&self, run_id: &str, command: Command, by: Person) -> Result<(), CommandError> {
         let Some(ledger) = self.core.ledger(run_id) else {
-            return Err(CommandError::NotOpen(self.why_not_open(run_id).await?));
+            return Err(CommandError::NotOpen(why_not_open(
+                &read(self.core.journal.as_ref(), run_id).await?,
+            )));
         };
         let mut open = ledger.open().await?;
         let input = match command {
@@ -81,44 +84,125 @@ impl Runner {
         if address.run == held::RUN {
             return self.start_held(&address, press).await;
         }
-        let Some(ledger) = self.core.ledger(&address.run) else {
-            return Ok(Ok(Reply::Whisper(self.why_not_open(&address.run).await?)));
+        let Some(pressed) = address.control.pressed(press.option.clone()) else { return Ok(Err(Unverified)) };
+        match self.core.ledger(&address.run) {
+            Some(ledger) => self.press_open(&ledger, &address, press, &pressed).await,
+            None => self.press_closed(&address, press, &pressed).await,
+        }
+    }
+
+    /// A press on a run that is driven.
+    async fn press_open(
+        &self,
+        ledger: &Arc<Ledger>,
+        address: &Address,
+        press: &Press,
+        pressed: &Pressed,
+    ) -> Result<Result<Reply, Unverified>, RunnerError> {
+        self.await_post(ledger, address, press).await?;
+        let run = Arc::clone(ledger.open().await?.run());
+        let repeated = match self.judged(&run, address, press, pressed).await {
+            Ok(repeated) => repeated,
+            Err(answer) => return Ok(answer),
         };
-        self.await_post(&ledger, &address, press).await?;
+        // Asks the server, which can take its time: the run must not wait for that.
+        let by = match repeated {
+            true => press.by.clone().into(),
+            false => match self.authorised(&run, address, press).await {
+                Ok(by) => by,
+                Err(why) => return whisper(&why),
+            },
+        };
         let mut open = ledger.open().await?;
-        if !knows(open.run(), &address) {
-            return whisper(
-                "This is just being written down, or was settled before. Press again in a moment.",
-            );
-        }
-        if !stands_at(open.run(), &address, press) {
-            return Ok(Err(Unverified));
-        }
-        if address.control.is_remedy() && !self.may_decide(open.run(), press).await {
-            return whisper(
-                "Here, where everybody reads it, only who started the incident and the managers decide this.",
-            );
-        }
-        let input = match self.input(open.run(), &address, press.option.clone()) {
-            Ok(input) => input,
-            Err(refusal) => return whisper(&refusal.to_string()),
+        // Somebody else may have been faster meanwhile.
+        let repeated = match is_repeated(open.run(), &address.post, pressed, &press.by) {
+            Ok(repeated) => repeated,
+            Err(refusal) => return Ok(told(&refusal)),
         };
-        let by = self.actor(open.run(), &address, &press.by).await;
         // From here on the post must not be rewritten before the answer had its time.
         ledger.canvas.answered(&address.post, self.core.clock.now_ms());
-        if let Err(refusal) = self.act(&ledger, &mut open, input, &by).await? {
-            return whisper(&refusal.to_string());
+        if !repeated {
+            let input = match self.input(open.run(), address, press.option.clone()) {
+                Ok(input) => input,
+                Err(refusal) => return Ok(told(&refusal)),
+            };
+            if let Err(refusal) = self.act(ledger, &mut open, input, &by).await? {
+                return Ok(told(&refusal));
+            }
         }
-        let run = open.run();
+        // The journal may have taken longer than an answer does.
+        ledger.canvas.answered(&address.post, self.core.clock.now_ms());
+        let look = rendering::look(&self.core, ledger, open.run(), &address.post);
+        Ok(self.answer(open.run(), address, press, look))
+    }
+
+    /// A press on a run that is not driven: it is over, or cannot go on.
+    async fn press_closed(
+        &self,
+        address: &Address,
+        press: &Press,
+        pressed: &Pressed,
+    ) -> Result<Result<Reply, Unverified>, RunnerError> {
+        let run = read(self.core.journal.as_ref(), &address.run).await?;
+        match self.judged(&run, address, press, pressed).await {
+            Ok(true) => {
+                let look = rendering::last_look(&self.core, &run, &address.post);
+                Ok(self.answer(&run, address, press, look))
+            }
+            Ok(false) => whisper(&why_not_open(&run)),
+            Err(answer) => Ok(answer),
+        }
+    }
+
+    /// Whether the press repeats an earlier one; or the answer to one that comes from elsewhere, or too late. Who sends what another
+    /// post carries is told nothing.
+    async fn judged(
+        &self,
+        run: &Run,
+        address: &Address,
+        press: &Press,
+        pressed: &Pressed,
+    ) -> Result<bool, Result<Reply, Unverified>> {
+        let words = |text: &str| Err(Ok(Reply::Whisper(text.to_owned())));
+        match stands_at(run, address, press) {
+            Some(true) => {}
+            Some(false) => return Err(Err(Unverified)),
+            None => match self.has_stamp(address, press).await {
+                Ok(true) if run.announcement(&address.post).is_some() => {}
+                Ok(true) if is_being_written(run, address) => {
+                    return words("This is just being written down. Press again in a moment.");
+                }
+                Ok(true) => return Err(Ok(Reply::Whisper(Refusal::Unknown.to_string()))),
+                Ok(false) => return Err(Err(Unverified)),
+                Err(error) => {
+                    tracing::warn!(run = %run.id, "a pressed post cannot be read: {error}");
+                    return words("The post cannot be read now. Press again in a moment.");
+                }
+            },
+        }
+        is_repeated(run, &address.post, pressed, &press.by).map_err(|refusal| told(&refusal))
+    }
+
+    /// What is shown to who pressed, once it counts.
+    fn answer(
+        &self,
+        run: &Run,
+        address: &Address,
+        press: &Press,
+        look: Option<RenderedPost>,
+    ) -> Result<Reply, Unverified> {
         if !run.can_post_to(&press.channel_id) {
-            return whisper(
-                "That is written down. The channel is archived or closed to the bot, so the post stays as it is.",
-            );
+            let words = "That is written down. The channel is archived or closed to the bot, so the post stays as it is.";
+            return Ok(Reply::Whisper(words.to_owned()));
         }
-        Ok(match rendering::look(&self.core, &ledger, run, &address.post) {
-            Some(post) => Ok(Reply::Update { post, stamp: self.core.key.stamp(&address.post) }),
-            None => Err(Unverified),
-        })
+        let stamp = self.core.key.stamp(&address.post);
+        look.map(|post| Reply::Update { post, stamp }).ok_or(Unverified)
+    }
+
+    /// Whether the post that was pressed is the one that carries the control, as the server has it.
+    async fn has_stamp(&self, address: &Address, press: &Press) -> Result<bool, ChatError> {
+        let stamp = self.core.key.stamp(&address.post);
+        self.core.chat.has_stamp(&press.post_id, &press.channel_id, &stamp).await
     }
 
     /// Decides and journals.
@@ -174,10 +258,6 @@ impl Runner {
         Ok(match address.control {
             Control::Field(field) => Input::SetField { post, field, option },
             Control::Transition(transition) => Input::ChooseTransition { post, transition },
-            // A button of an earlier block must not decide a later one.
-            control if control != Control::Cancel && !is_current(run, &address.post) => {
-                return Err(Refusal::NotBlocked("do"));
-            }
             Control::Retry => Input::Retry,
             Control::Renumber => Input::Renumber,
             Control::Repin => self.repin(run)?,
@@ -195,55 +275,6 @@ impl Runner {
         Ok(Input::Repin { workflow_digest: newer.file_digest, components, current })
     }
 
-    /// The person with those of the control's groups that have the person. A group that cannot be asked now has nobody.
-    async fn actor(&self, run: &Run, address: &Address, by: &Person) -> Actor {
-        let mut actor = Actor::from(by.clone());
-        let Control::Transition(at) = address.control else { return actor };
-        let offer = run.post(&address.post).and_then(|post| post.controls.transitions.get(at));
-        for name in offer.iter().flat_map(|offer| &offer.allowed) {
-            let bare = name.trim_start_matches('@');
-            match self.core.chat.is_in_group(bare, by).await {
-                Ok(true) => actor.groups.push(bare.to_owned()),
-                Ok(false) => {}
-                Err(error) => tracing::warn!(run = %run.id, group = %bare, "a group cannot be read: {error}"),
-            }
-        }
-        actor
-    }
-
-    /// The members of a room decide about their incident: the server lets nobody else press there. What stands elsewhere is for who
-    /// started the incident, and managers.
-    async fn may_decide(&self, run: &Run, press: &Press) -> bool {
-        run.peopled_room().is_some_and(|room| room.id == press.channel_id)
-            || run.trigger.user.id == press.by.id
-            || self.is_manager(&press.by).await
-    }
-
-    async fn is_manager(&self, by: &Person) -> bool {
-        for name in &self.core.options.managers {
-            let bare = name.trim_start_matches('@');
-            if *name == by.id
-                || bare == by.username
-                || self.core.chat.is_in_group(bare, by).await.unwrap_or(false)
-            {
-                return true;
-            }
-        }
-        self.core.chat.is_administrator(&by.id).await.unwrap_or(false)
-    }
-
-    async fn why_not_open(&self, id: &str) -> Result<String, RunnerError> {
-        let run = read(self.core.journal.as_ref(), id).await?;
-        Ok(if run.has_ended() {
-            format!("The incident {} {} is over.", run.workflow, run.number)
-        } else {
-            format!(
-                "The incident {} {} cannot go on at the moment; the operators' log says why.",
-                run.workflow, run.number
-            )
-        })
-    }
-
     /// People see a post, and can press, as soon as the server has it; the journal has it a moment later. Returns once it does, or
     /// when that takes too long. When its writer waits for a lost answer, the press itself tells that the post is there.
     async fn await_post(&self, ledger: &Ledger, address: &Address, press: &Press) -> Result<(), LedgerError> {
@@ -251,10 +282,8 @@ impl Runner {
             return Ok(());
         }
         if !becomes_known(ledger, address, WRITER_WAIT).await? {
-            let stamp = self.core.key.stamp(&address.post);
-            let (post_id, channel_id) = (&press.post_id, &press.channel_id);
-            if self.core.chat.has_stamp(post_id, channel_id, &stamp).await.unwrap_or(false) {
-                ledger.hint(&address.post, post_id);
+            if self.has_stamp(address, press).await.unwrap_or(false) {
+                ledger.hint(&address.post, &press.post_id);
             }
             becomes_known(ledger, address, POST_WAIT_MAX).await?;
         }
@@ -309,6 +338,25 @@ impl Runner {
     }
 }
 
+/// The answer to a press that changes nothing. What the post does not offer was not pressed there.
+fn told(refusal: &Refusal) -> Result<Reply, Unverified> {
+    match refusal {
+        Refusal::Unknown | Refusal::NotOffered(_) => Err(Unverified),
+        refusal => Ok(Reply::Whisper(refusal.to_string())),
+    }
+}
+
+fn why_not_open(run: &Run) -> String {
+    if run.has_ended() {
+        format!("The incident {} {} is over.", run.workflow, run.number)
+    } else {
+        format!(
+            "The incident {} {} cannot go on at the moment; the operators' log says why.",
+            run.workflow, run.number
+        )
+    }
+}
+
 fn whisper(text: &str) -> Result<Result<Reply, Unverified>, RunnerError> {
     Ok(Ok(Reply::Whisper(text.to_owned())))
 }
@@ -356,21 +404,13 @@ fn knows(run: &Run, address: &Address) -> bool {
     run.post(&address.post).is_some() || run.announcement(&address.post).is_some()
 }
 
-/// Whether the announcement is about the block that stops the run now.
-fn is_current(run: &Run, key: &str) -> bool {
-    let known = run.announcement(key).map(|(_, known)| known);
-    known.is_some_and(|known| matches!(known.matter, Matter::Blocked { resolved: None, .. }))
-}
-
 /// Whether the control stands where the click says it does: the server tells us the post and the channel, the journal
-/// knows them.
-fn stands_at(run: &Run, address: &Address, press: &Press) -> bool {
+/// knows them. None: the journal does not know the post yet, or never will.
+fn stands_at(run: &Run, address: &Address, press: &Press) -> Option<bool> {
     if let Some(post) = run.post(&address.post) {
-        return post.post_id == press.post_id && post.channel_id == press.channel_id;
+        return Some(post.post_id == press.post_id && post.channel_id == press.channel_id);
     }
-    let place = run.announcement(&address.post).and_then(|(_, known)| known.place.as_ref());
-    place.is_some_and(|place| {
-        place.channel_id == press.channel_id
-            && place.post_id.as_ref().is_none_or(|post_id| *post_id == press.post_id)
-    })
+    let (_, known) = run.announcement(&address.post)?;
+    let place = known.place.as_ref().filter(|place| place.post_id.is_some())?;
+    Some(place.post_id.as_ref() == Some(&press.post_id) && place.channel_id == press.channel_id)
 }

@@ -36,6 +36,7 @@
 
 mod announcements;
 mod archive;
+mod authorisation;
 mod bounds;
 mod canvas;
 mod chat;
@@ -54,6 +55,7 @@ mod host_calls;
 mod incoming;
 mod journal;
 mod ledger;
+mod members;
 mod mentions;
 mod observer;
 mod options;

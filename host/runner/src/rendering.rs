@@ -8,21 +8,28 @@ use crate::core::Core;
 use crate::ledger::Ledger;
 use announced::Offers;
 use warroom_engine::{
-    Choice, Chooser, ControlPost, Destination, Field, FieldKind, Leaving, Matter, Run, Status,
+    Announcement, Choice, Chooser, ControlPost, Destination, Field, FieldKind, Leaving, Matter, Run, Status,
     TransitionControl,
 };
 
 /// The post with this key as it is to look, as of the run's last event; none for a key that is not of the run.
 pub(crate) fn look(core: &Core, ledger: &Ledger, run: &Run, key: &str) -> Option<RenderedPost> {
+    match run.announcement(key) {
+        Some((_, Announcement { matter: matter @ Matter::Blocked { resolved: None, .. }, .. })) => {
+            let offers = Offers::of(core, &ledger.workflow(), run);
+            Some(announced::render(&core.key, run, key, matter, &offers))
+        }
+        _ => last_look(core, run, key),
+    }
+}
+
+/// The same for a run that is over: nothing is offered any more.
+pub(crate) fn last_look(core: &Core, run: &Run, key: &str) -> Option<RenderedPost> {
     if let Some(post) = run.post(key) {
         return Some(control_post(&core.key, run, post));
     }
     let (_, known) = run.announcement(key)?;
-    let offers = match known.matter {
-        Matter::Blocked { resolved: None, .. } => Offers::of(core, &ledger.workflow(), run),
-        _ => Offers::default(),
-    };
-    Some(announced::render(&core.key, run, key, &known.matter, &offers))
+    Some(announced::render(&core.key, run, key, &known.matter, &Offers::default()))
 }
 
 /// The post as it is to look, as of the run's last event.
@@ -38,10 +45,9 @@ pub(crate) fn control_post(key: &Key, run: &Run, post: &ControlPost) -> Rendered
 }
 
 fn fields(key: &Key, run: &Run, post: &ControlPost) -> Section {
-    let choices = |field: &Field| run.choices.get(&(post.action.clone(), field.name.clone()));
-    let choice = |field: &Field| choices(field).and_then(|choices| choices.last());
+    let choices = |field: &Field| run.choices_on(post, &field.name);
     let described = post.controls.fields.iter().map(|field| described(&field.name, &field.description));
-    let chosen = post.controls.fields.iter().filter_map(|field| said(field, choices(field)?));
+    let chosen = post.controls.fields.iter().filter_map(|field| said(field, choices(field)));
     let mut text = described.collect::<Vec<_>>().join("\n");
     let chosen = chosen.collect::<Vec<_>>().join("\n");
     if !chosen.is_empty() {
@@ -52,7 +58,7 @@ fn fields(key: &Key, run: &Run, post: &ControlPost) -> Section {
             FieldKind::Button => ControlKind::Button,
             FieldKind::Menu(options) => ControlKind::Menu {
                 options: options.clone(),
-                chosen: choice(field).map(|choice| choice.value.clone()),
+                chosen: choices(field).last().map(|choice| choice.value.clone()),
             },
         };
         rendered(key, &run.id, &post.key, Control::Field(at), &field.name, kind)
@@ -66,7 +72,7 @@ fn fields(key: &Key, run: &Run, post: &ControlPost) -> Section {
 /// How many earlier choices of a menu are shown.
 const EARLIER_SHOWN_MAX: usize = 3;
 
-/// What was set, by whom, and what that replaced.
+/// What was set, by whom, and what that replaced; none before anybody did.
 fn said(field: &Field, choices: &[Choice]) -> Option<String> {
     let (last, earlier) = choices.split_last()?;
     if field.kind == FieldKind::Button {

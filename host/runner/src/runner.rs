@@ -13,6 +13,7 @@ use crate::held::{self, Floods, Reason};
 use crate::incoming::IncomingPost;
 use crate::journal::{Journal, JournalError, Limit, NewRun, StartOutcome, encode};
 use crate::ledger::{Ledger, LedgerError, read};
+use crate::members::Members;
 use crate::options::Options;
 use crate::repeats;
 use crate::stuck::stand_in;
@@ -102,6 +103,7 @@ impl Runner {
                 key,
                 options,
                 journal_failing,
+                members: Members::default(),
                 floods: Floods::default(),
                 open,
                 stuck: Mutex::default(),

@@ -342,6 +342,14 @@ impl Chat for MattermostChat {
         rooms::losses(self, channels).await
     }
 
+    async fn is_member(&self, channel_id: &str, user_id: &str) -> Result<bool, ChatError> {
+        match self.timed(self.client.channel_member(channel_id, user_id)).await {
+            // The bot is not in a private channel any more: there the server lets nobody but members press.
+            Err(error) if error.status() == Some(403) => Ok(true),
+            result => found(result).map(|member| member.is_some()),
+        }
+    }
+
     async fn is_in_group(&self, group: &str, person: &Person) -> Result<bool, ChatError> {
         self.has_member(group, person).await
     }

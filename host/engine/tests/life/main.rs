@@ -11,6 +11,7 @@
 mod announcements;
 mod blocks;
 mod driven;
+mod presses;
 
 use driven::{Driven, SECURITY_ISSUE, person, steps, workflow};
 use proptest::prelude::*;

@@ -295,6 +295,11 @@ impl Chat for MemoryChat {
         Ok(vec![None; channels.len()])
     }
 
+    async fn is_member(&self, channel_id: &str, user_id: &str) -> Result<bool, ChatError> {
+        let state = self.state.lock().unwrap();
+        Ok(state.rooms.iter().any(|room| room.id == channel_id && room.members.contains(user_id)))
+    }
+
     async fn is_in_group(&self, _group: &str, _person: &Person) -> Result<bool, ChatError> {
         Ok(false)
     }
