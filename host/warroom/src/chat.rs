@@ -60,7 +60,7 @@ pub(crate) fn chat_error(error: mm::ApiError) -> ChatError {
         Kind::Server { status: 502..=504, id, .. } if id.is_empty() => ChatErrorKind::Away,
         _ if error.is_temporary() => ChatErrorKind::Unavailable,
         // An answer that makes no sense does not mean that nothing was done; a documented error does.
-        Kind::Unexpected(_) | Kind::Interrupted(_) => ChatErrorKind::Unavailable,
+        Kind::Unexpected(_) | Kind::TooLong(_) | Kind::Interrupted(_) => ChatErrorKind::Unavailable,
         Kind::Server { id, .. } if id == "store.sql_channel.save_channel.exists.app_error" => {
             ChatErrorKind::Conflict
         }
