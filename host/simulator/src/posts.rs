@@ -114,10 +114,12 @@ impl World {
         Ok(id)
     }
 
-    /// Stores a post without asking anything, and tells the channel.
+    /// Stores a post without asking anything, and tells the channel. A post with a time was written then, as an import does it.
     pub(crate) fn store_post(&mut self, mut post: Post, pending_post_id: &str) -> String {
         post.id = self.ids.next();
-        post.create_at = self.now_ms();
+        if post.create_at == 0 {
+            post.create_at = self.now_ms();
+        }
         post.update_at = post.create_at;
         if self.users.get(&post.user_id).is_some_and(|user| user.bot.is_some()) {
             post.props.insert("from_bot".to_owned(), json!("true"));
@@ -127,7 +129,7 @@ impl World {
             post.reply_count = root.reply_count;
         }
         if let Some(channel) = self.channels.get_mut(&post.channel_id) {
-            channel.last_post_at = post.create_at;
+            channel.last_post_at = channel.last_post_at.max(post.create_at);
             if !post.is_system() {
                 channel.total_msg_count += 1;
                 channel.total_msg_count_root += u64::from(post.root_id.is_empty());
@@ -142,10 +144,16 @@ impl World {
         id
     }
 
-    /// Puts a post (or an old revision) at the end of its channel's timeline; the oldest makes room.
+    /// Puts a post (or an old revision) at the end of its channel's timeline, after those that are not newer; the oldest makes room.
     pub(crate) fn keep(&mut self, post: Post) {
         let Some(channel) = self.channels.get_mut(&post.channel_id) else { return };
-        channel.timeline.push_back(post.id.clone());
+        let is_newer = |id: &&String| {
+            let known = self.posts.get(*id);
+            known.is_some_and(|known| known.delete_at == 0 && known.create_at > post.create_at)
+        };
+        let newer =
+            if post.delete_at == 0 { channel.timeline.iter().rev().take_while(is_newer).count() } else { 0 };
+        channel.timeline.insert(channel.timeline.len() - newer, post.id.clone());
         while channel.timeline.len() > self.limits.posts_per_channel_max.max(1) {
             if let Some(oldest) = channel.timeline.pop_front() {
                 self.posts.remove(&oldest);
@@ -255,6 +263,8 @@ struct NewPost {
     #[serde(default)]
     pending_post_id: String,
     #[serde(default)]
+    create_at: i64,
+    #[serde(default)]
     props: Option<Map<String, Value>>,
 }
 
@@ -273,7 +283,10 @@ pub(crate) fn create(world: &mut World, call: &Call) -> Outcome {
         }
         return Ok(Answer::created(first));
     }
+    // Only administrators say when.
+    let create_at = if world.is_admin(&call.caller) { new.create_at.max(0) } else { 0 };
     let post = Post {
+        create_at,
         user_id: call.caller.clone(),
         channel_id: new.channel_id,
         root_id: new.root_id,
