@@ -75,6 +75,11 @@ impl Proxy {
         self.order(method, path_prefix, Fault::Fail(status), count);
     }
 
+    /// Nothing that was ordered happens any more.
+    pub(crate) fn heal(&self) {
+        self.state.lock().unwrap().orders.clear();
+    }
+
     /// The next such requests are done and never answered.
     pub(crate) fn lose_answer_of_next(&self, method: &str, path_prefix: &str, count: u32) {
         self.order(method, path_prefix, Fault::LoseAnswer, count);

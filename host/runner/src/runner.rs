@@ -207,12 +207,20 @@ impl Runner {
     /// # Errors
     /// When the journal fails. What started before that stays started; offering the post again starts the rest.
     pub async fn on_post(&self, post: &IncomingPost) -> Result<Vec<Started>, RunnerError> {
+        self.take(post, false).await
+    }
+
+    /// See [`Runner::on_post`]; a post that was missed may have been held back before.
+    async fn take(&self, post: &IncomingPost, was_missed: bool) -> Result<Vec<Started>, RunnerError> {
         let mut started = Vec::new();
         let matches = self.core.workflows.matches(&post.message());
         if matches.is_empty() || self.is_room(&post.channel.id) {
             return Ok(started);
         }
         for (in_force, found) in matches {
+            if was_missed && held::has(&self.core, &in_force.workflow.name, &post.post_id).await? {
+                continue;
+            }
             if let Some(observer) = &self.core.options.observer {
                 observer.matched(&in_force.workflow.name);
             }
@@ -240,7 +248,7 @@ impl Runner {
     pub async fn on_missed_post(&self, post: &IncomingPost) -> Result<Vec<Started>, RunnerError> {
         let age_max_ms = self.core.options.catch_up_age_max_ms;
         if self.core.clock.now_ms().saturating_sub(post.created_ms) <= age_max_ms {
-            return self.on_post(post).await;
+            return self.take(post, true).await;
         }
         for (in_force, _) in self.core.workflows.matches(&post.message()) {
             let name = in_force.workflow.name.as_str();

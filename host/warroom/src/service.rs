@@ -156,6 +156,7 @@ impl Service {
             watch: config.watch,
             channels_max: config.limits.watched_channels_max,
             told: BTreeSet::new(),
+            watermarks: watermarks.clone(),
         };
         let stream_options = mm::EventOptions { bot_id: Some(bot.id.clone()), ..mm::EventOptions::default() };
         let listener = Listener {
@@ -174,6 +175,8 @@ impl Service {
             workflows_changed: workflows_changed_seen,
             catch_up_posts_max: config.limits.catch_up_posts_max,
             rooms_check: Duration::from_millis(config.limits.rooms_check_ms),
+            failing: HashMap::new(),
+            missing_since_ms: None,
         };
         let stream = mm::EventStream::connect(&client, stream_options);
         tasks.push(tokio::spawn(listener.listen(stream)));

@@ -2,10 +2,11 @@
 
 use crate::chat::{chat_error, found, slug};
 use crate::config::Watch;
+use crate::watermarks::Watermarks;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use warroom_engine::Person;
-use warroom_mattermost::{Channel, ChannelKind, Client, Team};
+use warroom_mattermost::{Channel, ChannelKind, ChannelMember, Client, Team};
 use warroom_runner::{ChatError, Runner, Workflows};
 
 /// Channels of one page.
@@ -19,6 +20,7 @@ pub(crate) struct Watching {
     pub(crate) channels_max: usize,
     /// What operators were told before, so that they are told once.
     pub(crate) told: BTreeSet<String>,
+    pub(crate) watermarks: Watermarks,
 }
 
 impl Watching {
@@ -62,7 +64,8 @@ impl Watching {
             return Ok(());
         }
         match self.client.add_member(&channel.id, &self.bot.id).await {
-            Ok(_) => {
+            Ok(member) => {
+                self.begin(&channel.id, &member);
                 tracing::info!(channel = %channel.name, "the bot has joined a channel to listen there");
                 heard.push(channel);
                 Ok(())
@@ -74,6 +77,14 @@ impl Watching {
                 self.tell(runner, channel.id, &text).await;
                 Ok(())
             }
+        }
+    }
+
+    /// What is posted to the channel counts from the bot's joining on.
+    pub(crate) fn begin(&self, channel_id: &str, member: &ChannelMember) {
+        let joined_ms = u64::try_from(member.last_update_at).unwrap_or(0);
+        if joined_ms > 0 && self.watermarks.of(channel_id).is_none() {
+            self.watermarks.raise(channel_id, joined_ms);
         }
     }
 
