@@ -198,7 +198,7 @@ impl CatchUp<'_> {
 }
 
 /// Whether the error would have met any other channel too.
-fn is_everywhere(error: &ApiError) -> bool {
+pub(crate) fn is_everywhere(error: &ApiError) -> bool {
     use ChatErrorKind::{Away, RateLimited, Unreachable};
     matches!(chat_error(error.clone()).kind, Unreachable | Away | RateLimited)
 }

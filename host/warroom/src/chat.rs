@@ -14,6 +14,7 @@ use warroom_mattermost as mm;
 use warroom_runner::{
     Chat, ChatError, ChatErrorKind, FoundChannel, Groups, IncomingPost, NewChannel, RenderedPost,
 };
+pub(crate) use warroom_workflow::slug;
 
 /// How many of a channel's newest posts are searched for a stamp.
 const SEARCH_POSTS_MAX: u32 = 1_000;
@@ -27,19 +28,6 @@ pub(crate) struct MattermostChat {
     pub(crate) meter: Arc<Meter>,
     pub(crate) groups: Arc<Groups>,
     pub(crate) translator: Translator,
-}
-
-/// A name as people write it, as the handle that Mattermost would make of it: `Town Square` is `town-square`.
-pub(crate) fn slug(name: &str) -> String {
-    let mut slug = String::new();
-    for character in name.trim().chars().flat_map(char::to_lowercase) {
-        match character {
-            'a'..='z' | '0'..='9' | '-' | '_' => slug.push(character),
-            _ if slug.is_empty() || slug.ends_with('-') => {}
-            _ => slug.push('-'),
-        }
-    }
-    slug.trim_matches('-').to_owned()
 }
 
 pub(crate) fn is_id(text: &str) -> bool {
@@ -311,18 +299,5 @@ impl Chat for MattermostChat {
     async fn is_administrator(&self, user_id: &str) -> Result<bool, ChatError> {
         let user = found(self.timed(self.client.user_by_id(user_id)).await)?;
         Ok(user.is_some_and(|user| user.is_system_admin()))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_name_as_people_write_it_becomes_the_handle() {
-        assert_eq!(slug("Town Square"), "town-square");
-        assert_eq!(slug("  Ops & Security  "), "ops-security");
-        assert_eq!(slug("security-issue-1"), "security-issue-1");
-        assert_eq!(slug("日本"), "");
     }
 }
