@@ -163,3 +163,25 @@ async fn a_post_waits_until_the_handle_of_its_team_is_known() {
         .await;
     service.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn links_lead_where_the_server_says_that_browsers_find_it() {
+    let step = json!([{
+        "name": "disk",
+        "triggers": [{"name": "Alert", "type": "text", "match": "#disk"}],
+        "steps": [{"name": "Look", "start_actions": [
+            {"name": "Say", "type": "post", "channel_name": "town-square", "message": "Look at {{.Trigger.Alert.Permalink}}"},
+        ]}],
+    }]);
+    let stage = Stage::with_workflow(&step.to_string()).await;
+    let site_url = stage.get("/config/client?format=old").await["SiteURL"].as_str().unwrap().to_owned();
+    // The service itself reaches the server by another address.
+    assert_ne!(site_url, stage.proxy.url());
+    let service = stage.service().await;
+    let post = stage.say("sam", "town-square", "#disk").await;
+    let base = if site_url.is_empty() { stage.proxy.url() } else { &site_url };
+    let link = format!("Look at {base}/{}/pl/{}", stage.team, post["id"].as_str().unwrap());
+    let town = stage.channel_id("town-square").await;
+    stage.post(&town, &link, 1).await;
+    service.stop().await;
+}

@@ -131,7 +131,8 @@ impl Service {
         let meter = Arc::new(Meter::default());
         let client = client(&config, &metrics)?;
         let bot = greet(&client, &readiness).await?;
-        let translator = Translator::new(client.clone(), config.mattermost_url.clone());
+        let site_url = site_url(&client, &config.mattermost_url).await;
+        let translator = Translator::new(client.clone(), site_url.clone());
         let groups = Arc::new(groups(&config, &client).await);
         let chat = Arc::new(MattermostChat {
             client: client.clone(),
@@ -147,7 +148,7 @@ impl Service {
         resume(&runner).await?;
         // Clicks are taken from here on; those that came before were asked to come again.
         runner_made.send_replace(Some(runner.clone()));
-        tasks.extend(admin_door(&config, &runner)?);
+        tasks.extend(admin_door(&config, &runner, site_url)?);
         let watermarks = Watermarks::read(store.clone()).await?;
         let watching = Watching {
             client: client.clone(),
@@ -274,6 +275,22 @@ async fn greet(client: &mm::Client, readiness: &watch::Sender<Readiness>) -> any
     }
 }
 
+/// Where browsers find the server, for links: its own word, since ours may be an inner address.
+async fn site_url(client: &mm::Client, mattermost_url: &str) -> String {
+    let said = match client.client_config().await {
+        Ok(config) => config.site_url,
+        Err(error) => {
+            tracing::warn!(
+                "links to posts begin with {mattermost_url}, since the server's Site URL is unknown: {error}"
+            );
+            String::new()
+        }
+    };
+    let is_address = said.starts_with("https://") || said.starts_with("http://");
+    let url = if is_address { said.as_str() } else { mattermost_url };
+    url.trim_end_matches('/').to_owned()
+}
+
 /// The groups of the configuration, with usernames in place of ids as far as the server knows them now.
 async fn groups(config: &Config, client: &mm::Client) -> Groups {
     let members = config.groups.values().flatten();
@@ -302,12 +319,12 @@ async fn serve_metrics(at: SocketAddr, app: Router) -> anyhow::Result<JoinHandle
 }
 
 /// The door for `warroom runs`.
-fn admin_door(config: &Config, runner: &Runner) -> anyhow::Result<Option<JoinHandle<()>>> {
+fn admin_door(config: &Config, runner: &Runner, site_url: String) -> anyhow::Result<Option<JoinHandle<()>>> {
     let Some(path) = &config.admin_socket else { return Ok(None) };
     let listener = admin::listen(path).with_context(|| {
         format!("cannot listen on {} ([http] admin_socket), where `warroom runs` knocks", path.display())
     })?;
-    let app = admin::router(runner.clone(), config.mattermost_url.clone());
+    let app = admin::router(runner.clone(), site_url);
     Ok(Some(tokio::spawn(async move {
         if let Err(error) = axum::serve(listener, app).await {
             tracing::error!("the socket for `warroom runs` ended: {error}");

@@ -14,14 +14,15 @@ const TEAMS_MAX: usize = 10_000;
 #[derive(Clone)]
 pub(crate) struct Translator {
     client: Client,
-    mattermost_url: String,
+    /// What links begin with.
+    site_url: String,
     /// Handles of teams by id.
     teams: Arc<Mutex<HashMap<String, String>>>,
 }
 
 impl Translator {
-    pub(crate) fn new(client: Client, mattermost_url: String) -> Translator {
-        Translator { client, mattermost_url, teams: Arc::default() }
+    pub(crate) fn new(client: Client, site_url: String) -> Translator {
+        Translator { client, site_url, teams: Arc::default() }
     }
 
     fn teams(&self) -> MutexGuard<'_, HashMap<String, String>> {
@@ -93,7 +94,7 @@ impl Translator {
     ) -> IncomingPost {
         let is_automated = post.from_webhook() || post.from_bot();
         IncomingPost {
-            permalink: format!("{}/{team_name}/pl/{}", self.mattermost_url, post.id),
+            permalink: format!("{}/{team_name}/pl/{}", self.site_url, post.id),
             created_ms: u64::try_from(post.create_at).unwrap_or(0),
             attachments: post.attachments_text(),
             author: if is_automated { Author::Automation } else { Author::Person },
