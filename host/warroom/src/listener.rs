@@ -4,7 +4,7 @@ use crate::catch_up::{CatchUp, Missed, ReadChannel};
 use crate::chat::chat_error;
 use crate::meter::Meter;
 use crate::metrics::{EventKind, Metrics};
-use crate::readiness::Readiness;
+use crate::readiness::{Readiness, TOKEN_REFUSED};
 use crate::seen::Seen;
 use crate::translator::Translator;
 use crate::watching::Watching;
@@ -115,7 +115,7 @@ impl Listener {
             StreamEvent::Refused { reason } => {
                 self.missing_since_ms.get_or_insert_with(|| SystemClock.now_ms());
                 tracing::error!("{} refuses the bot's token: {reason}", self.mattermost_url);
-                self.readiness.send_replace(Readiness::Not("Mattermost refuses the bot's token".to_owned()));
+                self.readiness.send_replace(Readiness::Not(TOKEN_REFUSED.to_owned()));
             }
             StreamEvent::Posted(event) => self.posted(*event).await,
             StreamEvent::ChannelClosed { channel_id } => {

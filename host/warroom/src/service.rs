@@ -82,6 +82,7 @@ impl Service {
         );
         let (readiness, readiness_seen) = watch::channel(Readiness::Not("starting".to_owned()));
         let (runner_made, runner_seen) = watch::channel(None);
+        let (client_made, client_seen) = watch::channel(None);
         let metrics = Metrics::new();
         let (store_made, store_seen) = watch::channel(None);
         let scrape = Scrape { metrics: metrics.clone(), runner: runner_seen.clone(), store: store_seen };
@@ -89,6 +90,7 @@ impl Service {
             metrics: metrics.clone(),
             runner: runner_seen,
             readiness: readiness_seen.clone(),
+            client: client_seen,
             callback_url: callback_url.clone(),
         };
         let mut app = router(endpoints, config.limits.request_bytes_max);
@@ -130,6 +132,7 @@ impl Service {
 
         let meter = Arc::new(Meter::default());
         let client = client(&config, &metrics)?;
+        client_made.send_replace(Some(client.clone()));
         let bot = greet(&client, &readiness).await?;
         let site_url = site_url(&client, &config.mattermost_url).await;
         let translator = Translator::new(client.clone(), site_url.clone());
