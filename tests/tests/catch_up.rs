@@ -348,3 +348,120 @@ async fn what_may_be_missed_has_an_age_until_it_is_read() {
     is("no lag any more", |lag| lag == 0.0).await;
     service.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn held_posts_are_listed_in_their_own_channel_and_the_first_who_starts_one_is_named() {
+    let limit = json!({"start_limit": {"starts": 1, "minutes": 60}});
+    let stage = Stage::with_workflow(&rooms_only(&limit)).await;
+    let side = new_channel(&stage, "side", true).await;
+    let town = stage.channel_id("town-square").await;
+    let service = stage.service().await;
+    for (channel, text) in [
+        ("town-square", "#disk one"),
+        ("town-square", "#disk two"),
+        ("side", "#disk three"),
+        ("side", "#disk four"),
+    ] {
+        stage.say("sam", channel, text).await;
+    }
+    let shows = async |channel_id: &str, parts: &[&str]| {
+        stage
+            .eventually("the notice", async || {
+                let messages = stage.messages(channel_id).await;
+                let mut notices = messages.into_iter().filter(|text| text.starts_with(":warning: **disk**"));
+                let notice = notices.next()?;
+                assert_eq!(notices.next(), None, "one for each channel");
+                parts.iter().all(|part| notice.contains(part)).then_some(notice)
+            })
+            .await
+    };
+    let of_town = shows(&town, &["#disk two"]).await;
+    let of_side = shows(&side, &["#disk three", "#disk four"]).await;
+    assert!(!of_town.contains("#disk three") && !of_side.contains("#disk two"), "{of_town} {of_side}");
+
+    // Two people press the same button at once; for the second one it may be gone already.
+    let notice = stage.post(&town, ":warning: **disk**", 1).await;
+    let control = controls(&notice)[0]["id"].as_str().unwrap().to_owned();
+    let press = |name| stage.press_id(name, &notice, &control, None);
+    let (one, other) = tokio::join!(press("jon"), press("chris"));
+    assert!(one == 200 || other == 200, "{one} {other}");
+    let now = shows(&town, &["was started as **disk 2** by @"]).await;
+    assert_eq!(now.matches("was started as").count(), 1, "{now}");
+    assert_eq!(looks(&stage, 2).await[1], "#disk two");
+    assert_eq!(stage.rooms().await.len(), 3, "the side channel and two rooms");
+
+    // A notice that somebody deletes is written anew, with what is still to be started.
+    let notice = stage.post(&side, ":warning: **disk**", 1).await;
+    stage.admin("DELETE", &format!("/posts/{}", notice["id"].as_str().unwrap()), None).await;
+    stage.say("sam", "side", "#disk five").await;
+    shows(&side, &["#disk four", "#disk five"]).await;
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_too_many_incidents_are_open_repeats_are_folded_and_the_rest_is_held() {
+    let keyed = json!({"triggers": [{"name": "Alert", "type": "text", "match_regex": r"#disk (?P<host>\w+)",
+        "key": "{{.Trigger.Alert.Groups.host}}"}]});
+    let stage = Stage::with_workflow(&rooms_only(&keyed)).await;
+    let service = stage.service_with(&[("WARROOM_LIMITS_OPEN_RUNS_MAX", "1")]).await;
+    let town = stage.channel_id("town-square").await;
+    for _ in 0..2 {
+        stage.say("sam", "town-square", "#disk web1").await;
+    }
+    // The room has nobody in it, so it is told where it began.
+    stage.post(&town, ":repeat: Reported", 1).await;
+    for text in ["#disk web2", "#disk web3"] {
+        stage.say("sam", "town-square", text).await;
+    }
+    stage
+        .eventually("the notice of two posts", async || {
+            let messages = stage.messages(&town).await;
+            let mut notices = messages.iter().filter(|text| text.contains("1 incidents are open"));
+            let notice = notices.next()?;
+            assert_eq!(notices.next(), None);
+            notice.contains("2 posts of **disk**").then_some(())
+        })
+        .await;
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_missed_in_several_channels_is_taken_in_in_the_order_of_its_writing() {
+    let stage = Stage::with_workflow(&rooms_only(&json!({}))).await;
+    let town = stage.channel_id("town-square").await;
+    let side = new_channel(&stage, "side", true).await;
+    let service = stage.service().await;
+    let heard = stage.say("sam", "side", "heard before the connection broke").await;
+    let texts = ["#disk one", "#disk two", "#disk three", "#disk four"];
+    unheard(&stage, async {
+        for (n, text) in (1..).zip(texts) {
+            let channel_id = if n % 2 == 0 { &town } else { &side };
+            let at_ms = heard["create_at"].as_i64().unwrap() + n;
+            let body = json!({ "channel_id": channel_id, "message": text, "create_at": at_ms });
+            stage.admin("POST", "/posts", Some(body)).await;
+        }
+    })
+    .await;
+    assert_eq!(looks(&stage, 4).await, texts);
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn webhooks_that_say_all_in_attachments_trigger_live_and_by_catch_up() {
+    let stage = Stage::with_workflow(&rooms_only(&json!({}))).await;
+    let town = stage.channel_id("town-square").await;
+    let hook = json!({ "channel_id": town, "display_name": "Nagios" });
+    let hook = stage.admin("POST", "/hooks/incoming", Some(hook)).await;
+    let url = format!("{}/hooks/{}", stage.server(), hook["id"].as_str().unwrap());
+    let says = async |title: &str| {
+        let body = json!({ "username": "nagios", "attachments": [{ "title": title, "fields": [{ "title": "Host", "value": "web" }] }] });
+        let answer = reqwest::Client::new().post(&url).json(&body).send().await.unwrap();
+        assert_eq!(answer.status().as_u16(), 200);
+    };
+    let service = stage.service().await;
+    says("#disk live").await;
+    looks(&stage, 1).await;
+    unheard(&stage, says("#disk unheard")).await;
+    assert_eq!(looks(&stage, 2).await, ["#disk live\nHost\nweb", "#disk unheard\nHost\nweb"]);
+    service.stop().await;
+}

@@ -1,0 +1,130 @@
+//! Writes the notices of floods, each by a task of its own.
+
+use super::{Flood, read, write};
+use crate::chat::{ChatError, ChatErrorKind, RenderedPost, find_or_create_post};
+use crate::clock::earliest;
+use crate::core::Core;
+use crate::journal::JournalError;
+use std::sync::Arc;
+
+/// The time between two rewrites of one notice, in milliseconds.
+const REWRITE_PAUSE_MS: u64 = 1_000;
+
+/// Has a task write the notice until it tells of everything.
+pub(super) fn tell(core: &Arc<Core>, id: String) {
+    if let Some(has_more) = core.floods.telling().get_mut(&id) {
+        *has_more = true;
+        return;
+    }
+    core.floods.telling().insert(id.clone(), false);
+    let core = Arc::clone(core);
+    tokio::spawn(async move { tell_all(&core, &id).await });
+}
+
+async fn tell_all(core: &Arc<Core>, id: &str) {
+    let (mut tries, mut spent) = (0_u32, 0);
+    loop {
+        if let Some(has_more) = core.floods.telling().get_mut(id) {
+            *has_more = false;
+        }
+        let wait_ms = match tell_once(core, id).await {
+            Ok(()) => {
+                (tries, spent) = (0, 0);
+                REWRITE_PAUSE_MS
+            }
+            Err(Untold { reason, retry_after_ms, spends_try }) => {
+                (tries, spent) = (tries.saturating_add(1), spent + u32::from(spends_try));
+                tracing::warn!(flood = %id, "cannot post yet what is held back: {reason}");
+                if let Some(has_more) = core.floods.telling().get_mut(id) {
+                    *has_more = spent < core.options.retry_tries_max;
+                }
+                core.options.wait_ms(tries, id).max(retry_after_ms).max(1)
+            }
+        };
+        // Nobody may see the task gone and the flood not told: looked at and removed under one lock.
+        {
+            let mut telling = core.floods.telling();
+            if telling.get(id) != Some(&true) {
+                telling.remove(id);
+                return;
+            }
+        }
+        core.clock.sleep_until(core.clock.now_ms() + wait_ms).await;
+    }
+}
+
+/// Why people could not be told now.
+struct Untold {
+    reason: String,
+    /// How long the server asks to wait, in milliseconds.
+    retry_after_ms: u64,
+    spends_try: bool,
+}
+
+impl From<ChatError> for Untold {
+    fn from(error: ChatError) -> Untold {
+        let spends_try = error.spends_try();
+        Untold { reason: error.message, retry_after_ms: error.retry_after_ms.unwrap_or(0), spends_try }
+    }
+}
+
+impl From<JournalError> for Untold {
+    fn from(error: JournalError) -> Untold {
+        Untold { reason: error.to_string(), retry_after_ms: 0, spends_try: true }
+    }
+}
+
+async fn tell_once(core: &Arc<Core>, id: &str) -> Result<(), Untold> {
+    let Some((_, mut flood)) = read(core, id).await? else { return Ok(()) };
+    let look = flood.look(&core.key, id);
+    let rewritten = match &flood.notice {
+        Some(post_id) if rewrite(core, post_id, &flood.stamp(core, id), &look).await? => {
+            Some(post_id.clone())
+        }
+        Some(_) => {
+            let Some(now) = forget_notice(core, id).await? else { return Ok(()) };
+            flood.deleted = now.deleted;
+            None
+        }
+        None => None,
+    };
+    let post_id = match rewritten {
+        Some(post_id) => post_id,
+        None => place(core, id, &flood, &look).await?,
+    };
+    let _newest = core.floods.newest.lock().await;
+    let Some((revision, mut now)) = read(core, id).await? else { return Ok(()) };
+    (now.notice, now.told) = (Some(post_id), flood.changes);
+    Ok(write(core, id, revision, &now).await?)
+}
+
+/// Rewrites the notice; false when somebody has deleted it.
+async fn rewrite(core: &Core, post_id: &str, stamp: &str, look: &RenderedPost) -> Result<bool, ChatError> {
+    match core.chat.update_post(post_id, stamp, look).await {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind == ChatErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Somebody has deleted the notice: another one is due.
+async fn forget_notice(core: &Core, id: &str) -> Result<Option<Flood>, JournalError> {
+    let _newest = core.floods.newest.lock().await;
+    let Some((revision, mut flood)) = read(core, id).await? else { return Ok(None) };
+    (flood.notice, flood.deleted) = (None, flood.deleted.saturating_add(1));
+    write(core, id, revision, &flood).await?;
+    Ok(Some(flood))
+}
+
+/// Posts the notice where the posts came, else where operators want to be told. Gives its id.
+async fn place(core: &Core, id: &str, flood: &Flood, look: &RenderedPost) -> Result<String, Untold> {
+    let (stamp, since_ms) = (flood.stamp(core, id), earliest(flood.first_ms));
+    for channel_id in std::iter::once(&flood.channel_id).chain(&core.options.operators_channel_id) {
+        match find_or_create_post(core.chat.as_ref(), channel_id, &stamp, since_ms, look).await {
+            Ok(post_id) => return Ok(post_id),
+            Err(error) if error.is_temporary() => return Err(error.into()),
+            Err(error) => tracing::error!(flood = %id, channel = %channel_id, "{error}"),
+        }
+    }
+    Err(Untold { reason: "no channel takes it".to_owned(), retry_after_ms: 0, spends_try: true })
+}
