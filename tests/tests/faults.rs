@@ -128,7 +128,10 @@ async fn a_group_whose_members_are_hidden_keeps_nobody_else_out() {
     let group = r#"[{"id":"gggggggggggggggggggggggggg","name":"hidden","display_name":"H","delete_at":0}]"#;
     stage.proxy.answer_next("GET", "/api/v4/groups", group, 100);
     let told = missed(&stage, "\"hidden\"").await;
-    assert!(told.contains("`hidden` is no active user of this server, nor a group that the bot may read"), "{told}");
+    assert!(
+        told.contains("`hidden` is no active user of this server, nor a group that the bot may read"),
+        "{told}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -144,7 +144,12 @@ impl Proxy {
 
     /// The next such requests are refused by the server, since the bot may not do that.
     pub(crate) fn forbid_next(&self, method: &str, path_prefix: &str, count: u32) {
-        self.order(method, path_prefix, Fault::Answer(error(403, "api.context.permissions.app_error")), count);
+        self.order(
+            method,
+            path_prefix,
+            Fault::Answer(error(403, "api.context.permissions.app_error")),
+            count,
+        );
     }
 
     /// The next such request whose body has this part is answered with an error as a Mattermost server words it.
@@ -183,6 +188,11 @@ impl Proxy {
         let fault = Fault::Hold(Gate { arrived: Arc::new(arrived.0), open: gate.1 });
         self.order(method, path_prefix, fault, count);
         Held { arrived: arrived.1, _gate: gate.0 }
+    }
+
+    /// Nothing that was ordered happens any more.
+    pub(crate) fn heal(&self) {
+        self.state.lock().unwrap().orders.clear();
     }
 
     /// The next such requests are done and never answered.

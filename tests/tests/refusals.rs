@@ -225,7 +225,11 @@ async fn people_who_cannot_be_added() {
         (
             "ghosts",
             add("town-square", json!("ghost-a, @ghost-b")),
-            words([nobody, "`ghost-a` is no active user of this server, nor a group", "; `ghost-b` is no active user"]),
+            words([
+                nobody,
+                "`ghost-a` is no active user of this server, nor a group",
+                "; `ghost-b` is no active user",
+            ]),
         ),
         (
             "stranger",

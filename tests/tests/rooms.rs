@@ -107,19 +107,76 @@ async fn a_press_in_an_archived_room_is_answered_in_words() {
 async fn the_bot_joins_the_public_channels_that_triggers_name() {
     let workflow = json!([{
         "name": "disk",
-        "triggers": [{"name": "Alert", "type": "text", "match": "#disk", "channel_name": ["Alerts Here", "later"]}],
+        "triggers": [{"name": "Alert", "type": "text", "match": "#disk", "channel_name": ["Alerts Here", "later", "Forbidden"]}],
         "steps": [{"name": "Look", "start_actions": [
             {"name": "Room", "type": "create_channel", "channel_name": "disk-{{.Instance.Number}}"},
         ]}],
     }]);
     let stage = Stage::with_workflow(&workflow.to_string()).await;
     let new = |name: &str, display_name: &str| json!({ "team_id": stage.team_id, "name": name, "display_name": display_name, "type": "O" });
-    let alerts = new("alerts-here", "Alerts Here");
+    // What people see is another name than the one that is written.
+    let alerts = new("alerts-here", "Where alerts come");
     let (status, _) = stage.call("POST", "/channels", stage.token("sam"), Some(alerts)).await;
     assert_eq!(status, 201);
+    // One that the bot may not even look up keeps it from no other.
+    let team = stage.team_id.clone();
+    stage.proxy.fail_next("GET", &format!("/api/v4/teams/{team}/channels/name/forbidden"), 403, 1_000);
     let service = stage.service().await;
+    let path = format!("/channels/{}/members/{}", stage.channel_id("alerts-here").await, stage.bot_id);
+    let member = stage.get(&path).await;
+    assert_eq!(member["user_id"], stage.bot_id, "{member}");
     stage.say("sam", "alerts-here", "#disk one").await;
     stage.channel("disk-1").await;
     assert_eq!(stage.rooms().await.len(), 2);
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_bot_listens_to_all_public_channels_where_it_is_told_to_and_follows_new_ones() {
+    let workflow = json!([{
+        "name": "disk",
+        "triggers": [{"name": "Alert", "type": "text", "match": "#disk"}],
+        "steps": [{"name": "Look", "start_actions": [
+            {"name": "Room", "type": "create_channel", "channel_name": "disk-{{.Instance.Number}}"},
+        ]}],
+    }]);
+    let stage = Stage::with_workflow(&workflow.to_string()).await;
+    let make = async |name: &str| {
+        let body = json!({ "team_id": stage.team_id, "name": name, "display_name": name, "type": "O" });
+        let (status, made) = stage.call("POST", "/channels", stage.token("sam"), Some(body)).await;
+        assert_eq!(status, 201, "{made}");
+        made["id"].as_str().unwrap().to_owned()
+    };
+    make("before").await;
+    let all = [("WARROOM_MATTERMOST_WATCH", "all"), ("WARROOM_LIMITS_ROOMS_CHECK_MS", "1000")];
+    let service = stage.service_with(&all).await;
+    stage.say("sam", "before", "#disk one").await;
+    stage.channel("disk-1").await;
+    let new = make("after").await;
+    stage
+        .eventually("the bot in the new channel", async || {
+            let member = stage.get(&format!("/channels/{new}/members/{}", stage.bot_id)).await;
+            (member["user_id"] == stage.bot_id).then_some(())
+        })
+        .await;
+    stage.say("sam", "after", "#disk two").await;
+    stage.channel("disk-2").await;
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_loss_while_the_connection_was_gone_is_noticed_once_it_is_back() {
+    let stage = Stage::new().await;
+    let service = stage.service().await;
+    let (room, _) = stage.triage().await;
+    stage.proxy.go_away();
+    if let Some(simulator) = stage.simulator() {
+        simulator.forget_websockets();
+    }
+    stage.admin("DELETE", &format!("/channels/{room}"), None).await;
+    stage.proxy.come_back();
+    let town = stage.channel_id("town-square").await;
+    let notice = stage.post(&town, ":warning: The channel ~security-issue-1", 1).await;
+    assert!(notice["message"].as_str().unwrap().contains("was archived by somebody"), "{notice}");
     service.stop().await;
 }

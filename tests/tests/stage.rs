@@ -241,7 +241,6 @@ impl Stage {
         std::fs::write(self.directory.path().join("bot-token"), token).unwrap();
     }
 
-    #[allow(dead_code, reason = "only for benchmarks")]
     pub(crate) fn server(&self) -> &str {
         &self.server
     }

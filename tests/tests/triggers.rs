@@ -138,3 +138,50 @@ async fn recoveries_code_and_quotes_start_nothing() {
     assert_eq!(stage.rooms().await, ["disk-1"]);
     service.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_post_waits_until_the_handle_of_its_team_is_known() {
+    let stage = Stage::new().await;
+    let other = format!("{}b", stage.team);
+    let text = workflow(json!({"match": "#disk", "team_name": other}), json!({}));
+    stage.write_workflow("workflow.json", &text);
+    let service = stage.service().await;
+    let team = json!({ "name": other, "display_name": other, "type": "O" });
+    let team = stage.admin("POST", "/teams", Some(team)).await["id"].as_str().unwrap().to_owned();
+    let path = format!("/teams/{team}/channels/name/town-square");
+    let town = stage.get(&path).await["id"].as_str().unwrap().to_owned();
+    stage.proxy.fail_next("GET", &format!("/api/v4/teams/{team}"), 500, 2);
+    let members = format!("/teams/{team}/members");
+    stage.admin("POST", &members, Some(json!({ "team_id": team, "user_id": stage.bot_id }))).await;
+    let post = json!({ "channel_id": town, "message": "#disk" });
+    stage.admin("POST", "/posts", Some(post)).await;
+    stage
+        .eventually("the room", async || {
+            let room = stage.get(&format!("/teams/{team}/channels/name/disk-1")).await;
+            room["team_id"].is_string().then_some(())
+        })
+        .await;
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn links_lead_where_the_server_says_that_browsers_find_it() {
+    let step = json!([{
+        "name": "disk",
+        "triggers": [{"name": "Alert", "type": "text", "match": "#disk"}],
+        "steps": [{"name": "Look", "start_actions": [
+            {"name": "Say", "type": "post", "channel_name": "town-square", "message": "Look at {{.Trigger.Alert.Permalink}}"},
+        ]}],
+    }]);
+    let stage = Stage::with_workflow(&step.to_string()).await;
+    let site_url = stage.get("/config/client?format=old").await["SiteURL"].as_str().unwrap().to_owned();
+    // The service itself reaches the server by another address.
+    assert_ne!(site_url, stage.proxy.url());
+    let service = stage.service().await;
+    let post = stage.say("sam", "town-square", "#disk").await;
+    let base = if site_url.is_empty() { stage.proxy.url() } else { &site_url };
+    let link = format!("Look at {base}/{}/pl/{}", stage.team, post["id"].as_str().unwrap());
+    let town = stage.channel_id("town-square").await;
+    stage.post(&town, &link, 1).await;
+    service.stop().await;
+}

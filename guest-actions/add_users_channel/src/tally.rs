@@ -25,8 +25,9 @@ impl Tally {
             .extend(found.users.into_iter().filter(|user| !refused(&user.id)).map(|user| user.username));
         for name in found.unknown {
             self.kind.get_or_insert(ErrorKind::NotFound);
-            self.reasons
-                .push(format!("`{name}` is no active user of this server, nor a group that the bot may read"));
+            self.reasons.push(format!(
+                "`{name}` is no active user of this server, nor a group that the bot may read"
+            ));
             self.not_added.push(name);
         }
         for refusal in refusals {

@@ -21,7 +21,7 @@ pub(crate) async fn read(mut response: reqwest::Response, bytes_max: usize) -> R
         response.chunk().await.map_err(|error| ApiErrorKind::Interrupted(chain(&error)))?
     {
         if body.len().saturating_add(chunk.len()) > bytes_max {
-            return Err(ApiErrorKind::Unexpected(format!("it is longer than {bytes_max} bytes")));
+            return Err(ApiErrorKind::TooLong(bytes_max));
         }
         body.extend_from_slice(&chunk);
     }

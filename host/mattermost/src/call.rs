@@ -18,6 +18,8 @@ pub(crate) struct Call<'a> {
     pub(crate) is_open: bool,
     /// Whether the answer holds a secret, so that no error may quote it.
     pub(crate) is_secret: bool,
+    /// Whether the answer lists all there is, since the server gives no pages of it.
+    pub(crate) is_listing: bool,
 }
 
 impl<'a> Call<'a> {
@@ -37,6 +39,7 @@ impl<'a> Call<'a> {
             body: None,
             is_open: false,
             is_secret: false,
+            is_listing: false,
         }
     }
 
@@ -53,6 +56,11 @@ impl<'a> Call<'a> {
     /// Needs no token: it is sent even when the token is refused.
     pub(crate) fn open(self) -> Self {
         Self { is_open: true, ..self }
+    }
+
+    /// Has an answer without pages, as long as there is something to list.
+    pub(crate) fn listing(self) -> Self {
+        Self { is_listing: true, ..self }
     }
 
     /// Has an answer that nobody but the caller may see.

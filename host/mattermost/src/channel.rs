@@ -132,4 +132,6 @@ pub struct ChannelMember {
     pub user_id: String,
     /// The roles, separated by spaces.
     pub roles: String,
+    /// When the membership changed last, as by joining, in ms since 1970; 0: the server does not say.
+    pub last_update_at: i64,
 }

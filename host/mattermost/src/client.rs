@@ -193,7 +193,9 @@ impl Client {
         if status == StatusCode::TOO_MANY_REQUESTS {
             return Err(ApiErrorKind::RateLimited { retry_after: retry_after(&headers) });
         }
-        let body = read(response, self.shared.options.answer_bytes_max).await;
+        let options = &self.shared.options;
+        let bytes_max = if call.is_listing { options.listing_bytes_max } else { options.answer_bytes_max };
+        let body = read(response, bytes_max).await;
         match (status, body) {
             (status, body) if status.is_success() => body.map(|body| (body, headers)),
             // What the server decided is known even when its words are lost.
@@ -216,7 +218,9 @@ fn redacted(kind: ApiErrorKind, token: &Token) -> ApiErrorKind {
         ApiErrorKind::Server { status, id, message, retry_after } => {
             ApiErrorKind::Server { status, id: redact(&id), message: redact(&message), retry_after }
         }
-        wordless @ (ApiErrorKind::RateLimited { .. } | ApiErrorKind::TokenRefused) => wordless,
+        wordless @ (ApiErrorKind::RateLimited { .. }
+        | ApiErrorKind::TooLong(_)
+        | ApiErrorKind::TokenRefused) => wordless,
     }
 }
 

@@ -49,6 +49,8 @@ pub enum ApiErrorKind {
     },
     /// The answer is not what a Mattermost server says; the call may have been executed.
     Unexpected(String),
+    /// The answer is longer than these bytes, which is as much as is read; the call may have been executed.
+    TooLong(usize),
     /// The request makes no sense and was not sent: not executed.
     Invalid(String),
     /// The server refused the token before, so that nothing was sent: not executed. The call that found it out fails with the
@@ -110,7 +112,10 @@ impl ApiError {
             | ApiErrorKind::RateLimited { .. } => true,
             // 501 is a feature that the server lacks, 408 a request that came too slowly.
             ApiErrorKind::Server { status, .. } => *status >= 500 && *status != 501 || *status == 408,
-            ApiErrorKind::Unexpected(_) | ApiErrorKind::Invalid(_) | ApiErrorKind::TokenRefused => false,
+            ApiErrorKind::Unexpected(_)
+            | ApiErrorKind::TooLong(_)
+            | ApiErrorKind::Invalid(_)
+            | ApiErrorKind::TokenRefused => false,
         }
     }
 
@@ -118,7 +123,7 @@ impl ApiError {
     #[must_use]
     pub fn may_have_been_executed(&self) -> bool {
         match &self.kind {
-            ApiErrorKind::Interrupted(_) | ApiErrorKind::Unexpected(_) => true,
+            ApiErrorKind::Interrupted(_) | ApiErrorKind::Unexpected(_) | ApiErrorKind::TooLong(_) => true,
             ApiErrorKind::Server { status, .. } => *status >= 500 || *status == 408,
             ApiErrorKind::Unreachable(_)
             | ApiErrorKind::RateLimited { .. }
@@ -197,6 +202,9 @@ impl fmt::Display for ApiErrorKind {
                 write!(f, "the server answered {status}: {} ({id})", message.trim_end_matches('.'))
             }
             Self::Unexpected(reason) => write!(f, "the server's answer makes no sense ({reason})"),
+            Self::TooLong(bytes_max) => {
+                write!(f, "the server's answer is longer than {bytes_max} bytes, and is not read")
+            }
             Self::Invalid(reason) => write!(f, "{reason}"),
             Self::TokenRefused => {
                 f.write_str("the server refused the bot's token before, so nothing was sent")
@@ -241,6 +249,7 @@ mod tests {
             server(501, "api.ldap_groups.license_error"),
             server(404, "x"),
             ApiError::new("x", ApiErrorKind::Unexpected("garbage".into())),
+            ApiError::new("x", ApiErrorKind::TooLong(5)),
             ApiError::new("x", ApiErrorKind::Invalid("empty".into())),
             ApiError::new("x", ApiErrorKind::TokenRefused),
         ];

@@ -55,7 +55,7 @@ impl CallOutcome {
             ApiErrorKind::Unreachable(_) => Self::Unreachable,
             ApiErrorKind::Interrupted(_) => Self::Interrupted,
             ApiErrorKind::RateLimited { .. } => Self::RateLimited,
-            ApiErrorKind::Unexpected(_) => Self::Unexpected,
+            ApiErrorKind::Unexpected(_) | ApiErrorKind::TooLong(_) => Self::Unexpected,
             ApiErrorKind::Invalid(_) => Self::Invalid,
         }
     }

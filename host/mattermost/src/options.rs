@@ -19,6 +19,9 @@ pub struct ClientOptions {
     pub connect_timeout: Duration,
     /// How long an answer may be, in bytes. The default is 4 MiB.
     pub answer_bytes_max: usize,
+    /// How long an answer may be that the server does not divide into pages, in bytes. The default is 32 MiB: the bot may be in
+    /// thousands of channels.
+    pub listing_bytes_max: usize,
     /// How many posts, channels or people one page holds at most. The default is 200, which is also what servers give.
     pub page_posts_max: u32,
     /// How many people one call looks up; for more, several calls are made. The default is 200.
@@ -45,6 +48,7 @@ impl ClientOptions {
             timeout: Duration::from_secs(10),
             connect_timeout: Duration::from_secs(5),
             answer_bytes_max: 4 * 1024 * 1024,
+            listing_bytes_max: 32 * 1024 * 1024,
             page_posts_max: 200,
             users_at_once_max: 200,
             calls_per_second: 50,

@@ -1,5 +1,8 @@
 //! The event stream: it stays connected, and says when it may have missed something.
 
+use std::future::pending;
+use std::pin::Pin;
+
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
@@ -23,6 +26,9 @@ const TOKEN_REFUSED: &str = "the token is refused (401): make a new one for the 
                              again, if it was disabled";
 
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+/// A call whose answer is found in the credentials.
+type Question = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// The events of a server, in order. It stays connected until it is dropped. While the token is refused, it waits.
 ///
@@ -109,6 +115,8 @@ struct Connection {
     token_changes: watch::Receiver<bool>,
     /// Whether an event came since the last ping.
     is_lively: bool,
+    /// Whether the server still takes the token, while it is asked.
+    question: Option<Question>,
 }
 
 impl Keeper {
@@ -236,6 +244,7 @@ impl Keeper {
             greeting: Some(now + self.options.greeting_max),
             token_changes,
             is_lively: false,
+            question: None,
         })
     }
 
@@ -257,6 +266,10 @@ impl Keeper {
             }
             // Until the server has greeted, its greeting tells.
             Ok(()) = connection.token_changes.changed(), if connection.greeting.is_none() => self.check_token(connection),
+            () = answer(&mut connection.question) => {
+                connection.question = None;
+                Ok(())
+            }
             () = tokio::time::sleep_until(connection.next_ping) => self.ping(connection, patience).await,
             () = tokio::time::sleep_until(patience) => self.patience_ended(connection, silence_end).await,
         }
@@ -272,9 +285,11 @@ impl Keeper {
             Err(_) => return Err(End::Lost("the server takes nothing any more".into())),
         }
         let is_quiet = !std::mem::take(&mut connection.is_lively);
-        if is_quiet && connection.greeting.is_none() {
+        // Frames do not wait for the answer, and nothing is asked twice.
+        if is_quiet && connection.greeting.is_none() && connection.question.is_none() {
+            let client = self.client.clone();
             // A refusal is found in the credentials; other errors are no concern of the stream.
-            drop(self.client.me().await);
+            connection.question = Some(Box::pin(async move { drop(client.me().await) }));
         }
         Ok(())
     }
@@ -406,5 +421,13 @@ impl Keeper {
             }
             _ => End::Lost(reason),
         }
+    }
+}
+
+/// Returns once the question is answered; never when there is none.
+async fn answer(question: &mut Option<Question>) {
+    match question {
+        Some(question) => question.as_mut().await,
+        None => pending().await,
     }
 }

@@ -1,8 +1,8 @@
 //! Posts that would have started an incident and did not: more came than `start_limit` allows, or they came while nobody
-//! listened and are old. They are written down, listed in one post for each flood, and a person can start any of them there.
+//! listened and are old. They are written down, listed in one post for each flood, and a person can start any of them there. A flood is of
+//! one workflow and one channel: who reads the list there may read its posts.
 
-use crate::chat::{ChatError, ControlKind, RenderedControl, RenderedPost, Section, find_or_create_post};
-use crate::clock::earliest;
+use crate::chat::{ControlKind, RenderedControl, RenderedPost, Section};
 use crate::controls::{Control, Key};
 use crate::core::Core;
 use crate::incoming::IncomingPost;
@@ -12,6 +12,10 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use warroom_engine::Person;
+
+mod notice;
+
+use notice::tell;
 
 /// The kind of the documents that floods are kept in.
 const KIND: &str = "held";
@@ -23,8 +27,6 @@ const POSTS_MAX: usize = 500;
 const LISTED_MAX: usize = 10;
 /// How much of a post is shown, in characters.
 const EXCERPT_CHARS_MAX: usize = 80;
-/// The time between two rewrites of one notice, in milliseconds.
-const REWRITE_PAUSE_MS: u64 = 1_000;
 /// A flood with nothing new for so long is over; what comes then gets a notice of its own.
 const FLOOD_PAUSE_MS: u64 = 10 * 60 * 1_000;
 /// How long a flood is kept after its last post, in milliseconds: its buttons live as long.
@@ -44,6 +46,14 @@ pub(crate) enum Reason {
     TooManyOpen { open: usize },
 }
 
+impl Reason {
+    /// Whether posts are held back together for the two.
+    fn is_like(self, other: Reason) -> bool {
+        let are_open = |reason| matches!(reason, Reason::TooManyOpen { .. });
+        self == other || are_open(self) && are_open(other)
+    }
+}
+
 /// Posts that were held back together.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Flood {
@@ -57,6 +67,9 @@ pub(crate) struct Flood {
     last_ms: u64,
     /// The notice, once it is written.
     pub(crate) notice: Option<String>,
+    /// How many notices before that were deleted by somebody.
+    #[serde(default)]
+    deleted: u32,
     /// How often it changed, and which change the notice tells of.
     changes: u64,
     told: u64,
@@ -76,8 +89,8 @@ pub(crate) struct HeldPost {
 /// What floods there are.
 #[derive(Default)]
 pub(crate) struct Floods {
-    /// The newest flood of each workflow: its id. Locked while a flood is read, changed and written.
-    newest: tokio::sync::Mutex<BTreeMap<String, String>>,
+    /// The newest flood of each workflow and channel: its id. Locked while a flood is read, changed and written.
+    newest: tokio::sync::Mutex<BTreeMap<(String, String), String>>,
     /// The floods whose notice a task writes, and whether there is more to tell.
     telling: Mutex<BTreeMap<String, bool>>,
 }
@@ -108,10 +121,11 @@ pub(crate) async fn hold(
     tracing::warn!(%workflow, post = %post.permalink, ?reason, "no incident is started, a person may do so");
     let now_ms = core.clock.now_ms();
     let mut newest = core.floods.newest.lock().await;
-    let mut known = None;
-    if let Some(id) = newest.get(workflow) {
-        let is_fresh =
-            |flood: &Flood| flood.reason == reason && now_ms.saturating_sub(flood.last_ms) < FLOOD_PAUSE_MS;
+    let (mut known, place) = (None, (workflow.to_owned(), post.channel.id.clone()));
+    if let Some(id) = newest.get(&place) {
+        let is_fresh = |flood: &Flood| {
+            flood.reason.is_like(reason) && now_ms.saturating_sub(flood.last_ms) < FLOOD_PAUSE_MS
+        };
         known = read(core, id).await?.filter(|(_, flood)| is_fresh(flood)).map(|found| (id.clone(), found));
     }
     let (id, (revision, mut flood)) = known.unwrap_or_else(|| {
@@ -121,19 +135,21 @@ pub(crate) async fn hold(
     if !flood.add(post, now_ms) {
         return Ok(());
     }
+    flood.reason = reason;
     write(core, &id, revision, &flood).await?;
-    newest.insert(workflow.to_owned(), id.clone());
+    newest.insert(place, id.clone());
     drop(newest);
     tell(core, id);
     Ok(())
 }
 
-/// Whether the post is among those that were held back last for the workflow.
-pub(crate) async fn has(core: &Core, workflow: &str, post_id: &str) -> Result<bool, JournalError> {
+/// Whether the post is among those of its channel that were held back last for the workflow.
+pub(crate) async fn has(core: &Core, workflow: &str, post: &IncomingPost) -> Result<bool, JournalError> {
     let newest = core.floods.newest.lock().await;
-    let Some(id) = newest.get(workflow) else { return Ok(false) };
+    let place = (workflow.to_owned(), post.channel.id.clone());
+    let Some(id) = newest.get(&place) else { return Ok(false) };
     let flood = read(core, id).await?;
-    Ok(flood.is_some_and(|(_, flood)| flood.posts.iter().any(|post| post.post_id == post_id)))
+    Ok(flood.is_some_and(|(_, flood)| flood.posts.iter().any(|known| known.post_id == post.post_id)))
 }
 
 /// Changes a flood as it is in the journal, and has its notice rewritten.
@@ -165,7 +181,7 @@ pub(crate) async fn resume(core: &Arc<Core>) -> Result<(), JournalError> {
             tell(core, id.clone());
         }
         // The ids begin with the time of their making, so the last one is the newest.
-        newest.insert(flood.workflow, id);
+        newest.insert((flood.workflow, flood.channel_id), id);
     }
     Ok(())
 }
@@ -183,80 +199,6 @@ async fn write(core: &Core, id: &str, revision: u64, flood: &Flood) -> Result<()
     core.journal.put_document(KIND, id, revision, body).await
 }
 
-/// Has a task write the notice until it tells of everything.
-fn tell(core: &Arc<Core>, id: String) {
-    if let Some(has_more) = core.floods.telling().get_mut(&id) {
-        *has_more = true;
-        return;
-    }
-    core.floods.telling().insert(id.clone(), false);
-    let core = Arc::clone(core);
-    tokio::spawn(async move { tell_all(&core, &id).await });
-}
-
-async fn tell_all(core: &Arc<Core>, id: &str) {
-    let mut failures = 0;
-    loop {
-        if let Some(has_more) = core.floods.telling().get_mut(id) {
-            *has_more = false;
-        }
-        let wait_ms = match tell_once(core, id).await {
-            Ok(()) => REWRITE_PAUSE_MS,
-            Err((reason, retry_after_ms)) => {
-                failures += 1;
-                tracing::warn!(flood = %id, "cannot post yet what is held back: {reason}");
-                if let Some(has_more) = core.floods.telling().get_mut(id) {
-                    *has_more = failures < core.options.retry_tries_max;
-                }
-                core.options.wait_ms(failures, id).max(retry_after_ms).max(1)
-            }
-        };
-        // Nobody may see the task gone and the flood not told: looked at and removed under one lock.
-        {
-            let mut telling = core.floods.telling();
-            if telling.get(id) != Some(&true) {
-                telling.remove(id);
-                return;
-            }
-        }
-        core.clock.sleep_until(core.clock.now_ms() + wait_ms).await;
-    }
-}
-
-async fn tell_once(core: &Arc<Core>, id: &str) -> Result<(), (String, u64)> {
-    let of_journal = |error: JournalError| (error.to_string(), 0);
-    let of_chat = |error: ChatError| (error.message, error.retry_after_ms.unwrap_or(0));
-    let Some((_, flood)) = read(core, id).await.map_err(of_journal)? else { return Ok(()) };
-    let look = flood.look(&core.key, id);
-    let key = notice_key(id);
-    let stamp = core.key.stamp(&key);
-    let post_id = match &flood.notice {
-        Some(post_id) => post_id.clone(),
-        None => {
-            let operators = core.chat.operators_channel().await;
-            let mut places = std::iter::once(&flood.channel_id).chain(&operators);
-            loop {
-                let Some(channel_id) = places.next() else {
-                    return Err(("no channel takes it".to_owned(), 0));
-                };
-                let since_ms = earliest(flood.first_ms);
-                match find_or_create_post(core.chat.as_ref(), channel_id, &stamp, since_ms, &look).await {
-                    Ok(post_id) => break post_id,
-                    Err(error) if error.is_temporary() => return Err(of_chat(error)),
-                    Err(error) => tracing::error!(flood = %id, channel = %channel_id, "{error}"),
-                }
-            }
-        }
-    };
-    if flood.notice.is_some() {
-        core.chat.update_post(&post_id, &stamp, &look).await.map_err(of_chat)?;
-    }
-    let _newest = core.floods.newest.lock().await;
-    let Some((revision, mut now)) = read(core, id).await.map_err(of_journal)? else { return Ok(()) };
-    (now.notice, now.told) = (Some(post_id), flood.changes);
-    write(core, id, revision, &now).await.map_err(of_journal)
-}
-
 impl Flood {
     fn new(workflow: &str, channel_id: &str, reason: Reason, now_ms: u64) -> Flood {
         Flood {
@@ -268,8 +210,17 @@ impl Flood {
             first_ms: now_ms,
             last_ms: now_ms,
             notice: None,
+            deleted: 0,
             changes: 0,
             told: 0,
+        }
+    }
+
+    /// The stamp of its notice. Servers give a deleted post back for the stamp that it had, for a while.
+    fn stamp(&self, core: &Core, id: &str) -> String {
+        match self.deleted {
+            0 => core.key.stamp(&notice_key(id)),
+            deleted => core.key.stamp(&format!("{}/{deleted}", notice_key(id))),
         }
     }
 
@@ -293,10 +244,10 @@ impl Flood {
         true
     }
 
-    /// Who started a held post, as the notice says it.
+    /// Who started a held post, as the notice says it: the first of those who pressed.
     pub(crate) fn started(&mut self, at: usize, by: &Person, number: u64) {
         if let Some(post) = self.posts.get_mut(at) {
-            post.started = Some((by.mention(), number));
+            post.started.get_or_insert_with(|| (by.mention(), number));
         }
     }
 
@@ -433,6 +384,24 @@ mod tests {
         assert!(look.message.contains("was started as **disk 7** by @jon."), "{}", look.message);
         let labels: Vec<_> = look.sections[0].controls.iter().map(|control| control.label.as_str()).collect();
         assert_eq!((labels[0], labels[9]), ("Start 2", "Start 11"));
+    }
+
+    #[test]
+    fn the_first_who_starts_a_post_is_named() {
+        let mut flood = flood(1);
+        for (name, number) in [("jon", 7), ("chris", 8)] {
+            flood.started(0, &Person { id: name.into(), username: name.into() }, number);
+        }
+        assert_eq!(flood.posts[0].started, Some(("@jon".to_owned(), 7)));
+    }
+
+    #[test]
+    fn posts_are_held_together_however_many_runs_are_open() {
+        let open = |open| Reason::TooManyOpen { open };
+        assert!(open(5).is_like(open(6)));
+        assert!(!open(5).is_like(Reason::TooOld { minutes: 5 }));
+        let limit = |starts| Reason::StartLimit { starts, minutes: 1 };
+        assert!(limit(5).is_like(limit(5)) && !limit(5).is_like(limit(6)));
     }
 
     #[test]

@@ -34,6 +34,7 @@ impl IncomingPost {
             attachments: &self.attachments,
             author: self.author,
             team_name: &self.team_name,
+            channel_id: &self.channel.id,
             channel_name: &self.channel.name,
             channel_display_name: &self.channel.display_name,
         }

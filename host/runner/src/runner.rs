@@ -222,29 +222,44 @@ impl Runner {
     /// # Errors
     /// When the journal fails. What started before that stays started; offering the post again starts the rest.
     pub async fn on_post(&self, post: &IncomingPost) -> Result<Vec<Started>, RunnerError> {
+        self.take(post, false).await
+    }
+
+    /// See [`Runner::on_post`]; a post that was missed may have been held back before.
+    async fn take(&self, post: &IncomingPost, was_missed: bool) -> Result<Vec<Started>, RunnerError> {
         let mut started = Vec::new();
         let matches = self.core.workflows.matches(&post.message());
         if matches.is_empty() || self.is_room(&post.channel.id) {
             return Ok(started);
         }
         for (in_force, found) in matches {
+            if was_missed && held::has(&self.core, &in_force.workflow.name, post).await? {
+                continue;
+            }
             if let Some(observer) = &self.core.options.observer {
                 observer.matched(&in_force.workflow.name);
             }
-            let open = self.core.open().len();
-            if open >= self.core.options.open_runs_max {
-                self.hold(post, &in_force.workflow, Reason::TooManyOpen { open }).await?;
-                continue;
-            }
-            match self.start(post, &in_force, &found, Some(in_force.workflow.start_limit)).await? {
+            let (limit, full) = self.limit(&in_force.workflow);
+            match self.start(post, &in_force, &found, Some(limit)).await? {
                 Outcome::Started(run) => started.push(run),
                 Outcome::Limited(StartLimit { starts, minutes }) => {
-                    self.hold(post, &in_force.workflow, Reason::StartLimit { starts, minutes }).await?;
+                    let reason = full.unwrap_or(Reason::StartLimit { starts, minutes });
+                    self.hold(post, &in_force.workflow, reason).await?;
                 }
                 Outcome::Known(_) | Outcome::Folded => {}
             }
         }
         Ok(started)
+    }
+
+    /// How many runs of the workflow may start, and why none, when as many are open as the configuration allows: then repeats
+    /// are still folded.
+    fn limit(&self, workflow: &Workflow) -> (StartLimit, Option<Reason>) {
+        let open = self.core.open().len();
+        if open < self.core.options.open_runs_max {
+            return (workflow.start_limit, None);
+        }
+        (StartLimit { starts: 0, ..workflow.start_limit }, Some(Reason::TooManyOpen { open }))
     }
 
     /// Takes a post that was found late, after nobody listened for a time. One that is young enough is taken as by
@@ -255,12 +270,12 @@ impl Runner {
     pub async fn on_missed_post(&self, post: &IncomingPost) -> Result<Vec<Started>, RunnerError> {
         let age_max_ms = self.core.options.catch_up_age_max_ms;
         if self.core.clock.now_ms().saturating_sub(post.created_ms) <= age_max_ms {
-            return self.on_post(post).await;
+            return self.take(post, true).await;
         }
         for (in_force, _) in self.core.workflows.matches(&post.message()) {
             let name = in_force.workflow.name.as_str();
             let is_known = self.core.journal.has_taken(name, &post.post_id).await?
-                || held::has(&self.core, name, &post.post_id).await?;
+                || held::has(&self.core, name, post).await?;
             if !is_known && !self.is_room(&post.channel.id) {
                 self.hold(post, &in_force.workflow, Reason::TooOld { minutes: age_max_ms / 60_000 }).await?;
             }

@@ -1,16 +1,30 @@
 //! Reads over REST what was posted while nobody listened.
+//!
+//! A server may write posts out of order, by some milliseconds: one that is older than the channel's mark may come after it. So each
+//! channel is read from a margin before its mark (`watermarks.rs`), and what was dealt with there is known by its id and left out.
+//! What is guaranteed: a post that came while this process lived is taken in once, also one that was written out of order, and one
+//! that was dealt with is not looked at again, whatever it was changed into. Of what an earlier process dealt with only the mark is
+//! known: up to there nothing is read again.
+//!
+//! One channel does not hold up the others: an answer that is too long is asked for in smaller parts, down to the one post that
+//! cannot be read, which is passed over; and a channel that fails by itself is left to the caller.
 
+use crate::chat::chat_error;
 use crate::translator::Translator;
-use crate::watermarks::Watermarks;
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use crate::watermarks::{MARGIN_MS, Watermarks};
+use futures_util::{StreamExt as _, stream};
 use warroom_engine::Person;
-use warroom_mattermost::{ApiError, Channel, Client, Post, PostRange};
-use warroom_runner::{IncomingPost, Runner};
+use warroom_mattermost::{ApiError, ApiErrorKind, Channel, Client, Post, PostRange};
+use warroom_runner::{ChatErrorKind, IncomingPost, Runner};
 
 /// Posts of one page.
 const PAGE: u32 = 200;
+/// Posts of the first page of a channel to which nothing was posted, as far as the server says.
+const QUIET_PAGE: u32 = 20;
 /// How many channels are read at the same time.
 const CHANNELS_AT_ONCE: usize = 4;
+/// How many posts of one channel are passed over since they cannot be read; with more, the channel fails.
+const UNREADABLE_MAX: u32 = 10;
 
 /// What reads what was missed.
 pub(crate) struct CatchUp<'a> {
@@ -27,84 +41,169 @@ pub(crate) struct CatchUp<'a> {
 pub(crate) struct Missed {
     /// Posts that would start or tell something, oldest first, whatever their channel.
     pub(crate) posts: Vec<IncomingPost>,
-    /// How far each channel is dealt with once these posts are.
-    pub(crate) marks: Vec<(String, u64)>,
-    /// Channels of which more was missed than is read.
-    pub(crate) overflown: Vec<Channel>,
+    /// The channels that were read; dealt with once these posts are.
+    pub(crate) read: Vec<ReadChannel>,
+    /// Channels that cannot be read, though the server answers.
+    pub(crate) failed: Vec<(Channel, ApiError)>,
 }
 
-/// What one channel has.
-struct Found {
-    posts: Vec<(Post, Channel)>,
-    mark: (String, u64),
-    overflown: Option<Channel>,
+/// A channel that was read.
+pub(crate) struct ReadChannel {
+    pub(crate) channel: Channel,
+    /// When its newest post was written, or its mark.
+    pub(crate) newest_ms: u64,
+    /// The posts within the margin before that, with their times.
+    pub(crate) near: Vec<(String, u64)>,
+    /// Whether more was missed than is read.
+    pub(crate) is_overflown: bool,
+    /// How many posts were passed over since they cannot be read.
+    pub(crate) unreadable: u32,
+}
+
+impl ReadChannel {
+    fn new(channel: Channel, newest_ms: u64) -> ReadChannel {
+        ReadChannel { channel, newest_ms, near: Vec::new(), is_overflown: false, unreadable: 0 }
+    }
+
+    fn note(&mut self, post: &Post, at_ms: u64) {
+        self.newest_ms = self.newest_ms.max(at_ms);
+        // They come newest first.
+        if at_ms.saturating_add(MARGIN_MS) >= self.newest_ms {
+            self.near.push((post.id.clone(), at_ms));
+        }
+    }
+}
+
+/// Where the reading of a channel stands.
+struct Place {
+    range: PostRange,
+    /// Posts of the next page.
+    size: u32,
+    /// Pages of one post that are passed over.
+    passed: u32,
 }
 
 impl CatchUp<'_> {
-    /// Reads what came since each channel's mark. A channel that was never listened to begins now.
+    /// Reads what came since each channel's mark. A channel that was never listened to begins now. The error is one that has
+    /// nothing to do with any channel.
     pub(crate) async fn read(&self, channels: Vec<Channel>) -> Result<Missed, ApiError> {
         let reads = channels.into_iter().map(|channel| self.channel(channel));
-        let found: Vec<Found> = stream::iter(reads).buffer_unordered(CHANNELS_AT_ONCE).try_collect().await?;
-        let (mut posts, mut marks, mut overflown) = (Vec::new(), Vec::new(), Vec::new());
-        for of_channel in found {
-            posts.extend(of_channel.posts);
-            marks.push(of_channel.mark);
-            overflown.extend(of_channel.overflown);
+        let mut reads = stream::iter(reads).buffer_unordered(CHANNELS_AT_ONCE);
+        let (mut posts, mut read, mut failed) = (Vec::new(), Vec::new(), Vec::new());
+        while let Some(found) = reads.next().await {
+            match found {
+                Ok((channel, mut found)) => {
+                    read.push(channel);
+                    posts.append(&mut found);
+                }
+                Err((_, error)) if is_everywhere(&error) => return Err(error),
+                Err(of_channel) => failed.push(of_channel),
+            }
         }
         posts.sort_by(|(one, _), (other, _)| (one.create_at, &one.id).cmp(&(other.create_at, &other.id)));
-        Ok(Missed { posts: self.translator.named(posts).await?, marks, overflown })
+        Ok(Missed { posts: self.translator.named(posts).await?, read, failed })
     }
 
-    async fn channel(&self, channel: Channel) -> Result<Found, ApiError> {
+    async fn channel(
+        &self,
+        channel: Channel,
+    ) -> Result<(ReadChannel, Vec<(Post, Channel)>), (Channel, ApiError)> {
         let last_ms = u64::try_from(channel.last_post_at).unwrap_or(0);
-        let mark = self.watermarks.of(&channel.id);
-        let nothing = |mark| Found { posts: Vec::new(), mark: (channel.id.clone(), mark), overflown: None };
-        let Some(since_ms) = mark.filter(|mark| *mark <= last_ms) else {
-            // One that is known, or seen for the first time: then it counts from now on.
-            return Ok(nothing(mark.unwrap_or(last_ms + 1)));
+        let Some(mark) = self.watermarks.of(&channel.id) else {
+            // Seen for the first time: it counts from now on.
+            return Ok((ReadChannel::new(channel, last_ms + 1), Vec::new()));
         };
-        match self.since(&channel, since_ms).await {
+        if mark.since_ms > last_ms {
+            return Ok((ReadChannel::new(channel, mark.at_ms), Vec::new()));
+        }
+        let mut read = ReadChannel::new(channel.clone(), mark.at_ms);
+        let size = if mark.at_ms < last_ms { PAGE } else { QUIET_PAGE };
+        match self.since(&mut read, mark.since_ms, size).await {
+            Ok(posts) => Ok((read, posts)),
             // Closed to the bot since it was listed.
             Err(error) if error.status().is_some_and(|status| matches!(status, 403 | 404)) => {
-                Ok(nothing(since_ms))
+                Ok((ReadChannel::new(channel, mark.at_ms), Vec::new()))
             }
-            found => found,
+            Err(error) => Err((channel, error)),
         }
     }
 
     /// Newest first, page by page before the oldest that is known: what is posted meanwhile moves nothing.
-    async fn since(&self, channel: &Channel, since_ms: u64) -> Result<Found, ApiError> {
-        let (mut posts, mut newest_ms, mut read) = (Vec::new(), since_ms, 0_u32);
-        let mut range = PostRange::Newest;
-        let mut overflown = None;
+    async fn since(
+        &self,
+        read: &mut ReadChannel,
+        since_ms: u64,
+        size: u32,
+    ) -> Result<Vec<(Post, Channel)>, ApiError> {
+        let team_name = self.translator.team_name(&read.channel.team_id).await?;
+        let mut place = Place { range: PostRange::Newest, size, passed: 0 };
+        let (mut posts, mut count) = (Vec::new(), 0);
         loop {
-            let page = self.client.posts_of_channel(&channel.id, &range, 0, PAGE).await?;
-            let is_last = page.len() < PAGE as usize;
+            let Some(page) = self.page(read, &mut place).await? else { continue };
             let Some(oldest) = page.last().map(|post| post.id.clone()) else { break };
+            let is_last = page.len() < place.size as usize;
+            count += u32::try_from(page.len()).unwrap_or(PAGE);
             let mut reached_mark = false;
             for post in page {
                 let at_ms = u64::try_from(post.create_at).unwrap_or(0);
                 reached_mark |= at_ms < since_ms;
-                newest_ms = newest_ms.max(at_ms);
-                if at_ms >= since_ms && self.is_of_interest(&post, channel).await {
-                    posts.push((post, channel.clone()));
+                read.note(&post, at_ms);
+                if at_ms >= since_ms && self.is_of_interest(&post, &read.channel, &team_name) {
+                    posts.push((post, read.channel.clone()));
                 }
             }
-            read += PAGE;
             if is_last || reached_mark {
                 break;
             }
-            if read >= self.posts_max {
-                overflown = Some(channel.clone());
+            if count >= self.posts_max {
+                read.is_overflown = true;
                 break;
             }
-            range = PostRange::Before(oldest);
+            place = Place {
+                range: PostRange::Before(oldest),
+                size: place.size.saturating_mul(2).min(PAGE),
+                passed: 0,
+            };
         }
-        Ok(Found { posts, mark: (channel.id.clone(), newest_ms), overflown })
+        Ok(posts)
     }
 
-    async fn is_of_interest(&self, post: &Post, channel: &Channel) -> bool {
-        let is_said = post.user_id != self.bot.id && !post.is_system() && post.delete_at == 0;
-        is_said && self.runner.is_of_interest(&self.translator.unnamed(post.clone(), channel).await)
+    /// The next page; none when it cannot be read, and a smaller one, or the one after, is to be asked for.
+    async fn page(&self, read: &mut ReadChannel, place: &mut Place) -> Result<Option<Vec<Post>>, ApiError> {
+        let channel = &read.channel;
+        let page = self.client.posts_of_channel(&channel.id, &place.range, place.passed, place.size).await;
+        match page {
+            Err(error) if !is_about_the_answer(&error) => Err(error),
+            Err(_) if place.size > 1 => {
+                place.size = (place.size / 4).max(1);
+                Ok(None)
+            }
+            Err(error) if read.unreadable >= UNREADABLE_MAX => Err(error),
+            Err(error) => {
+                tracing::error!(channel = %channel.name, "a post is passed over: {error}");
+                read.unreadable += 1;
+                place.passed += 1;
+                Ok(None)
+            }
+            page => page.map(Some),
+        }
     }
+
+    fn is_of_interest(&self, post: &Post, channel: &Channel, team_name: &str) -> bool {
+        let is_said = post.user_id != self.bot.id && !post.is_system() && post.delete_at == 0;
+        is_said
+            && !self.watermarks.knows(&channel.id, &post.id)
+            && self.runner.is_of_interest(&self.translator.unnamed(post.clone(), channel, team_name))
+    }
+}
+
+/// Whether the error would have met any other channel too.
+pub(crate) fn is_everywhere(error: &ApiError) -> bool {
+    use ChatErrorKind::{Away, RateLimited, Unreachable};
+    matches!(chat_error(error.clone()).kind, Unreachable | Away | RateLimited)
+}
+
+/// Whether the server answered, and a part of the answer may be readable.
+fn is_about_the_answer(error: &ApiError) -> bool {
+    matches!(error.kind, ApiErrorKind::TooLong(_) | ApiErrorKind::Unexpected(_))
 }

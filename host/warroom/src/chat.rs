@@ -14,6 +14,7 @@ use warroom_mattermost as mm;
 use warroom_runner::{
     Chat, ChatError, ChatErrorKind, FoundChannel, Groups, IncomingPost, NewChannel, RenderedPost,
 };
+pub(crate) use warroom_workflow::slug;
 
 /// How many of a channel's newest posts are searched for a stamp.
 const SEARCH_POSTS_MAX: u32 = 1_000;
@@ -35,19 +36,6 @@ pub(crate) struct MattermostChat {
     pub(crate) operators_id: Mutex<Option<String>>,
 }
 
-/// A name as people write it, as the handle that Mattermost would make of it: `Town Square` is `town-square`.
-pub(crate) fn slug(name: &str) -> String {
-    let mut slug = String::new();
-    for character in name.trim().chars().flat_map(char::to_lowercase) {
-        match character {
-            'a'..='z' | '0'..='9' | '-' | '_' => slug.push(character),
-            _ if slug.is_empty() || slug.ends_with('-') => {}
-            _ => slug.push('-'),
-        }
-    }
-    slug.trim_matches('-').to_owned()
-}
-
 pub(crate) fn is_id(text: &str) -> bool {
     text.len() == 26 && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
 }
@@ -66,7 +54,7 @@ pub(crate) fn chat_error(error: mm::ApiError) -> ChatError {
         Kind::Server { status: 502..=504, id, .. } if id.is_empty() => ChatErrorKind::Away,
         _ if error.is_temporary() => ChatErrorKind::Unavailable,
         // An answer that makes no sense does not mean that nothing was done; a documented error does.
-        Kind::Unexpected(_) => ChatErrorKind::Unavailable,
+        Kind::Unexpected(_) | Kind::TooLong(_) => ChatErrorKind::Unavailable,
         Kind::Server { id, .. } if id == "store.sql_channel.save_channel.exists.app_error" => {
             ChatErrorKind::Conflict
         }
@@ -357,18 +345,5 @@ impl Chat for MattermostChat {
     async fn is_administrator(&self, user_id: &str) -> Result<bool, ChatError> {
         let user = found(self.timed(self.client.user_by_id(user_id)).await)?;
         Ok(user.is_some_and(|user| user.is_system_admin()))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_name_as_people_write_it_becomes_the_handle() {
-        assert_eq!(slug("Town Square"), "town-square");
-        assert_eq!(slug("  Ops & Security  "), "ops-security");
-        assert_eq!(slug("security-issue-1"), "security-issue-1");
-        assert_eq!(slug("日本"), "");
     }
 }

@@ -1,7 +1,7 @@
 //! The HTTP endpoints: what Mattermost calls when somebody presses a control, and what tells whether all is well.
 
 use crate::metrics::{CallbackOutcome, Metrics};
-use crate::readiness::Readiness;
+use crate::readiness::{Readiness, TOKEN_REFUSED};
 use crate::wire::{ACTION_PATH, wire};
 use axum::Router;
 use axum::body::Bytes;
@@ -13,7 +13,7 @@ use serde_json::json;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use warroom_engine::Person;
-use warroom_mattermost::{ActionRequest, ActionResponse, Update};
+use warroom_mattermost::{ActionRequest, ActionResponse, Client, Update};
 use warroom_runner::{Press, Reply, Runner};
 
 /// Where `warroom doctor` sends Mattermost while the service runs.
@@ -27,6 +27,7 @@ const PRESS_TIME_MAX: Duration = Duration::from_secs(20);
 pub(crate) struct Endpoints {
     pub(crate) runner: watch::Receiver<Option<Runner>>,
     pub(crate) readiness: watch::Receiver<Readiness>,
+    pub(crate) client: watch::Receiver<Option<Client>>,
     pub(crate) callback_url: String,
     pub(crate) metrics: Metrics,
 }
@@ -47,6 +48,10 @@ async fn readyz(State(endpoints): State<Endpoints>) -> Response {
     let mut readiness = endpoints.readiness.borrow().clone();
     if endpoints.runner.borrow().as_ref().is_some_and(Runner::is_journal_failing) {
         readiness = Readiness::Not("the journal cannot be written (see the log)".to_owned());
+    }
+    // Before the event stream knows.
+    if endpoints.client.borrow().as_ref().is_some_and(|client| *client.token_refused().borrow()) {
+        readiness = Readiness::Not(TOKEN_REFUSED.to_owned());
     }
     match readiness {
         Readiness::Ready => (StatusCode::OK, "ready\n".to_owned()),
@@ -121,4 +126,33 @@ fn answer(response: &ActionResponse) -> Response {
 
 fn refuse(status: StatusCode, reason: &str) -> Response {
     (status, Json(json!({ "error": reason }))).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use warroom_mattermost::{ClientOptions, Token};
+    use warroom_simulator::{Options, Simulator};
+
+    #[tokio::test]
+    async fn a_refused_token_is_no_readiness_whatever_the_stream_says() {
+        let server = Simulator::start(Options::default()).await.unwrap();
+        let client = Client::new(ClientOptions::new(server.url(), Token::new("wrong"))).unwrap();
+        let (_, runner) = watch::channel(None);
+        let (_, readiness) = watch::channel(Readiness::Ready);
+        let (_, seen) = watch::channel(Some(client.clone()));
+        let endpoints = Endpoints {
+            runner,
+            readiness,
+            client: seen,
+            callback_url: String::new(),
+            metrics: Metrics::new(),
+        };
+        let status = async || readyz(State(endpoints.clone())).await.status();
+        assert_eq!(status().await, StatusCode::OK);
+        client.me().await.unwrap_err();
+        assert_eq!(status().await, StatusCode::SERVICE_UNAVAILABLE);
+        client.replace_token(Token::new(server.bot_token())).unwrap();
+        assert_eq!(status().await, StatusCode::OK);
+    }
 }

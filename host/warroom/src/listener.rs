@@ -1,20 +1,23 @@
 //! Listens to the chat and offers what is posted to the runner.
 
-use crate::catch_up::{CatchUp, Missed};
+use crate::catch_up::{CatchUp, Missed, ReadChannel};
 use crate::chat::chat_error;
 use crate::meter::Meter;
 use crate::metrics::{EventKind, Metrics};
-use crate::readiness::Readiness;
+use crate::readiness::{Readiness, TOKEN_REFUSED};
 use crate::seen::Seen;
 use crate::translator::Translator;
 use crate::watching::Watching;
 use crate::watermarks::Watermarks;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use warroom_engine::{Loss, Person};
-use warroom_mattermost::{Channel, Client, EventStream, PostedEvent, StreamEvent};
-use warroom_runner::{ChatError, Clock as _, IncomingPost, Runner, RunnerError, Started, SystemClock};
+use warroom_mattermost::{ApiError, Channel, Client, EventStream, PostedEvent, StreamEvent};
+use warroom_runner::{
+    ChatError, ChatErrorKind, Clock as _, IncomingPost, Runner, RunnerError, Started, SystemClock,
+};
 
 pub(crate) struct Listener {
     pub(crate) client: Client,
@@ -35,12 +38,27 @@ pub(crate) struct Listener {
     pub(crate) workflows_changed: watch::Receiver<u64>,
     /// How many posts of one channel are read after a time without connection.
     pub(crate) catch_up_posts_max: u32,
-    /// How often the rooms of open incidents are looked at.
+    /// How often the rooms of open incidents are looked at, and channels read again that could not be read.
     pub(crate) rooms_check: Duration,
+    /// Channels that could not be read when they were read last, by id.
+    pub(crate) failing: HashMap<String, Failing>,
+    /// Since when something may have been missed that is not read yet, by the server's clock; none: nothing.
+    pub(crate) missing_since_ms: Option<u64>,
+}
+
+/// A channel that could not be read.
+pub(crate) struct Failing {
+    channel: Channel,
+    /// How often it was tried.
+    tries: u32,
 }
 
 /// How long the listener waits before it tries again what failed for a reason that may pass.
 const AGAIN: Duration = Duration::from_secs(2);
+/// How often what fails by itself, while the server does its work, is tried before the rest goes on without it.
+const TRIES: u32 = 3;
+/// How often it is said how long nobody listens.
+const LAG_EVERY: Duration = Duration::from_secs(1);
 /// How long channels that were made or renamed wait to be looked at together. Each war room is one of them, and posts wait meanwhile.
 const TOGETHER: Duration = Duration::from_secs(1);
 
@@ -51,6 +69,9 @@ impl Listener {
         check.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         // The first tick is due at once, and the connection looks at the rooms anyway.
         check.tick().await;
+        let mut lag = tokio::time::interval(LAG_EVERY);
+        lag.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        self.missing_since_ms = Some(self.watermarks.newest_ms().unwrap_or_else(|| SystemClock.now_ms()));
         let mut workflows_changed = self.workflows_changed.clone();
         loop {
             tokio::select! {
@@ -62,7 +83,9 @@ impl Listener {
                     self.check_rooms().await;
                     // Servers tell of new channels only those who made them.
                     self.watch_more().await;
+                    self.read_failing().await;
                 }
+                _ = lag.tick(), if self.missing_since_ms.is_some() => self.tell_lag(),
                 () = tokio::time::sleep_until(self.watch_more_at.unwrap_or_else(tokio::time::Instant::now)),
                     if self.watch_more_at.is_some() => self.watch_more().await,
                 Ok(()) = workflows_changed.changed() => {
@@ -78,18 +101,23 @@ impl Listener {
             self.metrics.event(kind);
         }
         match event {
-            StreamEvent::Connected { resumed: true } => self.ready(),
+            StreamEvent::Connected { resumed: true } => {
+                self.nothing_missing();
+                self.ready();
+            }
             StreamEvent::Connected { resumed: false } => {
                 self.catch_up().await;
                 self.ready();
             }
             StreamEvent::Lost { reason } => {
+                self.missing_since_ms.get_or_insert_with(|| SystemClock.now_ms());
                 tracing::warn!("the connection to {} is lost: {reason}", self.mattermost_url);
                 self.readiness.send_replace(Readiness::Not(format!("not connected to Mattermost: {reason}")));
             }
             StreamEvent::Refused { reason } => {
+                self.missing_since_ms.get_or_insert_with(|| SystemClock.now_ms());
                 tracing::error!("{} refuses the bot's token: {reason}", self.mattermost_url);
-                self.readiness.send_replace(Readiness::Not("Mattermost refuses the bot's token".to_owned()));
+                self.readiness.send_replace(Readiness::Not(TOKEN_REFUSED.to_owned()));
             }
             StreamEvent::Posted(event) => self.posted(*event).await,
             StreamEvent::ChannelClosed { channel_id } => {
@@ -97,7 +125,10 @@ impl Listener {
             }
             StreamEvent::BotRemoved { channel_id } => self.changed(&channel_id, Some(Loss::Removed)).await,
             StreamEvent::ChannelReopened { channel_id } => self.changed(&channel_id, None).await,
-            StreamEvent::BotAdded { channel_id, .. } => self.changed(&channel_id, None).await,
+            StreamEvent::BotAdded { channel_id, .. } => {
+                self.begin(&channel_id).await;
+                self.changed(&channel_id, None).await;
+            }
             StreamEvent::TeamLeft { .. } => self.check_rooms().await,
             StreamEvent::ChannelCreated { .. } | StreamEvent::ChannelRenamed { .. } => {
                 self.watch_more_at.get_or_insert_with(|| tokio::time::Instant::now() + TOGETHER);
@@ -118,6 +149,7 @@ impl Listener {
                 Err(error) => {
                     tracing::warn!("what was posted meanwhile cannot be read yet: {error}");
                     let reason = format!("reading what was missed: {error}");
+                    self.tell_lag();
                     self.readiness.send_replace(Readiness::Not(reason));
                     let wait = error.retry_after_ms.map_or(AGAIN, Duration::from_millis);
                     tokio::time::sleep(wait).await;
@@ -129,6 +161,24 @@ impl Listener {
 
     async fn try_to_catch_up(&mut self) -> Result<(), ChatError> {
         let heard = self.join().await?;
+        self.failing.retain(|id, _| heard.iter().any(|channel| channel.id == *id));
+        self.take_in(heard).await
+    }
+
+    /// Tries the channels again that could not be read.
+    async fn read_failing(&mut self) {
+        if self.failing.is_empty() {
+            return;
+        }
+        let channels = self.failing.values().map(|failing| failing.channel.clone()).collect();
+        if let Err(error) = self.take_in(channels).await {
+            tracing::warn!("channels cannot be read yet: {error}");
+        }
+    }
+
+    /// Takes in what was posted to the channels since their marks. The error is that of a server that is away, or of a channel that is
+    /// worth another try; then nothing is taken in yet.
+    async fn take_in(&mut self, channels: Vec<Channel>) -> Result<(), ChatError> {
         let reader = CatchUp {
             client: &self.client,
             translator: &self.translator,
@@ -137,7 +187,8 @@ impl Listener {
             bot: &self.bot,
             posts_max: self.catch_up_posts_max,
         };
-        let Missed { posts, marks, overflown } = reader.read(heard).await.map_err(chat_error)?;
+        let Missed { posts, read, failed } = reader.read(channels).await.map_err(chat_error)?;
+        self.set_aside(failed).await?;
         if !posts.is_empty() {
             tracing::info!("{} posts that came while nobody listened are of interest", posts.len());
         }
@@ -146,11 +197,54 @@ impl Listener {
             self.metrics.catch_up_lag(age(post.created_ms));
             self.offer(&post, true).await;
         }
-        self.metrics.catch_up_lag(Duration::ZERO);
-        for (channel_id, at_ms) in marks {
-            self.watermarks.raise(&channel_id, at_ms);
+        for of_channel in read {
+            self.took_in(of_channel).await;
         }
-        for channel in overflown {
+        self.nothing_missing();
+        Ok(())
+    }
+
+    /// Channels that fail again and again wait for a better time, with their marks; operators are told.
+    async fn set_aside(&mut self, failed: Vec<(Channel, ApiError)>) -> Result<(), ChatError> {
+        let (mut again, mut hopeless) = (None, Vec::new());
+        for (channel, error) in failed {
+            let id = channel.id.clone();
+            let failing = self.failing.entry(id).or_insert_with(|| Failing { channel, tries: 0 });
+            failing.tries = failing.tries.saturating_add(1);
+            if failing.tries < TRIES {
+                again = Some(chat_error(error));
+            } else if failing.tries == TRIES {
+                hopeless.push((failing.channel.clone(), error));
+            }
+        }
+        for (channel, error) in hopeless {
+            let text = format!(
+                "What was posted to ~{} while nobody listened cannot be read: {error}. The other channels are listened to, and this \
+                 one is tried again now and then; look there whether something was reported, it started no incident yet.",
+                channel.name
+            );
+            tracing::error!("{text}");
+            self.runner.tell_operators(&format!("unread/{}", channel.id), &text).await;
+        }
+        if let Some(error) = again {
+            return Err(error);
+        }
+        for id in self.failing.keys() {
+            self.watermarks.hold(id, true);
+        }
+        Ok(())
+    }
+
+    /// A channel was read, and what was found is offered.
+    async fn took_in(&mut self, read: ReadChannel) {
+        let ReadChannel { channel, newest_ms, near, is_overflown, unreadable } = read;
+        self.failing.remove(&channel.id);
+        self.watermarks.hold(&channel.id, false);
+        self.watermarks.raise(&channel.id, newest_ms);
+        for (post_id, at_ms) in near.into_iter().rev() {
+            self.watermarks.dealt_with(&channel.id, &post_id, at_ms);
+        }
+        if is_overflown {
             let text = format!(
                 "More was posted to ~{} while nobody listened than is read ({} posts, `[limits] catch_up_posts_max`): look \
                  there whether something older was reported, it started no incident.",
@@ -161,7 +255,39 @@ impl Listener {
                 .tell_operators(&format!("overflow/{}/{}", channel.id, channel.last_post_at), &text)
                 .await;
         }
-        Ok(())
+        if unreadable > 0 {
+            let text = format!(
+                "{unreadable} of the posts to ~{} while nobody listened cannot be read, since they are too long or make no \
+                 sense: look there whether one of them reports something, it started no incident.",
+                channel.name
+            );
+            tracing::error!("{text}");
+            self.runner.tell_operators(&format!("unreadable/{}/{newest_ms}", channel.id), &text).await;
+        }
+    }
+
+    /// All that was missed is taken in, but for channels that cannot be read.
+    fn nothing_missing(&mut self) {
+        if self.failing.is_empty() {
+            self.missing_since_ms = None;
+        }
+        self.tell_lag();
+    }
+
+    fn tell_lag(&self) {
+        self.metrics.catch_up_lag(self.missing_since_ms.map_or(Duration::ZERO, age));
+    }
+
+    /// The posts of a channel that the bot was just invited to count from its joining on, also when the connection breaks now.
+    async fn begin(&self, channel_id: &str) {
+        if self.watermarks.of(channel_id).is_some() {
+            return;
+        }
+        match self.client.channel_member(channel_id, &self.bot.id).await {
+            Ok(member) => self.watching.begin(channel_id, &member),
+            // The next look at all channels sees to it.
+            Err(error) => tracing::warn!(channel = %channel_id, "the bot is new in a channel: {error}"),
+        }
     }
 
     async fn join(&mut self) -> Result<Vec<Channel>, ChatError> {
@@ -206,17 +332,47 @@ impl Listener {
 
     async fn posted(&mut self, event: PostedEvent) {
         let received = Instant::now();
-        let (channel_id, at_ms) =
-            (event.channel_id.clone(), u64::try_from(event.post.create_at).unwrap_or(0));
+        let channel_id = event.channel_id.clone();
+        let (post_id, at_ms) = (event.post.id.clone(), u64::try_from(event.post.create_at).unwrap_or(0));
+        // It was read over REST just before.
+        if self.watermarks.knows(&channel_id, &post_id) {
+            return;
+        }
         let is_said = event.post.user_id != self.bot.id && !event.post.is_system();
-        if is_said && let Some(post) = self.translator.posted(event).await {
-            let started = self.offer(&post, false).await;
+        // A direct channel belongs to no team: no workflow could make a room for it.
+        if is_said && !event.team_id.is_empty() {
+            let team_name = self.team_name(&event.team_id).await;
+            let started = self.offer(&self.translator.posted(event, &team_name), false).await;
             self.metrics.post_decided(age(at_ms));
             if !started.is_empty() {
                 self.meter.post_received(received);
             }
         }
-        self.watermarks.raise(&channel_id, at_ms);
+        self.watermarks.dealt_with(&channel_id, &post_id, at_ms);
+    }
+
+    /// The handle of a team. Waiting here holds the stream back, as with [`Listener::offer`].
+    async fn team_name(&self, team_id: &str) -> String {
+        let mut tries = 0;
+        loop {
+            let error = match self.translator.team_name(team_id).await {
+                Ok(name) => return name,
+                Err(error) => chat_error(error),
+            };
+            // A server that is out will be back.
+            tries += u32::from(!matches!(error.kind, ChatErrorKind::Unreachable | ChatErrorKind::Away));
+            if tries >= TRIES {
+                let text = format!(
+                    "The handle of the team {team_id} cannot be looked up, so triggers with a `team_name` do not see what is \
+                     posted there: {error}"
+                );
+                tracing::error!("{text}");
+                self.runner.tell_operators(&format!("team/{team_id}"), &text).await;
+                return String::new();
+            }
+            tracing::warn!("the handle of a team is not known yet: {error}");
+            tokio::time::sleep(error.retry_after_ms.map_or(AGAIN, Duration::from_millis)).await;
+        }
     }
 
     /// Offers a post until it is journalled or cannot be.

@@ -82,6 +82,7 @@ impl Service {
         );
         let (readiness, readiness_seen) = watch::channel(Readiness::Not("starting".to_owned()));
         let (runner_made, runner_seen) = watch::channel(None);
+        let (client_made, client_seen) = watch::channel(None);
         let metrics = Metrics::new();
         let (store_made, store_seen) = watch::channel(None);
         let scrape = Scrape { metrics: metrics.clone(), runner: runner_seen.clone(), store: store_seen };
@@ -89,6 +90,7 @@ impl Service {
             metrics: metrics.clone(),
             runner: runner_seen,
             readiness: readiness_seen.clone(),
+            client: client_seen,
             callback_url: callback_url.clone(),
         };
         let mut app = router(endpoints, config.limits.request_bytes_max);
@@ -130,8 +132,10 @@ impl Service {
 
         let meter = Arc::new(Meter::default());
         let client = client(&config, &metrics)?;
+        client_made.send_replace(Some(client.clone()));
         let bot = greet(&client, &readiness).await?;
-        let translator = Translator::new(client.clone(), config.mattermost_url.clone());
+        let site_url = site_url(&client, &config.mattermost_url).await;
+        let translator = Translator::new(client.clone(), site_url.clone());
         let groups = Arc::new(groups(&config, &client).await);
         let chat = Arc::new(MattermostChat {
             client: client.clone(),
@@ -152,7 +156,7 @@ impl Service {
         resume(&runner).await?;
         // Clicks are taken from here on; those that came before were asked to come again.
         runner_made.send_replace(Some(runner.clone()));
-        tasks.extend(admin_door(&config, &runner)?);
+        tasks.extend(admin_door(&config, &runner, site_url)?);
         let watermarks = Watermarks::read(store.clone()).await?;
         let watching = Watching {
             client: client.clone(),
@@ -161,6 +165,7 @@ impl Service {
             watch: config.watch,
             channels_max: config.limits.watched_channels_max,
             told: BTreeSet::new(),
+            watermarks: watermarks.clone(),
         };
         let stream_options = mm::EventOptions { bot_id: Some(bot.id.clone()), ..mm::EventOptions::default() };
         let listener = Listener {
@@ -179,6 +184,8 @@ impl Service {
             workflows_changed: workflows_changed_seen,
             catch_up_posts_max: config.limits.catch_up_posts_max,
             rooms_check: Duration::from_millis(config.limits.rooms_check_ms),
+            failing: HashMap::new(),
+            missing_since_ms: None,
         };
         let stream = mm::EventStream::connect(&client, stream_options);
         tasks.push(tokio::spawn(listener.listen(stream)));
@@ -276,6 +283,22 @@ async fn greet(client: &mm::Client, readiness: &watch::Sender<Readiness>) -> any
     }
 }
 
+/// Where browsers find the server, for links: its own word, since ours may be an inner address.
+async fn site_url(client: &mm::Client, mattermost_url: &str) -> String {
+    let said = match client.client_config().await {
+        Ok(config) => config.site_url,
+        Err(error) => {
+            tracing::warn!(
+                "links to posts begin with {mattermost_url}, since the server's Site URL is unknown: {error}"
+            );
+            String::new()
+        }
+    };
+    let is_address = said.starts_with("https://") || said.starts_with("http://");
+    let url = if is_address { said.as_str() } else { mattermost_url };
+    url.trim_end_matches('/').to_owned()
+}
+
 /// The groups of the configuration, with usernames in place of ids as far as the server knows them now.
 async fn groups(config: &Config, client: &mm::Client) -> Groups {
     let members = config.groups.values().flatten();
@@ -304,12 +327,12 @@ async fn serve_metrics(at: SocketAddr, app: Router) -> anyhow::Result<JoinHandle
 }
 
 /// The door for `warroom runs`.
-fn admin_door(config: &Config, runner: &Runner) -> anyhow::Result<Option<JoinHandle<()>>> {
+fn admin_door(config: &Config, runner: &Runner, site_url: String) -> anyhow::Result<Option<JoinHandle<()>>> {
     let Some(path) = &config.admin_socket else { return Ok(None) };
     let listener = admin::listen(path).with_context(|| {
         format!("cannot listen on {} ([http] admin_socket), where `warroom runs` knocks", path.display())
     })?;
-    let app = admin::router(runner.clone(), config.mattermost_url.clone());
+    let app = admin::router(runner.clone(), site_url);
     Ok(Some(tokio::spawn(async move {
         if let Err(error) = axum::serve(listener, app).await {
             tracing::error!("the socket for `warroom runs` ended: {error}");

@@ -14,14 +14,15 @@ const TEAMS_MAX: usize = 10_000;
 #[derive(Clone)]
 pub(crate) struct Translator {
     client: Client,
-    mattermost_url: String,
+    /// What links begin with.
+    site_url: String,
     /// Handles of teams by id.
     teams: Arc<Mutex<HashMap<String, String>>>,
 }
 
 impl Translator {
-    pub(crate) fn new(client: Client, mattermost_url: String) -> Translator {
-        Translator { client, mattermost_url, teams: Arc::default() }
+    pub(crate) fn new(client: Client, site_url: String) -> Translator {
+        Translator { client, site_url, teams: Arc::default() }
     }
 
     fn teams(&self) -> MutexGuard<'_, HashMap<String, String>> {
@@ -36,27 +37,18 @@ impl Translator {
         }
     }
 
-    async fn team_name(&self, team_id: &str) -> String {
+    /// The handle of a team.
+    pub(crate) async fn team_name(&self, team_id: &str) -> Result<String, ApiError> {
         if let Some(name) = self.teams().get(team_id) {
-            return name.clone();
+            return Ok(name.clone());
         }
-        match self.client.team_by_id(team_id).await {
-            Ok(team) => {
-                self.know_team(&team.id, &team.name);
-                team.name
-            }
-            Err(error) => {
-                tracing::warn!("the name of team {team_id} is not known: {error}");
-                String::new()
-            }
-        }
+        let team = self.client.team_by_id(team_id).await?;
+        self.know_team(&team.id, &team.name);
+        Ok(team.name)
     }
 
-    /// A post that came just now; none from a direct channel, which belongs to no team: no workflow could make a room for it.
-    pub(crate) async fn posted(&self, event: PostedEvent) -> Option<IncomingPost> {
-        if event.team_id.is_empty() {
-            return None;
-        }
+    /// A post that came just now, in a channel of that team.
+    pub(crate) fn posted(&self, event: PostedEvent, team_name: &str) -> IncomingPost {
         let channel = mm::Channel {
             id: event.channel_id,
             name: event.channel_name,
@@ -65,12 +57,12 @@ impl Translator {
             ..mm::Channel::default()
         };
         let username = event.sender_name.trim_start_matches('@').to_owned();
-        Some(self.incoming(event.post, &channel, username).await)
+        self.incoming(event.post, &channel, team_name, username)
     }
 
     /// A post whose writer's name is not known yet.
-    pub(crate) async fn unnamed(&self, post: mm::Post, channel: &mm::Channel) -> IncomingPost {
-        self.incoming(post, channel, String::new()).await
+    pub(crate) fn unnamed(&self, post: mm::Post, channel: &mm::Channel, team_name: &str) -> IncomingPost {
+        self.incoming(post, channel, team_name, String::new())
     }
 
     /// Posts that were read over REST, with the names of their writers.
@@ -87,16 +79,22 @@ impl Translator {
             let webhook = post.props.get("override_username").and_then(|name| name.as_str());
             let name = webhook.filter(|_| post.from_webhook()).map(str::to_owned);
             let name = name.or_else(|| names.get(&post.user_id).cloned()).unwrap_or_default();
-            named.push(self.incoming(post, &channel, name).await);
+            let team_name = self.team_name(&channel.team_id).await?;
+            named.push(self.incoming(post, &channel, &team_name, name));
         }
         Ok(named)
     }
 
-    async fn incoming(&self, post: mm::Post, channel: &mm::Channel, username: String) -> IncomingPost {
-        let team_name = self.team_name(&channel.team_id).await;
+    fn incoming(
+        &self,
+        post: mm::Post,
+        channel: &mm::Channel,
+        team_name: &str,
+        username: String,
+    ) -> IncomingPost {
         let is_automated = post.from_webhook() || post.from_bot();
         IncomingPost {
-            permalink: format!("{}/{team_name}/pl/{}", self.mattermost_url, post.id),
+            permalink: format!("{}/{team_name}/pl/{}", self.site_url, post.id),
             created_ms: u64::try_from(post.create_at).unwrap_or(0),
             attachments: post.attachments_text(),
             author: if is_automated { Author::Automation } else { Author::Person },
@@ -109,7 +107,7 @@ impl Translator {
                 team_id: channel.team_id.clone(),
             },
             post_id: post.id,
-            team_name,
+            team_name: team_name.to_owned(),
         }
     }
 }

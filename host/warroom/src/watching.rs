@@ -1,12 +1,14 @@
 //! Which channels the bot listens to: it joins those that triggers name, or all public ones.
 
-use crate::chat::{chat_error, found, slug};
+use crate::catch_up::is_everywhere;
+use crate::chat::{chat_error, is_id, slug};
 use crate::config::Watch;
+use crate::watermarks::Watermarks;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use warroom_engine::Person;
-use warroom_mattermost::{Channel, ChannelKind, Client, Team};
-use warroom_runner::{ChatError, Runner, Workflows};
+use warroom_mattermost::{ApiError, Channel, ChannelKind, ChannelMember, Client, Team};
+use warroom_runner::{ChatError, ChatErrorKind, Runner, Workflows};
 
 /// Channels of one page.
 const PAGE: u32 = 200;
@@ -19,6 +21,7 @@ pub(crate) struct Watching {
     pub(crate) channels_max: usize,
     /// What operators were told before, so that they are told once.
     pub(crate) told: BTreeSet<String>,
+    pub(crate) watermarks: Watermarks,
 }
 
 impl Watching {
@@ -26,7 +29,12 @@ impl Watching {
     pub(crate) async fn join(&mut self, teams: &[Team], runner: &Runner) -> Result<Vec<Channel>, ChatError> {
         let mut heard = Vec::new();
         for team in teams {
-            let mut known = self.client.channels_of_me(&team.id).await.map_err(chat_error)?;
+            let listed = self.client.channels_of_me(&team.id).await.map_err(chat_error);
+            // Taken off the team just now.
+            let mut known = match listed {
+                Err(error) if error.kind == ChatErrorKind::Denied => continue,
+                listed => listed?,
+            };
             known.retain(|channel| !channel.is_archived() && channel.team_id == team.id);
             heard.append(&mut known);
         }
@@ -62,18 +70,31 @@ impl Watching {
             return Ok(());
         }
         match self.client.add_member(&channel.id, &self.bot.id).await {
-            Ok(_) => {
+            Ok(member) => {
+                self.begin(&channel.id, &member);
                 tracing::info!(channel = %channel.name, "the bot has joined a channel to listen there");
                 heard.push(channel);
                 Ok(())
             }
-            Err(error) if error.is_temporary() => Err(chat_error(error)),
+            Err(error) if is_everywhere(&error) => Err(chat_error(error)),
+            Err(error) if error.is_temporary() => {
+                tracing::warn!(channel = %channel.name, "the bot cannot join a channel yet: {error}");
+                Ok(())
+            }
             Err(error) => {
                 let text =
                     format!("The bot cannot join ~{}, so it hears nothing there: {error}", channel.name);
                 self.tell(runner, channel.id, &text).await;
                 Ok(())
             }
+        }
+    }
+
+    /// What is posted to the channel counts from the bot's joining on.
+    pub(crate) fn begin(&self, channel_id: &str, member: &ChannelMember) {
+        let joined_ms = u64::try_from(member.last_update_at).unwrap_or(0);
+        if joined_ms > 0 && self.watermarks.of(channel_id).is_none() {
+            self.watermarks.raise(channel_id, joined_ms);
         }
     }
 
@@ -101,27 +122,38 @@ impl Watching {
         let mut channels = Vec::new();
         for name in self.workflows.channels_named_in(&team.name) {
             let handle = slug(&name);
-            let is_it = |channel: &&Channel| {
+            let is_it = |channel: &Channel| {
                 channel.team_id == team.id
                     && (channel.name == handle || channel.display_name == name || channel.id == name)
             };
-            if heard.iter().any(|channel| is_it(&channel)) {
+            if heard.iter().any(is_it) {
                 continue;
             }
-            let mut channel = None;
-            if !handle.is_empty() {
-                channel = found(self.client.channel_by_name(&team.id, &handle, false).await)?;
-            }
-            if channel.is_none() {
-                let listed = self.client.search_channels(&team.id, &name).await.map_err(chat_error)?;
-                channel = listed.into_iter().find(|listed| is_it(&listed));
-            }
+            let channel = match self.lookup(team, &name, &handle).await {
+                Ok(channel) => channel,
+                Err(error) if is_everywhere(&error) => return Err(chat_error(error)),
+                // Looked up again with the next look at all channels.
+                Err(error) if error.is_temporary() => {
+                    tracing::warn!(channel = %name, team = %team.name, "a channel cannot be looked up yet: {error}");
+                    continue;
+                }
+                Err(error) => {
+                    let text = format!(
+                        "A trigger listens to \u{201c}{name}\u{201d} in the team {}, which the bot cannot look up, so it may hear \
+                         nothing there: {error}",
+                        team.name
+                    );
+                    self.tell(runner, format!("{}/{name}", team.id), &text).await;
+                    continue;
+                }
+            };
             match channel {
                 Some(channel) if channel.kind == ChannelKind::Public => channels.push(channel),
                 _ => {
                     let text = format!(
                         "A trigger listens to \u{201c}{name}\u{201d} in the team {}, and the bot hears no such channel: check \
-                         the name, and if the channel is private, invite @{} to it.",
+                         the name (if several channels are called so, write the handle), and if the channel is private, \
+                         invite @{} to it.",
                         team.name, self.bot.username
                     );
                     self.tell(runner, format!("{}/{name}", team.id), &text).await;
@@ -131,10 +163,38 @@ impl Watching {
         Ok(channels)
     }
 
+    /// A channel by its handle, by the name that people see, when only one has it, or by its id.
+    async fn lookup(&self, team: &Team, name: &str, handle: &str) -> Result<Option<Channel>, ApiError> {
+        if !handle.is_empty()
+            && let Some(channel) = unless_missing(self.client.channel_by_name(&team.id, handle, false).await)?
+        {
+            return Ok(Some(channel));
+        }
+        let mut listed = self.client.search_channels(&team.id, name).await?;
+        listed
+            .retain(|channel| !channel.is_archived() && (channel.display_name == name || channel.id == name));
+        if listed.len() == 1 {
+            return Ok(listed.pop());
+        }
+        if !is_id(name) {
+            return Ok(None);
+        }
+        let by_id = unless_missing(self.client.channel_by_id(name).await)?;
+        Ok(by_id.filter(|channel| !channel.is_archived() && channel.team_id == team.id))
+    }
+
     async fn tell(&mut self, runner: &Runner, about: String, text: &str) {
         if self.told.len() < self.channels_max && self.told.insert(about.clone()) {
             tracing::warn!("{text}");
             runner.tell_operators(&format!("watching/{about}"), text).await;
         }
+    }
+}
+
+/// What is not there is an answer, not an error.
+fn unless_missing(found: Result<Channel, ApiError>) -> Result<Option<Channel>, ApiError> {
+    match found {
+        Err(error) if error.status() == Some(404) => Ok(None),
+        found => found.map(Some),
     }
 }

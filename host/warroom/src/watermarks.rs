@@ -1,15 +1,21 @@
 //! How far the posts of each channel were dealt with: in memory, and a moment later in the store.
 //!
 //! A post is dealt with before its mark is raised, and marks are written behind: after a crash some posts are looked at
-//! twice, which the journal makes harmless, and none is missed.
+//! twice, which the journal makes harmless, and none is missed. In memory, the ids of the posts that were dealt with within a margin before
+//! the mark are known too, since a server may write posts out of order: see `catch_up.rs`.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use warroom_store::{RECORDS_AT_ONCE_MAX, Store, StoreError, Watermark};
 
 /// How often raised marks are written.
 const WRITE_EVERY: Duration = Duration::from_secs(1);
+
+/// How far before a mark posts may still come, in milliseconds.
+pub(crate) const MARGIN_MS: u64 = 10_000;
+/// How many posts of one channel are known there; with more, the margin is shorter.
+const NEAR_MAX: usize = 500;
 
 /// The marks. Clones share them.
 #[derive(Clone)]
@@ -20,37 +26,109 @@ pub(crate) struct Watermarks {
 
 #[derive(Default)]
 struct State {
-    marks: HashMap<String, u64>,
+    channels: HashMap<String, Known>,
     raised: HashSet<String>,
+}
+
+/// What is known of a channel.
+struct Known {
+    at_ms: u64,
+    /// What is older was dealt with, though its ids are not known.
+    base_ms: u64,
+    /// Posts that were dealt with, not much older than the mark, in the order of their coming.
+    near: VecDeque<(String, u64)>,
+    /// Whether the mark stays where it is, since something after it cannot be read yet.
+    is_held: bool,
+}
+
+impl Known {
+    fn new(at_ms: u64, base_ms: u64) -> Known {
+        Known { at_ms, base_ms, near: VecDeque::new(), is_held: false }
+    }
+
+    fn note(&mut self, post_id: &str, at_ms: u64) {
+        if self.near.iter().any(|(known, _)| known == post_id) {
+            return;
+        }
+        self.near.push_back((post_id.to_owned(), at_ms));
+        let old =
+            |near: &VecDeque<(String, u64)>, than_ms| near.front().is_some_and(|(_, at_ms)| *at_ms < than_ms);
+        while self.near.len() > NEAR_MAX || old(&self.near, self.at_ms.saturating_sub(MARGIN_MS)) {
+            let Some((_, at_ms)) = self.near.pop_front() else { return };
+            if !self.is_held {
+                self.base_ms = self.base_ms.max(at_ms.saturating_add(1).min(self.at_ms));
+            }
+        }
+    }
+}
+
+/// The mark of a channel, in milliseconds since 1970 by the server's clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Mark {
+    /// Posts up to here were dealt with, as far as they came in order.
+    pub(crate) at_ms: u64,
+    /// From here on posts may have come out of order; of those that were dealt with, the ids are known.
+    pub(crate) since_ms: u64,
 }
 
 impl Watermarks {
     /// Reads what was written last.
     pub(crate) async fn read(store: Store) -> Result<Watermarks, StoreError> {
-        let marks = store.watermarks().await?.into_iter().map(|mark| (mark.channel_id, mark.at_ms)).collect();
-        Ok(Watermarks { store, state: Arc::new(Mutex::new(State { marks, raised: HashSet::new() })) })
+        let known = |mark: Watermark| (mark.channel_id, Known::new(mark.at_ms, mark.at_ms.saturating_add(1)));
+        let channels = store.watermarks().await?.into_iter().map(known).collect();
+        Ok(Watermarks { store, state: Arc::new(Mutex::new(State { channels, raised: HashSet::new() })) })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The mark of a channel, in milliseconds since 1970 by the server's clock; none for one that was never listened to.
-    pub(crate) fn of(&self, channel_id: &str) -> Option<u64> {
-        self.state().marks.get(channel_id).copied()
+    /// The mark of a channel; none for one that was never listened to.
+    pub(crate) fn of(&self, channel_id: &str) -> Option<Mark> {
+        let state = self.state();
+        let known = state.channels.get(channel_id)?;
+        let since_ms = known.base_ms.max(known.at_ms.saturating_sub(MARGIN_MS));
+        Some(Mark { at_ms: known.at_ms, since_ms })
     }
 
-    /// Posts of the channel up to this time were dealt with.
+    /// The newest of all marks.
+    pub(crate) fn newest_ms(&self) -> Option<u64> {
+        self.state().channels.values().map(|known| known.at_ms).max()
+    }
+
+    /// Whether the post was dealt with, as far as is known: see [`Mark::since_ms`].
+    pub(crate) fn knows(&self, channel_id: &str, post_id: &str) -> bool {
+        let state = self.state();
+        let known = state.channels.get(channel_id);
+        known.is_some_and(|known| known.near.iter().any(|(known, _)| known == post_id))
+    }
+
+    /// A post was dealt with, written at this time.
+    pub(crate) fn dealt_with(&self, channel_id: &str, post_id: &str, at_ms: u64) {
+        self.raise(channel_id, at_ms);
+        if let Some(known) = self.state().channels.get_mut(channel_id) {
+            known.note(post_id, at_ms);
+        }
+    }
+
+    /// Posts of the channel up to this time were dealt with. For one that was never listened to, they count from then on.
     pub(crate) fn raise(&self, channel_id: &str, at_ms: u64) {
         let mut state = self.state();
-        match state.marks.get_mut(channel_id) {
-            Some(mark) if *mark >= at_ms => return,
-            Some(mark) => *mark = at_ms,
+        match state.channels.get_mut(channel_id) {
+            Some(known) if known.is_held || known.at_ms >= at_ms => return,
+            Some(known) => known.at_ms = at_ms,
             None => {
-                state.marks.insert(channel_id.to_owned(), at_ms);
+                state.channels.insert(channel_id.to_owned(), Known::new(at_ms, at_ms));
             }
         }
         state.raised.insert(channel_id.to_owned());
+    }
+
+    /// The channel's mark stays where it is, or may rise again.
+    pub(crate) fn hold(&self, channel_id: &str, is_held: bool) {
+        if let Some(known) = self.state().channels.get_mut(channel_id) {
+            known.is_held = is_held;
+        }
     }
 
     /// Writes raised marks for ever.
@@ -67,7 +145,7 @@ impl Watermarks {
             let mut state = self.state();
             let raised = std::mem::take(&mut state.raised);
             let mark = |channel_id: String| {
-                let at_ms = state.marks.get(&channel_id).copied()?;
+                let at_ms = state.channels.get(&channel_id)?.at_ms;
                 Some(Watermark { channel_id, at_ms })
             };
             raised.into_iter().filter_map(mark).collect()
@@ -86,16 +164,64 @@ mod tests {
     use super::*;
     use warroom_store::Options;
 
+    async fn store() -> Store {
+        Store::open("sqlite::memory:", Options::default()).await.unwrap()
+    }
+
+    fn mark(at_ms: u64, since_ms: u64) -> Option<Mark> {
+        Some(Mark { at_ms, since_ms })
+    }
+
     #[tokio::test]
     async fn marks_rise_and_are_there_again() {
-        let store = Store::open("sqlite::memory:", Options::default()).await.unwrap();
+        let store = store().await;
         let marks = Watermarks::read(store.clone()).await.unwrap();
-        assert_eq!(marks.of("town"), None);
+        assert_eq!((marks.of("town"), marks.newest_ms()), (None, None));
         marks.raise("town", 7);
         marks.raise("town", 5);
         marks.write().await;
         marks.raise("town", 9);
         let again = Watermarks::read(store).await.unwrap();
-        assert_eq!((marks.of("town"), again.of("town")), (Some(9), Some(7)));
+        // Of what an earlier process dealt with nothing but the mark is known.
+        assert_eq!((marks.of("town"), again.of("town")), (mark(9, 7), mark(7, 8)));
+        assert_eq!(again.newest_ms(), Some(7));
+    }
+
+    #[tokio::test]
+    async fn within_the_margin_it_is_known_what_was_dealt_with() {
+        let marks = Watermarks::read(store().await).await.unwrap();
+        marks.raise("town", 1_000);
+        marks.dealt_with("town", "a", 50_000);
+        marks.dealt_with("town", "late", 49_000);
+        assert_eq!(marks.of("town"), mark(50_000, 40_000));
+        assert!(marks.knows("town", "a") && marks.knows("town", "late") && !marks.knows("town", "b"));
+        marks.dealt_with("town", "b", 59_500);
+        assert_eq!(marks.of("town"), mark(59_500, 49_500));
+        assert!(marks.knows("town", "a") && marks.knows("town", "b"));
+    }
+
+    #[tokio::test]
+    async fn the_margin_is_shorter_where_very_much_is_posted() {
+        let marks = Watermarks::read(store().await).await.unwrap();
+        marks.raise("town", 0);
+        for n in 0..=NEAR_MAX as u64 {
+            marks.dealt_with("town", &format!("p{n}"), 20_000 + n);
+        }
+        assert!(!marks.knows("town", "p0") && marks.knows("town", "p1"));
+        assert_eq!(marks.of("town"), mark(20_000 + NEAR_MAX as u64, 20_001));
+    }
+
+    #[tokio::test]
+    async fn a_mark_that_is_held_stays_whatever_comes() {
+        let marks = Watermarks::read(store().await).await.unwrap();
+        marks.raise("town", 100);
+        marks.hold("town", true);
+        for n in 0..=NEAR_MAX as u64 {
+            marks.dealt_with("town", &format!("p{n}"), 20_000 + n);
+        }
+        assert_eq!(marks.of("town"), mark(100, 100));
+        marks.hold("town", false);
+        marks.raise("town", 90_000);
+        assert_eq!(marks.of("town"), mark(90_000, 80_000));
     }
 }

@@ -148,6 +148,7 @@ fn matched(index: &TriggerIndex, texts: &[String]) -> usize {
             attachments: "",
             author: Author::Automation,
             team_name: "it",
+            channel_id: "c",
             channel_name: "alerts",
             channel_display_name: "Alerts",
         };

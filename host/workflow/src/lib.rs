@@ -29,7 +29,8 @@
 //! let index = TriggerIndex::new(checked.workflows.into_iter().map(Arc::new));
 //! let message = Message {
 //!     text: "#sec a leak", attachments: "", author: Author::Person,
-//!     team_name: "it", channel_name: "help", channel_display_name: "Help",
+//!     team_name: "it", channel_id: "c", channel_name: "help",
+//!     channel_display_name: "Help",
 //! };
 //! assert_eq!(index.matches(&message).len(), 1);
 //!
@@ -58,6 +59,7 @@ mod draft;
 mod excerpt;
 mod file_schema;
 mod folding;
+mod handle;
 mod lines;
 mod machine;
 mod model;
@@ -86,6 +88,7 @@ pub use diagnostic::{DIAGNOSTICS_MAX, Diagnostic, Severity};
 pub use document::{NESTING_MAX, TEXT_BYTES_MAX};
 pub use excerpt::render_diagnostics;
 pub use file_schema::file_schema;
+pub use handle::slug;
 pub use model::{
     Action, ActionKind, Condition, MatchIn, OnError, Retry, StartLimit, Step, Trigger, Workflow,
 };

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::folding::folded;
+use crate::handle::slug;
 use crate::model::{Condition, MatchIn, Trigger, Workflow};
 use crate::name::Name;
 use crate::prose::prose;
@@ -22,6 +23,8 @@ pub struct Message<'a> {
     pub author: Author,
     /// The handle of the channel's team.
     pub team_name: &'a str,
+    /// The id of the channel.
+    pub channel_id: &'a str,
     /// The handle of the channel.
     pub channel_name: &'a str,
     /// The name of the channel that people see.
@@ -140,11 +143,8 @@ impl<'a> Texts<'a> {
 
 /// The groups of the pattern, when the trigger fires.
 fn fires(trigger: &Trigger, message: &Message<'_>, texts: &Texts<'_>) -> Option<BTreeMap<String, String>> {
-    let among = |names: &[String], actual: &[&str]| {
-        names.is_empty() || names.iter().any(|name| actual.contains(&name.as_str()))
-    };
-    if !among(&trigger.team_names, &[message.team_name])
-        || !among(&trigger.channel_names, &[message.channel_name, message.channel_display_name])
+    if !is_none_or_any(&trigger.team_names, |name| name == message.team_name)
+        || !is_none_or_any(&trigger.channel_names, |name| is_channel(name, message))
     {
         return None;
     }
@@ -154,6 +154,16 @@ fn fires(trigger: &Trigger, message: &Message<'_>, texts: &Texts<'_>) -> Option<
         condition => condition.is_met_by(text).then(BTreeMap::new)?,
     };
     (!trigger.except.iter().any(|exception| exception.is_met_by(text))).then_some(groups)
+}
+
+fn is_none_or_any(names: &[String], is_it: impl Fn(&str) -> bool) -> bool {
+    names.is_empty() || names.iter().any(|name| is_it(name))
+}
+
+/// Whether the channel is meant: by its handle, as people see or write its name, or by its id.
+fn is_channel(name: &str, message: &Message<'_>) -> bool {
+    [message.channel_name, message.channel_display_name, message.channel_id].contains(&name)
+        || slug(name) == message.channel_name
 }
 
 impl Condition {

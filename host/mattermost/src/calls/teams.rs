@@ -54,7 +54,7 @@ impl Client {
     pub async fn channels_of_me(&self, team_id: &str) -> Result<Vec<Channel>, ApiError> {
         let path = ["users", "me", "teams", team_id, "channels"];
         let doing = format!("list the bot's channels on the team {team_id}");
-        self.call(Call::new("channels_of_me", Method::GET, &path, doing)).await
+        self.call(Call::new("channels_of_me", Method::GET, &path, doing).listing()).await
     }
 
     /// A page of a team's public channels that are not archived, whether the bot is a member or not. The first page is 0; `per_page`

@@ -388,3 +388,18 @@ async fn a_slow_reader_loses_nothing() {
         assert_eq!(next(&mut stream).await, format!("p{seq}"));
     }
 }
+
+#[tokio::test]
+async fn events_do_not_wait_for_the_answer_to_a_question() {
+    let pings = || (0..3).map(|_| Step::AwaitPing);
+    let steps = [hello("a")].into_iter().chain(pings()).chain([posted(1, "p"), Step::Stay]).collect();
+    // It is not given up within the test.
+    let options = |url: &str| ClientOptions {
+        timeout: Duration::from_secs(3600),
+        ..ClientOptions::new(url, Token::new("t"))
+    };
+    let server = StreamServer::start_with(vec![Script::Play(steps)], None, options).await;
+    let options = EventOptions { ping_every: Duration::from_millis(10), ..fast() };
+    let mut stream = EventStream::connect(&server.client, options);
+    expect(&mut stream, &["fresh", "p"]).await;
+}

@@ -45,7 +45,8 @@ pub(crate) struct StreamServer {
 struct Shared {
     scripts: Mutex<VecDeque<Script>>,
     handshakes: mpsc::UnboundedSender<(String, String)>,
-    me_status: StatusCode,
+    /// None: the call is never answered.
+    me_status: Option<StatusCode>,
 }
 
 impl StreamServer {
@@ -54,14 +55,15 @@ impl StreamServer {
         Self::start_with(scripts, StatusCode::OK, options).await
     }
 
-    /// With the status that a call of the bot gets, and the options of the client for the server's address.
+    /// With the status that a call of the bot gets, or none when it is never answered, and the options of the client for the server's address.
     pub(crate) async fn start_with(
         scripts: Vec<Script>,
-        me_status: StatusCode,
+        me_status: impl Into<Option<StatusCode>>,
         options: impl FnOnce(&str) -> ClientOptions,
     ) -> Self {
         let (sender, handshakes) = mpsc::unbounded_channel();
-        let shared = Arc::new(Shared { scripts: Mutex::new(scripts.into()), handshakes: sender, me_status });
+        let (scripts, me_status) = (Mutex::new(scripts.into()), me_status.into());
+        let shared = Arc::new(Shared { scripts, handshakes: sender, me_status });
         let router = Router::new()
             .route("/api/v4/websocket", get(handshake))
             .route("/api/v4/users/me", get(me))
@@ -84,7 +86,10 @@ pub(crate) fn fast() -> EventOptions {
 }
 
 async fn me(State(shared): State<Arc<Shared>>) -> Response {
-    (shared.me_status, json!({"id": "bot"}).to_string()).into_response()
+    match shared.me_status {
+        Some(status) => (status, json!({"id": "bot"}).to_string()).into_response(),
+        None => std::future::pending().await,
+    }
 }
 
 async fn handshake(

@@ -82,22 +82,30 @@ async fn the_answer_does_not_come_in_time() {
 
 #[tokio::test]
 async fn the_answer_has_a_bound() {
-    let body = format!("{{\"id\": \"{}\"}}", "x".repeat(1000));
-    for (answer_bytes_max, fits) in [(body.len(), true), (body.len() - 1, false)] {
+    let body = format!("[{{\"id\": \"{}\"}}]", "x".repeat(1000));
+    let (enough, little) = (body.len(), body.len() - 1);
+    for (is_listing, answer_bytes_max, listing_bytes_max, fits) in [
+        (false, enough, little, true),
+        (false, little, enough, false),
+        (true, little, enough, true),
+        (true, enough, little, false),
+    ] {
         let listener = listen().await;
-        let options = ClientOptions { answer_bytes_max, ..options(&listener) };
+        let options = ClientOptions { answer_bytes_max, listing_bytes_max, ..options(&listener) };
         // Without a length, so that only reading tells how long it is.
         tokio::spawn(answer_once(
             listener,
             format!("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{body}").into_bytes(),
         ));
-        let result = Client::new(options).unwrap().me().await;
+        let client = Client::new(options).unwrap();
+        let result = if is_listing {
+            client.channels_of_me("t").await.map(|_| ())
+        } else {
+            client.public_channels("t", 0, 200).await.map(|_| ())
+        };
         assert_eq!(result.is_ok(), fits);
         if let Err(error) = result {
-            assert!(
-                matches!(&error.kind, ApiErrorKind::Unexpected(text) if text.contains("longer than")),
-                "{error}"
-            );
+            assert_eq!(error.kind, ApiErrorKind::TooLong(little));
         }
     }
 }

@@ -10,6 +10,7 @@ mod faults;
 mod integrations;
 #[cfg(test)]
 mod outages;
+#[cfg(test)]
 mod page;
 #[cfg(test)]
 mod receivers;

@@ -135,6 +135,7 @@ fn matched(index: &TriggerIndex, text: &str, channel_name: &str) -> Vec<String> 
         attachments: "",
         author: Author::Person,
         team_name: "it",
+        channel_id: "c1",
         channel_name,
         channel_display_name: "Town Square",
     };

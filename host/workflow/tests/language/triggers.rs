@@ -32,6 +32,7 @@ fn message<'a>(text: &'a str, attachments: &'a str, author: Author) -> Message<'
         attachments,
         author,
         team_name: "it",
+        channel_id: "c1",
         channel_name: "ops",
         channel_display_name: "The Ops",
     }
@@ -210,4 +211,21 @@ fn every_trigger_in_one_long_message_is_found() {
     let index = TriggerIndex::new(workflows(&triggers));
     let text: String = (0..1_000).map(|number| format!("#alert{number} ")).collect();
     assert_eq!(index.matches(&message(&text, "", Author::Automation)).len(), 1_000);
+}
+
+#[test]
+fn a_channel_is_named_by_its_handle_its_name_or_its_id() {
+    for (name, fires) in [
+        ("ops", true),
+        ("The Ops", true),
+        ("Ops", true),
+        (" OPS ", true),
+        ("c1", true),
+        ("The", false),
+        ("c", false),
+    ] {
+        let trigger = json!({"name": "T", "type": "text", "match": "#x", "channel_name": name});
+        let index = TriggerIndex::new(workflows(&[vec![trigger]]));
+        assert_eq!(!index.matches(&message("#x", "", Author::Person)).is_empty(), fires, "{name:?}");
+    }
 }
