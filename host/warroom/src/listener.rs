@@ -57,6 +57,8 @@ pub(crate) struct Failing {
 const AGAIN: Duration = Duration::from_secs(2);
 /// How often what fails by itself, while the server does its work, is tried before the rest goes on without it.
 const TRIES: u32 = 3;
+/// How many channels that failed are tried again together.
+const AGAIN_AT_ONCE: usize = 8;
 /// How often it is said how long nobody listens.
 const LAG_EVERY: Duration = Duration::from_secs(1);
 /// How long channels that were made or renamed wait to be looked at together. Each war room is one of them, and posts wait meanwhile.
@@ -165,12 +167,15 @@ impl Listener {
         self.take_in(heard).await
     }
 
-    /// Tries the channels again that could not be read.
+    /// Tries some of the channels again that could not be read, those first that were tried least. The stream waits meanwhile.
     async fn read_failing(&mut self) {
         if self.failing.is_empty() {
             return;
         }
-        let channels = self.failing.values().map(|failing| failing.channel.clone()).collect();
+        let mut failing: Vec<&Failing> = self.failing.values().collect();
+        failing.sort_by_key(|failing| failing.tries);
+        let channels =
+            failing.into_iter().take(AGAIN_AT_ONCE).map(|failing| failing.channel.clone()).collect();
         if let Err(error) = self.take_in(channels).await {
             tracing::warn!("channels cannot be read yet: {error}");
         }

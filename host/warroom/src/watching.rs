@@ -198,3 +198,33 @@ fn unless_missing(found: Result<Channel, ApiError>) -> Result<Option<Channel>, A
         found => found.map(Some),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use warroom_mattermost::{ClientOptions, Token};
+    use warroom_store::{Options, Store};
+
+    #[tokio::test]
+    async fn a_channel_counts_from_the_bots_joining_on() {
+        let store = Store::open("sqlite::memory:", Options::default()).await.unwrap();
+        let watermarks = Watermarks::read(store).await.unwrap();
+        let watching = Watching {
+            client: Client::new(ClientOptions::new("http://127.0.0.1", Token::new("t"))).unwrap(),
+            bot: Person { id: "bot".into(), username: "warroom".into() },
+            workflows: Arc::default(),
+            watch: Watch::Named,
+            channels_max: 1,
+            told: BTreeSet::new(),
+            watermarks: watermarks.clone(),
+        };
+        let joined = |last_update_at| ChannelMember { last_update_at, ..ChannelMember::default() };
+        let mark = || watermarks.of("town").map(|mark| mark.at_ms);
+        watching.begin("town", &joined(0));
+        assert_eq!(mark(), None, "the server does not say when");
+        watching.begin("town", &joined(7));
+        assert_eq!(mark(), Some(7));
+        watching.begin("town", &joined(9));
+        assert_eq!(mark(), Some(7), "it was listened to already");
+    }
+}
