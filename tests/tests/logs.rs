@@ -71,7 +71,8 @@ fn fields(line: &Value) -> Vec<(&str, &Value)> {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_line_of_an_incident_names_its_workflow_its_run_and_its_action() {
     let stage = Stage::with_workflow(&workflow()).await;
-    let (log, run) = logged(&stage, "json", "info").await;
+    // Whoever logs within an action, be it a library at its lowest level, is in its spans.
+    let (log, run) = logged(&stage, "json", "trace").await;
     let lines: Vec<Value> = log
         .lines()
         .map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("no JSON: {line}")))
@@ -83,7 +84,17 @@ async fn every_line_of_an_incident_names_its_workflow_its_run_and_its_action() {
         assert!(fields.contains(&("workflow", &json!("drill"))), "{line}");
         assert!(fields.contains(&("run", &json!(run))), "{line}");
     }
-    let failure = lines.iter().find(|line| line["message"].as_str().unwrap().starts_with("action failed"));
+    let span = |line: &Value, at: usize| line["spans"][at].clone();
+    for action in ["Lost", "Ask"] {
+        let of_action: Vec<&Value> = lines.iter().filter(|line| span(line, 1)["action"] == action).collect();
+        assert!(!of_action.is_empty(), "nothing is logged within {action}: {log}");
+        for line in of_action {
+            assert_eq!(span(line, 0), json!({"name": "run", "workflow": "drill", "run": run}), "{line}");
+        }
+    }
+    let is_failure =
+        |line: &&Value| line["message"].as_str().is_some_and(|text| text.starts_with("action failed"));
+    let failure = lines.iter().find(is_failure);
     let failure = failure.unwrap_or_else(|| panic!("no line of the failure: {log}"));
     assert!(fields(failure).contains(&("action", &json!("Lost"))), "{failure}");
     assert_eq!(failure["level"], "WARN");

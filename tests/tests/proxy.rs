@@ -418,3 +418,15 @@ async fn tunnel(
     state.lock().unwrap().streams -= 1;
     Ok(())
 }
+
+#[test]
+fn the_server_is_where_its_address_says() {
+    assert_eq!(upstream("http://127.0.0.1:8065"), "127.0.0.1:8065");
+    assert_eq!(upstream("http://chat.internal"), "chat.internal:80");
+}
+
+#[test]
+#[should_panic(expected = "does not begin with http://")]
+fn a_server_that_speaks_tls_is_refused() {
+    upstream("https://chat.example.com");
+}
