@@ -18,6 +18,7 @@ mod cli;
 mod custom_action;
 mod faults;
 mod kill;
+mod log;
 mod operators;
 mod proxy;
 mod rooms;
