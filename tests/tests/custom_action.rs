@@ -22,13 +22,19 @@ fn grant(interfaces: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_granted_component_of_the_operator_runs_like_a_built_in_one() {
-    let stage = Stage::with_workflow(WORKFLOW).await;
+    let workflow = WORKFLOW
+        .replace(r##""match": "#drill""##, r##""match_regex": "#drill (?P<what>\\w+)""##)
+        .replace("Drilled.", "Drilled: {{.Action.Own.Value}}");
+    let stage = Stage::with_workflow(&workflow).await;
     std::fs::write(stage.directory.path().join("actions/own.wasm"), component("hostile").unwrap()).unwrap();
     stage.write_config(&grant("\"channels\""));
     let service = stage.service().await;
-    stage.say("jon", "town-square", "#drill").await;
+    let said = stage.say("jon", "town-square", "#drill fire").await;
     let room = stage.channel_id("drill-1").await;
-    stage.post(&room, "Drilled.", 1).await;
+    let post = stage.post(&room, "Drilled: ", 1).await;
+    // It saw what templates can read, and when the post was written.
+    let saw = format!("drill-1 #drill fire 2  {} what=fire", said["create_at"]);
+    assert!(post["message"].as_str().unwrap().ends_with(&saw), "{post:#}");
     service.stop().await;
 }
 

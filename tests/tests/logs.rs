@@ -92,6 +92,10 @@ async fn every_line_of_an_incident_names_its_workflow_its_run_and_its_action() {
             assert_eq!(span(line, 0), json!({"name": "run", "workflow": "drill", "run": run}), "{line}");
         }
     }
+    let is_press =
+        |line: &&Value| line["message"].as_str().is_some_and(|text| text.contains("a control is pressed"));
+    let press = lines.iter().find(is_press).unwrap_or_else(|| panic!("no line of the press: {log}"));
+    assert_eq!(span(press, 0), json!({"name": "run", "workflow": "drill", "run": run}), "{press}");
     let is_failure =
         |line: &&Value| line["message"].as_str().is_some_and(|text| text.starts_with("action failed"));
     let failure = lines.iter().find(is_failure);

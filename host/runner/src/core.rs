@@ -48,6 +48,15 @@ impl Core {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Names the run in the lines of the log to come: in the span that is entered, which has the fields.
+    pub(crate) fn name_in_log(&self, id: &str) {
+        let span = tracing::Span::current();
+        span.record("run", id);
+        if let Some(ledger) = self.ledger(id) {
+            span.record("workflow", ledger.workflow().name.as_str());
+        }
+    }
+
     pub(crate) fn ledger(&self, id: &str) -> Option<Arc<Ledger>> {
         self.open().get(id).map(|run| Arc::clone(&run.ledger))
     }

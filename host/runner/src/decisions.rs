@@ -57,7 +57,9 @@ impl Runner {
     ///
     /// # Errors
     /// [`CommandError`], whose text is for the operator.
+    #[tracing::instrument(level = "error", name = "run", skip_all, fields(workflow, run))]
     pub async fn command(&self, run_id: &str, command: Command, by: Person) -> Result<(), CommandError> {
+        self.core.name_in_log(run_id);
         let Some(ledger) = self.core.ledger(run_id) else {
             return Err(CommandError::NotOpen(why_not_open(
                 &read(self.core.journal.as_ref(), run_id).await?,
@@ -79,8 +81,11 @@ impl Runner {
     ///
     /// # Errors
     /// `Ok(Err(Unverified))` when it was not made by a control of ours, or not by that one; `Err` when the journal fails.
+    #[tracing::instrument(level = "error", name = "run", skip_all, fields(workflow, run))]
     pub async fn press(&self, press: &Press) -> Result<Result<Reply, Unverified>, RunnerError> {
         let Ok(address) = self.core.key.verify(&press.context) else { return Ok(Err(Unverified)) };
+        self.core.name_in_log(&address.run);
+        tracing::debug!(by = %press.by.username, post = %press.post_id, "a control is pressed");
         if address.run == held::RUN {
             return self.start_held(&address, press).await;
         }

@@ -60,7 +60,8 @@ async fn note(ledger: &Ledger, channel_id: &str, loss: Option<Loss>) -> Result<(
     let known = run.lost.get(channel_id).map(|(how, _)| *how);
     let fact = match (known, loss) {
         (None, Some(how)) if is_of_use(run, channel_id) && !is_being_archived(run) => {
-            tracing::warn!(run = %run.id, channel = %channel_id, ?how, "a channel of an open run is lost");
+            let workflow = &run.workflow;
+            tracing::warn!(%workflow, run = %run.id, channel = %channel_id, ?how, "a channel of an open run is lost");
             Fact::ChannelLost { channel_id: channel_id.to_owned(), how }
         }
         (Some(_), None) => Fact::ChannelBack { channel_id: channel_id.to_owned() },

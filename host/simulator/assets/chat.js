@@ -88,7 +88,11 @@
     const composer = byId("composer");
     const nextComposer = next.getElementById("composer");
     // What is being written stays, unless writing is over.
-    if (composer.dataset.state !== nextComposer.dataset.state) composer.replaceWith(document.adoptNode(nextComposer));
+    if (composer.dataset.state === nextComposer.dataset.state) return;
+    const focused = composer.contains(document.activeElement);
+    composer.replaceWith(document.adoptNode(nextComposer));
+    // Who pressed “Join channel” goes on where they can write.
+    if (focused) byId("message").focus();
   }
 
   async function send(form, button) {
@@ -149,7 +153,7 @@
     if (event.target.matches("select")) event.target.dataset.dirty = "";
   });
   document.addEventListener("keydown", (event) => {
-    if (event.target.id === "message" && event.key === "Enter" && !event.shiftKey && !event.isComposing) {
+    if (event.target.matches("textarea#message") && event.key === "Enter" && !event.shiftKey && !event.isComposing) {
       event.preventDefault();
       event.target.form.requestSubmit();
     }

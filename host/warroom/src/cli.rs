@@ -138,3 +138,20 @@ pub(crate) fn ended() -> anyhow::Result<impl Future<Output = ()>> {
         }
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    fn look(command: &clap::Command) {
+        let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+        assert!(help.contains("Examples:\n  warroom "), "{} shows no examples: {help}", command.get_name());
+        command.get_subcommands().for_each(look);
+    }
+
+    #[test]
+    fn every_command_shows_examples() {
+        look(&Cli::command());
+    }
+}

@@ -28,6 +28,8 @@ mod meter;
 pub mod metrics;
 mod people;
 mod readiness;
+#[cfg(test)]
+mod readme;
 mod rooms;
 mod seen;
 mod service;

@@ -45,7 +45,7 @@ where
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use serde_json::{Value, json};
     use std::io::Write;
@@ -74,7 +74,7 @@ mod tests {
     }
 
     /// What is logged while `work` runs.
-    fn logged(format: LogFormat, level: &str, work: impl FnOnce()) -> String {
+    pub(crate) fn logged(format: LogFormat, level: &str, work: impl FnOnce()) -> String {
         let lines = Lines::default();
         let subscriber = subscriber(format, EnvFilter::new(level), lines.clone(), false);
         tracing::subscriber::with_default(subscriber, work);

@@ -17,10 +17,28 @@ pub(crate) struct WorkflowDirectory {
     pub(crate) files_max: usize,
     pub(crate) workflows: Arc<Workflows>,
     pub(crate) components: Arc<Components>,
-    /// What was read last, in force or not, by file name.
-    pub(crate) seen: BTreeMap<String, String>,
+    /// What was seen last, by file name.
+    pub(crate) seen: BTreeMap<String, SeenFile>,
     /// Counts the looks that found something changed.
     pub(crate) changed: watch::Sender<u64>,
+}
+
+/// A file as it was at the last look.
+#[derive(Debug, Default)]
+pub(crate) struct SeenFile {
+    /// What was read last, in force or not; none when it could never be read.
+    text: Option<String>,
+    /// Whether something that it held once is in force.
+    is_in_force: bool,
+    /// Why it cannot be read: said once, not at each look.
+    complaint: Option<String>,
+}
+
+impl SeenFile {
+    /// What the log says of the workflows when the file is not what it should be.
+    fn what_stays(&self) -> &'static str {
+        if self.is_in_force { "what was in force before stays so" } else { "nothing of it is in force" }
+    }
 }
 
 /// The largest workflow file that is read. The language's own bound is smaller or the same.
@@ -36,16 +54,7 @@ impl WorkflowDirectory {
         let mut found = BTreeMap::new();
         for path in files(&self.directory, self.files_max)? {
             let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-            match text(&path) {
-                Ok(text) => {
-                    found.insert(name, text);
-                }
-                // What cannot be read now may be read at the next look: the old one stays in force.
-                Err(error) => {
-                    tracing::error!("{}: {error}; what was in force stays so", path.display());
-                    found.extend(self.seen.get(&name).map(|old| (name, old.clone())));
-                }
-            }
+            found.insert(name, text(&path));
         }
         let mut changes = 0;
         let gone: Vec<String> = self.seen.keys().filter(|name| !found.contains_key(*name)).cloned().collect();
@@ -55,37 +64,47 @@ impl WorkflowDirectory {
             tracing::info!("{name} is gone: its workflows start no more runs; open ones go on");
             changes += 1;
         }
-        for (name, text) in found {
-            if self.seen.get(&name) != Some(&text) {
-                self.put(LoadedFile { name: name.clone(), text: text.clone() });
-                self.seen.insert(name, text);
-                changes += 1;
+        for (name, read) in found {
+            let mut seen = self.seen.remove(&name).unwrap_or_default();
+            match read {
+                Ok(text) => {
+                    seen.complaint = None;
+                    if seen.text.as_ref() != Some(&text) {
+                        self.put(&LoadedFile { name: name.clone(), text: text.clone() }, &mut seen);
+                        seen.text = Some(text);
+                        changes += 1;
+                    }
+                }
+                // What cannot be read now may be read at the next look: the old one stays in force.
+                Err(error) => {
+                    if seen.complaint.as_ref() != Some(&error) {
+                        let path = self.directory.join(&name);
+                        tracing::error!("cannot read {}: {error}; {}", path.display(), seen.what_stays());
+                        seen.complaint = Some(error);
+                    }
+                }
             }
+            self.seen.insert(name, seen);
         }
         Ok(changes)
     }
 
-    fn put(&self, file: LoadedFile) {
-        let known_before = self.seen.contains_key(&file.name);
-        let (in_force, diagnostics, clashes) = self.workflows.put(&file, self.components.catalog());
+    fn put(&self, file: &LoadedFile, seen: &mut SeenFile) {
+        let (in_force, diagnostics, clashes) = self.workflows.put(file, self.components.catalog());
         let shown = self.directory.join(&file.name).display().to_string();
         if !diagnostics.is_empty() {
             let rendered = render_diagnostics(&shown, &file.text, &diagnostics, false);
             if in_force {
                 tracing::warn!("{shown} has warnings:\n{rendered}");
             } else {
-                let old = if known_before {
-                    "what was in force before stays so"
-                } else {
-                    "nothing of it is in force"
-                };
-                tracing::error!("{shown} has errors; {old}:\n{rendered}");
+                tracing::error!("{shown} has errors; {}:\n{rendered}", seen.what_stays());
             }
         }
         for clash in clashes {
             tracing::error!("{clash}");
         }
         if in_force {
+            seen.is_in_force = true;
             tracing::info!("{shown} is in force");
         }
     }
@@ -146,4 +165,67 @@ pub(crate) fn text(path: &Path) -> Result<String, String> {
         return Err(format!("the file has {size} bytes, and at most {FILE_BYTES_MAX} are read"));
     }
     std::fs::read_to_string(path).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::StoreJournal;
+    use crate::logging::LogFormat;
+    use crate::logging::tests::logged;
+    use warroom_sandbox::{Limits, Sandbox};
+    use warroom_store::{Options, Store};
+
+    const RIGHT: &str = r#"[{"name": "drill", "triggers": [{"name": "Said", "type": "text", "match": "drill"}],
+        "steps": [{"name": "Only", "start_actions": [{"name": "End", "type": "finished_workflow"}]}]}]"#;
+
+    async fn watched(directory: &Path) -> WorkflowDirectory {
+        let store = Store::open("sqlite::memory:", Options::default()).await.unwrap();
+        let sandbox = Arc::new(Sandbox::new(Limits::default()).unwrap());
+        let journal = Arc::new(StoreJournal(store));
+        let loaded = Components::load(sandbox, journal, Vec::new(), BTreeMap::new()).await.unwrap();
+        WorkflowDirectory {
+            directory: directory.to_owned(),
+            files_max: 10,
+            workflows: Arc::default(),
+            components: Arc::new(loaded.0),
+            seen: BTreeMap::new(),
+            changed: watch::channel(0).0,
+        }
+    }
+
+    #[tokio::test]
+    async fn the_log_says_what_is_in_force_and_says_it_once() {
+        const NOTHING: &str = "nothing of it is in force";
+        const STAYS: &str = "what was in force before stays so";
+        let directory = tempfile::tempdir().unwrap();
+        let mut watched = watched(directory.path()).await;
+        let mut look = |bytes: &[u8]| {
+            std::fs::write(directory.path().join("drill.json"), bytes).unwrap();
+            logged(LogFormat::Text, "error", || {
+                watched.read().unwrap();
+            })
+        };
+        // Not UTF-8: it cannot be read.
+        let unreadable: &[u8] = &[0xff];
+        for (bytes, says) in [
+            (unreadable, NOTHING),
+            (unreadable, ""),
+            (b"[{", NOTHING),
+            (b"[{]", NOTHING),
+            (RIGHT.as_bytes(), ""),
+            (b"[{", STAYS),
+            (unreadable, STAYS),
+            (unreadable, ""),
+            (b"[{", ""),
+            (unreadable, STAYS),
+        ] {
+            let log = look(bytes);
+            assert!(if says.is_empty() { log.is_empty() } else { log.contains(says) }, "{says:?}: {log}");
+        }
+        assert_eq!(watched.workflows.names(), ["drill"]);
+        std::fs::remove_file(directory.path().join("drill.json")).unwrap();
+        assert_eq!(watched.read(), Ok(1));
+        assert!(watched.workflows.names().is_empty());
+    }
 }

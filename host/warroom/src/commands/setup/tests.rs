@@ -253,3 +253,16 @@ async fn a_disabled_bot_is_enabled_only_when_that_is_wanted() {
     assert_eq!(result.unwrap(), 0, "{told}");
     assert!(told.contains("changed:   the bot @warroom is enabled"), "{told}");
 }
+
+#[test]
+fn several_teams_stand_behind_one_flag() {
+    #[derive(clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: Args,
+    }
+    let line = "setup --url http://chat --admin-token-file - --team a b --team c --yes";
+    let line = <Line as clap::Parser>::try_parse_from(line.split(' ')).unwrap();
+    assert_eq!(line.args.teams, ["a", "b", "c"]);
+    assert!(line.args.yes);
+}
