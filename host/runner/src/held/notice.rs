@@ -118,22 +118,3 @@ async fn place(core: &Core, id: &str, flood: &Flood, look: &RenderedPost) -> Res
     }
     Err(passing("no channel takes it".to_owned()))
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_outage_spends_no_try_to_tell() {
-        let error = |kind| ChatError { kind, message: "away".to_owned(), retry_after_ms: Some(7) };
-        for (kind, spends_try) in [
-            (ChatErrorKind::Unreachable, false),
-            (ChatErrorKind::Away, false),
-            (ChatErrorKind::Unavailable, true),
-            (ChatErrorKind::RateLimited, true),
-        ] {
-            let untold = Untold::from(error(kind));
-            assert_eq!((untold.spends_try, untold.retry_after_ms), (spends_try, 7), "{kind:?}");
-        }
-    }
-}
