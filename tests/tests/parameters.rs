@@ -332,7 +332,7 @@ async fn every_action_type_is_tried_and_given_up_as_is_written() {
     stage.admin("POST", &format!("/channels/{side}/members"), Some(member)).await;
     let service = stage.service().await;
     let busy = |method: &str, path: &str, words: &str| {
-        stage.proxy.refuse_next(method, path, words, 500, "app.busy.app_error");
+        stage.proxy.refuse_with(method, path, words, 500, "app.busy.app_error");
     };
     busy("POST", "/api/v4/channels", "lost-1");
     busy("POST", "/api/v4/channels/", &stage.person_id("jon").await);

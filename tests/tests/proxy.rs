@@ -1,6 +1,5 @@
 //! Stands between the host and its chat server, and makes the network fail: so the same faults can be tried against any server.
 
-use serde_json::Value;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -134,8 +133,8 @@ impl Proxy {
         self.order(method, path_prefix, Fault::Answer(answer), count);
     }
 
-    /// The next such request whose body has this part is answered with an error as a Mattermost server words it.
-    pub(crate) fn refuse_next(
+    /// The next such request whose body has this part is answered with an error as a Mattermost server words it, and not passed on.
+    pub(crate) fn refuse_with(
         &self,
         method: &str,
         path_prefix: &str,
@@ -146,21 +145,9 @@ impl Proxy {
         let body = serde_json::json!({
             "id": id, "message": "Words.", "detailed_error": "", "request_id": "r", "status_code": status
         });
-        self.answer_next(method, path_prefix, body_part, status, &body);
-    }
-
-    /// The next such request whose body has this part is answered so, and not passed on.
-    pub(crate) fn answer_next(
-        &self,
-        method: &str,
-        path_prefix: &str,
-        body_part: &str,
-        status: u16,
-        body: &Value,
-    ) {
         let body = body.to_string();
         let answer = format!(
-            "HTTP/1.1 {status} Chosen\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\
+            "HTTP/1.1 {status} Refused\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\
              connection: close\r\n\r\n{body}",
             body.len()
         );
