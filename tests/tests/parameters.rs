@@ -320,7 +320,7 @@ async fn every_action_type_is_tried_and_given_up_as_is_written() {
     let mut actions: Vec<Value> = actions.into_iter().map(once).collect();
     actions.push(
         json!({"name": "Twice", "type": "post", "channel_name": "side", "message": "Said at the second time",
-                        "on_error": "block", "retry": {"tries": 2, "minutes": 5}}),
+                        "on_error": "block", "retry": {"tries": 100, "minutes": 1}}),
     );
     actions.push(
         json!({"name": "Once", "type": "post", "channel_name": "side", "message": "Said after a press",
@@ -332,7 +332,7 @@ async fn every_action_type_is_tried_and_given_up_as_is_written() {
     stage.admin("POST", &format!("/channels/{side}/members"), Some(member)).await;
     let service = stage.service().await;
     let busy = |method: &str, path: &str, words: &str| {
-        stage.proxy.refuse_next(method, path, words, 500, "app.busy.app_error");
+        stage.proxy.refuse_with(method, path, words, 500, "app.busy.app_error");
     };
     busy("POST", "/api/v4/channels", "lost-1");
     busy("POST", "/api/v4/channels/", &stage.person_id("jon").await);

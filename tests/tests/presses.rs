@@ -233,11 +233,11 @@ async fn groups_are_looked_up_only_for_who_is_not_named_and_a_failing_look_up_sa
         asks_and(json!([]), json!({"label": "Done", "to": "End", "allowed": ["@Jon", "@responders"]})).await;
     let post = ask(&desk).await;
     let chris = desk.take("chris", &post, "Done", None).await;
-    let only = desk.told(&chris).await;
-    assert_eq!(only, "\u{201c}Done\u{201d} is for @Jon, @responders.");
     desk.stage.proxy.fail_next("GET", "/api/v4/groups", 400, 1);
     let untold = desk.told(&chris).await;
     assert!(untold.starts_with("It cannot be told now whether you may press this"), "{untold}");
+    let only = desk.told(&chris).await;
+    assert_eq!(only, "\u{201c}Done\u{201d} is for @Jon, @responders.");
     let jon = desk.take("jon", &post, "Done", None).await;
     desk.stage.proxy.forget_requests();
     desk.shown(&jon).await;

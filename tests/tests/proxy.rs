@@ -153,7 +153,7 @@ impl Proxy {
     }
 
     /// The next such request whose body has this part is answered with an error as a Mattermost server words it.
-    pub(crate) fn refuse_next(
+    pub(crate) fn refuse_with(
         &self,
         method: &str,
         path_prefix: &str,
@@ -170,9 +170,10 @@ impl Proxy {
         self.order(method, path_prefix, Fault::Answer(answer), count);
     }
 
-    /// Every further request, of whatever kind, is taken and never answered, until [`Proxy::mend`].
+    /// Every further request is taken and never answered, until [`Proxy::mend`]; but posts can be rewritten, so that what hangs is an
+    /// action and not the removal of the controls before it.
     pub(crate) fn hang(&self) {
-        for method in ["GET", "POST", "PUT", "DELETE"] {
+        for method in ["GET", "POST", "DELETE"] {
             self.order(method, "/", Fault::Delay(Duration::from_secs(3_600)), u32::MAX);
         }
     }

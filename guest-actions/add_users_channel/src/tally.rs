@@ -131,7 +131,7 @@ mod tests {
         tally.count(found(&["jon", "chris"], &["a", "b", "c", "d", "e", "f"]), vec![refusal("chris")]);
         let message = tally.message(false).unwrap();
         assert!(message.ends_with("; nor could `f`, `chris`."), "{message}");
-        assert_eq!(message.matches("is no user").count(), 5);
+        assert_eq!(message.matches("is no active user").count(), 5);
     }
 
     #[test]
@@ -140,7 +140,7 @@ mod tests {
         tally.count(found(&["chris"], &["a", "b", "c", "d", "e", "f"]), vec![refusal("chris")]);
         let error = tally.outcome().unwrap_err();
         assert_eq!(error.kind, ErrorKind::NotFound);
-        assert!(error.message.contains("`a` is no user of this server"), "{}", error.message);
+        assert!(error.message.contains("`a` is no active user of this server"), "{}", error.message);
         assert!(error.message.ends_with("; and 2 more"), "{}", error.message);
     }
 }

@@ -112,18 +112,18 @@ pub(crate) fn listen(path: &FilePath) -> std::io::Result<UnixListener> {
     Ok(listener)
 }
 
-pub(crate) fn router(runner: Runner, mattermost_url: String) -> Router {
+pub(crate) fn router(runner: Runner) -> Router {
     Router::new()
         .route("/runs", get(list))
         .route("/runs/{run}", get(show))
         .route("/runs/{run}/{command}", post(command))
         .layer(DefaultBodyLimit::max(REQUEST_BYTES_MAX))
-        .with_state((runner, mattermost_url))
+        .with_state(runner)
 }
 
-type Shared = State<(Runner, String)>;
+type Shared = State<Runner>;
 
-async fn list(State((runner, _)): Shared, Query(wanted): Query<Wanted>) -> Response {
+async fn list(State(runner): Shared, Query(wanted): Query<Wanted>) -> Response {
     answer(lines(&runner.archive(), &runner.stuck(), wanted.all, wanted.limit).await)
 }
 
@@ -155,8 +155,8 @@ pub(crate) async fn lines(
     Ok(lines)
 }
 
-async fn show(State((runner, url)): Shared, Path(name): Path<String>) -> Response {
-    match story(&runner.archive(), &url, &name).await {
+async fn show(State(runner): Shared, Path(name): Path<String>) -> Response {
+    match story(&runner.archive(), &name).await {
         Ok(Some(mut story)) => {
             if let Some(reason) = runner.stuck().remove(&story.line.run) {
                 (story.line.state, story.line.reason) = ("blocked".to_owned(), Some(reason));
@@ -169,11 +169,13 @@ async fn show(State((runner, url)): Shared, Path(name): Path<String>) -> Respons
 }
 
 /// A run with its timeline; none when there is no such run.
-pub(crate) async fn story(archive: &Archive, url: &str, name: &str) -> Result<Option<RunStory>, RunnerError> {
+pub(crate) async fn story(archive: &Archive, name: &str) -> Result<Option<RunStory>, RunnerError> {
     let Some(id) = resolve(archive, name).await? else { return Ok(None) };
     let events = archive.events(&id).await?;
     let run = archive.run(&id).await?;
-    let team = &run.trigger.team_name;
+    // All links of a run begin as that of the post that triggered it, also when no server is there to be asked.
+    let beginning = run.trigger.permalink.strip_suffix(&run.trigger.post_id);
+    let permalink = |post_id: String| beginning.map(|beginning| format!("{beginning}{post_id}"));
     let events = timeline(&events).into_iter().map(|entry| StoryEvent {
         at_ms: entry.at_ms,
         kind: entry.kind,
@@ -186,7 +188,7 @@ pub(crate) async fn story(archive: &Archive, url: &str, name: &str) -> Result<Op
         text: entry.text,
         by: entry.by.map(|by| by.mention()),
         error: entry.error,
-        permalink: entry.post_id.map(|post_id| format!("{url}/{team}/pl/{post_id}")),
+        permalink: entry.post_id.and_then(permalink),
         is_detail: entry.is_detail,
     });
     Ok(Some(RunStory {
@@ -198,7 +200,7 @@ pub(crate) async fn story(archive: &Archive, url: &str, name: &str) -> Result<Op
 }
 
 async fn command(
-    State((runner, _)): Shared,
+    State(runner): Shared,
     Path((name, command)): Path<(String, String)>,
     Json(order): Json<Order>,
 ) -> Response {

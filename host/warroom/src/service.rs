@@ -135,7 +135,7 @@ impl Service {
         client_made.send_replace(Some(client.clone()));
         let bot = greet(&client, &readiness).await?;
         let site_url = site_url(&client, &config.mattermost_url).await;
-        let translator = Translator::new(client.clone(), site_url.clone());
+        let translator = Translator::new(client.clone(), site_url);
         let groups = Arc::new(groups(&config, &client).await);
         let chat = Arc::new(MattermostChat {
             client: client.clone(),
@@ -156,7 +156,7 @@ impl Service {
         resume(&runner).await?;
         // Clicks are taken from here on; those that came before were asked to come again.
         runner_made.send_replace(Some(runner.clone()));
-        tasks.extend(admin_door(&config, &runner, site_url)?);
+        tasks.extend(admin_door(&config, &runner)?);
         let watermarks = Watermarks::read(store.clone()).await?;
         let watching = Watching {
             client: client.clone(),
@@ -327,12 +327,12 @@ async fn serve_metrics(at: SocketAddr, app: Router) -> anyhow::Result<JoinHandle
 }
 
 /// The door for `warroom runs`.
-fn admin_door(config: &Config, runner: &Runner, site_url: String) -> anyhow::Result<Option<JoinHandle<()>>> {
+fn admin_door(config: &Config, runner: &Runner) -> anyhow::Result<Option<JoinHandle<()>>> {
     let Some(path) = &config.admin_socket else { return Ok(None) };
     let listener = admin::listen(path).with_context(|| {
         format!("cannot listen on {} ([http] admin_socket), where `warroom runs` knocks", path.display())
     })?;
-    let app = admin::router(runner.clone(), site_url);
+    let app = admin::router(runner.clone());
     Ok(Some(tokio::spawn(async move {
         if let Err(error) = axum::serve(listener, app).await {
             tracing::error!("the socket for `warroom runs` ended: {error}");

@@ -53,7 +53,7 @@ async fn groups_of_a_licensed_server_are_listed() {
         let names: Vec<_> = groups.iter().map(|group| (group.id.as_str(), group.name.as_str())).collect();
         assert_eq!(names, [("g", "oncall"), ("h", "")]);
     }
-    assert_eq!(asked(&replay).0, "GET /groups?q=on+call&filter_allow_reference=true");
+    assert_eq!(asked(&replay).0, "GET /groups?q=on+call&filter_allow_reference=true&per_page=200");
 
     answer(&replay, json!({"members": [{"id": "u1"}, {"id": "u2"}], "total_member_count": 2}));
     let members = client.group_members("g", 1, 1000).await.unwrap().unwrap();

@@ -18,16 +18,11 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 pub(super) struct Door {
     socket: Option<PathBuf>,
     store_url: String,
-    mattermost_url: String,
 }
 
 impl Door {
     pub(super) fn of(config: &Config) -> Door {
-        Door {
-            socket: config.admin_socket.clone(),
-            store_url: config.store_url.clone(),
-            mattermost_url: config.mattermost_url.clone(),
-        }
+        Door { socket: config.admin_socket.clone(), store_url: config.store_url.clone() }
     }
 
     pub(super) async fn list(&self, all: bool, limit: u32) -> anyhow::Result<Vec<RunLine>> {
@@ -42,7 +37,7 @@ impl Door {
             Some(story) => Ok(story),
             None => {
                 let archive = self.archive().await?;
-                let story = admin::story(&archive, &self.mattermost_url, run).await?;
+                let story = admin::story(&archive, run).await?;
                 story.with_context(|| admin::unknown(run))
             }
         }
