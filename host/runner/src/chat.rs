@@ -206,7 +206,8 @@ pub trait Chat: Send + Sync {
     async fn is_administrator(&self, user_id: &str) -> Result<bool, ChatError>;
 }
 
-/// The post that carries the stamp, written now unless it was before. Gives its id.
+/// The post that carries the stamp, written now unless it was before. Gives its id. Servers show the posts of a channel to its members
+/// only: where the bot may not look it has written nothing yet.
 pub(crate) async fn find_or_create_post(
     chat: &dyn Chat,
     channel_id: &str,
@@ -214,8 +215,9 @@ pub(crate) async fn find_or_create_post(
     since_ms: u64,
     post: &RenderedPost,
 ) -> Result<String, ChatError> {
-    match chat.find_post(channel_id, stamp, since_ms).await? {
-        Some(post_id) => Ok(post_id),
-        None => chat.create_post(channel_id, stamp, post).await,
+    match chat.find_post(channel_id, stamp, since_ms).await {
+        Ok(Some(post_id)) => Ok(post_id),
+        Err(error) if error.kind != ChatErrorKind::Denied => Err(error),
+        Ok(None) | Err(_) => chat.create_post(channel_id, stamp, post).await,
     }
 }

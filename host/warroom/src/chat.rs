@@ -288,10 +288,16 @@ impl Chat for MattermostChat {
 
     async fn update_post(&self, post_id: &str, stamp: &str, post: &RenderedPost) -> Result<(), ChatError> {
         let (message, props) = wire(&self.callback_url, stamp, post);
-        self.timed(self.client.patch_post(post_id, Some(&message), Some(&props)))
-            .await
-            .map(|_| ())
-            .map_err(chat_error)
+        let patched = self.timed(self.client.patch_post(post_id, Some(&message), Some(&props))).await;
+        match patched.map(|_| ()).map_err(chat_error) {
+            // The server says so of a post that is gone, too.
+            Err(error) if error.kind == ChatErrorKind::Denied => {
+                let post = found(self.timed(self.client.post_by_id(post_id)).await)?;
+                let gone = ChatError { kind: ChatErrorKind::NotFound, ..error.clone() };
+                Err(if post.is_some() { error } else { gone })
+            }
+            result => result,
+        }
     }
 
     async fn has_stamp(&self, post_id: &str, channel_id: &str, stamp: &str) -> Result<bool, ChatError> {
