@@ -47,7 +47,7 @@ fn read(path: &Path) -> String {
 async fn a_server_is_set_up_examined_and_served() {
     let stage = Stage::new().await;
     let home = Home::beside(&stage);
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = crate::stage::free_port();
     let (bot, callback) = (unique("setup"), format!("http://127.0.0.1:{port}"));
     let admin_token = home.path.join("admin-token").to_str().unwrap().to_owned();
     let mut setup = vec!["setup", "--url", stage.proxy.url(), "--admin-token-file", &admin_token];

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
@@ -44,6 +44,18 @@ pub(crate) struct Stage {
     simulator: Option<Simulator>,
 }
 
+/// A port for a service that is started later, and again after a stop. Not one that the system gives out: it would give the same one to
+/// a connection of another test meanwhile. Tests that run in other processes begin to look elsewhere.
+pub(crate) fn free_port() -> u16 {
+    static TAKEN: AtomicU32 = AtomicU32::new(0);
+    let begin = std::process::id().wrapping_mul(37);
+    std::iter::repeat_with(|| 10_000 + (begin.wrapping_add(TAKEN.fetch_add(1, Ordering::Relaxed)) % 20_000))
+        .take(20_000)
+        .map(|port| u16::try_from(port).unwrap())
+        .find(|port| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok())
+        .expect("no port is free")
+}
+
 impl Stage {
     pub(crate) async fn new() -> Stage {
         Stage::with_workflow(SECURITY_ISSUE).await
@@ -64,7 +76,7 @@ impl Stage {
         std::fs::create_dir(directory.path().join("workflows")).unwrap();
         std::fs::create_dir(directory.path().join("actions")).unwrap();
         // A port of our own: hosts come and go in a test, and the buttons that are out there point to it.
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_port();
         let mut stage = Stage {
             proxy: Proxy::start(&server).await,
             directory,
