@@ -19,7 +19,7 @@ fn one_step(actions: Value) -> Value {
 }
 
 /// Runs `warroom` and gives its exit code, and what it says.
-async fn warroom(stage: &Stage, arguments: &[&str]) -> (i32, String) {
+pub(crate) async fn warroom(stage: &Stage, arguments: &[&str]) -> (i32, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_warroom-under-test"))
         .args(arguments)
         .env("WARROOM_CONFIG", stage.config_path())

@@ -1,23 +1,14 @@
 //! What `warroom runs` says to programs, and what it does about incidents that are in a bad way.
 
+use crate::operators::warroom;
 use crate::stage::{Stage, component};
 use serde_json::{Value, json};
-use tokio::process::Command;
 use warroom_sandbox::Digest;
 
-/// Runs `warroom runs` and gives what it says on its standard output, and whether all was well.
+/// Runs `warroom runs` and gives whether all was well, and what it says.
 async fn runs(stage: &Stage, arguments: &[&str]) -> (bool, String) {
-    let output = Command::new(env!("CARGO_BIN_EXE_warroom-under-test"))
-        .arg("runs")
-        .args(arguments)
-        .env("WARROOM_CONFIG", stage.config_path())
-        .env("USER", "root")
-        .env_remove("SUDO_USER")
-        .output()
-        .await
-        .unwrap();
-    let text = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-    (output.status.success(), text.concat())
+    let (code, text) = warroom(stage, &[&["runs"], arguments].concat()).await;
+    (code == 0, text)
 }
 
 #[tokio::test(flavor = "multi_thread")]

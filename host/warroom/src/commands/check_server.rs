@@ -1,9 +1,10 @@
 //! Whether the teams, channels, people and groups that workflows name literally are on the server.
 
+use crate::chat::is_id;
 use crate::config::Config;
 use std::collections::{BTreeMap, BTreeSet};
 use warroom_mattermost::{ApiError, Client, Team};
-use warroom_workflow::{Catalog, Diagnostic, Reference, ReferenceKind, references};
+use warroom_workflow::{Catalog, Diagnostic, Reference, ReferenceKind, references, slug};
 
 /// The most names of people that are looked up as groups, one call each.
 const GROUPS_MAX: usize = 200;
@@ -180,7 +181,7 @@ impl Server<'_> {
     }
 
     async fn find_channel(&self, team_id: &str, name: &str) -> anyhow::Result<Found> {
-        let handle = handle(name);
+        let handle = slug(name);
         if handle.len() >= 2 {
             match self.client.channel_by_name(team_id, &handle, true).await {
                 Ok(channel) if channel.is_archived() => return Ok(Found::Archived),
@@ -267,23 +268,6 @@ impl Server<'_> {
 
 fn is_missing(error: &ApiError) -> bool {
     error.status() == Some(404)
-}
-
-fn is_id(text: &str) -> bool {
-    text.len() == 26 && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
-}
-
-/// The handle that a name as people write it stands for: `Town Square` is `town-square`.
-fn handle(name: &str) -> String {
-    let mut handle = String::new();
-    for character in name.trim().chars().flat_map(char::to_lowercase) {
-        match character {
-            'a'..='z' | '0'..='9' | '-' | '_' => handle.push(character),
-            _ if handle.is_empty() || handle.ends_with('-') => {}
-            _ => handle.push('-'),
-        }
-    }
-    handle.trim_matches('-').to_owned()
 }
 
 #[cfg(test)]
