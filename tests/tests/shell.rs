@@ -87,3 +87,29 @@ async fn an_incident_that_cannot_be_taken_up_is_listed_as_blocked_and_can_be_can
     assert!(listed.contains("cancelled") && !listed.contains("blocked"), "{listed}");
     service.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_room_that_was_just_being_made_is_archived_after_a_cancel() {
+    let stage = Stage::new().await;
+    let service = stage.service().await;
+    // It is made, the host does not hear of it, and cannot ask.
+    stage.proxy.lose_answer_of_next("POST", "/api/v4/channels", 1);
+    stage.say("jon", "town-square", "#sec x").await;
+    stage
+        .eventually("the lost answer", async || {
+            let run = service.runner().run(&service.runner().open_runs().pop()?).await.ok()?;
+            (run.current?.budget.tries > 0).then_some(())
+        })
+        .await;
+    stage.proxy.go_away();
+    let (is_well, said) = runs(&stage, &["cancel", "security_issue:1"]).await;
+    assert!(is_well, "{said}");
+    let room = stage.channel_id("security-issue-1").await;
+    assert_eq!(stage.get(&format!("/channels/{room}")).await["delete_at"], 0);
+    stage.proxy.come_back();
+    stage.archived(&room).await;
+    stage
+        .eventually("the end of the run", async || service.runner().open_runs().is_empty().then_some(()))
+        .await;
+    service.stop().await;
+}

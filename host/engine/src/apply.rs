@@ -93,8 +93,10 @@ impl Run {
                     current.calls.insert(*n, call);
                 }
             }
-            Fact::CallAnswered { n, answer, .. } => {
-                if let Some(call) = self.current.as_mut().and_then(|current| current.calls.get_mut(n)) {
+            Fact::CallAnswered { action, n, answer } => {
+                let mut known = self.current.iter_mut().chain(&mut self.unsettled);
+                let execution = known.find(|execution| execution.key == *action);
+                if let Some(call) = execution.and_then(|execution| execution.calls.get_mut(n)) {
                     call.answer = Some(answer.clone());
                 }
             }
@@ -312,7 +314,8 @@ impl Run {
         self.resolve(Remedy::Cancel, &cancelled.by);
         self.last_actor = Some(cancelled.by.clone());
         self.status = Status::Cancelled(cancelled);
-        self.current = None;
+        // A call that is under way may have made something.
+        self.unsettled = self.current.take().or(self.unsettled.take());
         self.announce(Matter::Cancelled);
         if let Some(visit) = self.visits.last_mut() {
             visit.left_ms.get_or_insert(at_ms);

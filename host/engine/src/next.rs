@@ -35,6 +35,8 @@ pub enum Next {
     Unpin(Box<ControlPost>),
     /// Take the workflow's next number, then journal `Renumbered`.
     TakeNumber,
+    /// Find out about the call that [`Run::execution_to_settle`] left open, then journal `CallAnswered`.
+    Settle,
     /// Archive the channel, then journal `ChannelArchived` or `ChannelKept`.
     CloseRoom(Box<Channel>),
     /// Nothing until a person decides.
@@ -99,13 +101,16 @@ fn due(run: &Run, is_wanted: impl Fn(&Matter) -> bool) -> Option<u32> {
     run.announcements.iter().position(is_due).and_then(|at| u32::try_from(at).ok())
 }
 
-/// A cancelled run: no buttons any more, people told where it began, and then the room is closed.
+/// A cancelled run: no buttons any more, people told where it began, and then the room is closed, also one that nobody knew of yet.
 fn close(run: &Run) -> Next {
     if let Some(next) = remaining_controls(run) {
         return next;
     }
     if let Some(n) = due(run, |_| true) {
         return Next::Announce(n);
+    }
+    if run.execution_to_settle().is_some() {
+        return Next::Settle;
     }
     run.room_to_close().map_or(Next::Done, |room| Next::CloseRoom(Box::new(room.clone())))
 }

@@ -168,8 +168,8 @@ pub struct Run {
     pub attempt: u32,
     /// The execution in progress.
     pub current: Option<CurrentAction>,
-    /// A failed execution with a host call that may or may not have been made: a retry goes on with it, so that the call is
-    /// found out about and not made twice.
+    /// A failed or cancelled execution with a host call that may or may not have been made: a retry goes on with it, so that the
+    /// call is found out about and not made twice; after a cancel what it made is cleared away.
     pub unsettled: Option<CurrentAction>,
     /// What actions put out and people set, by action in the order of first writing.
     pub outputs: Vec<(String, BTreeMap<String, String>)>,
@@ -345,12 +345,23 @@ impl Run {
         }
     }
 
+    /// The execution that a cancelled run left with a call of which nobody knows whether it was made.
+    #[must_use]
+    pub fn execution_to_settle(&self) -> Option<&CurrentAction> {
+        let is_open = |left: &&CurrentAction| left.calls.values().any(|call| call.answer.is_none());
+        match self.status {
+            Status::Cancelled(_) => self.unsettled.as_ref().filter(is_open),
+            _ => None,
+        }
+    }
+
     /// Whether the run has ended and nothing is left to do for it.
     #[must_use]
     pub fn has_settled(&self) -> bool {
         self.has_ended()
             && self.posts.iter().all(|post| self.removed.contains(&post.key))
             && self.announcements.iter().all(Announcement::has_settled)
+            && self.execution_to_settle().is_none()
             && self.room_to_close().is_none()
     }
 

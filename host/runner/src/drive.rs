@@ -160,6 +160,10 @@ async fn turn(core: &Core, ledger: &Arc<Ledger>, patience: &mut Patience) -> Res
             drop(open);
             pin(core, ledger, patience, (&post, false)).await
         }
+        Next::Settle => {
+            drop(open);
+            settle(core, ledger, patience).await
+        }
         Next::CloseRoom(room) => {
             drop(open);
             close_room(core, ledger, &room).await
@@ -210,6 +214,18 @@ async fn pin(
     let post = post.key.clone();
     let fact = if on { Fact::Pinned { post } } else { Fact::Unpinned { post } };
     ledger.append(vec![fact], Vec::new()).await.map(|()| Pace::Again)
+}
+
+/// Finds out what a cancelled run did last. What cannot be found out, as long as an action is tried, is let be.
+async fn settle(core: &Core, ledger: &Arc<Ledger>, patience: &mut Patience) -> Result<Pace, LedgerError> {
+    if let Some(error) = execution::settle(core, ledger).await?
+        && let Some(wait_ms) = patience.wait_ms(core, "what a cancelled action did", &error).await
+    {
+        return Ok(Pace::Until(core.clock.now_ms().saturating_add(wait_ms)));
+    }
+    let left = ledger.run().execution_to_settle().cloned();
+    let facts = left.iter().flat_map(execution::abandoned).collect();
+    ledger.append(facts, Vec::new()).await.map(|()| Pace::Again)
 }
 
 /// Archives a room of a cancelled run; what is archived already is fine.

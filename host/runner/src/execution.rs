@@ -1,10 +1,10 @@
 //! Executes one action: hands the component what was journalled, and journals what came of it.
 
 use crate::chat::{ChatError, ChatErrorKind};
-use crate::components::{channel, user};
+use crate::components::{Admitted, channel, user};
 use crate::core::Core;
 use crate::declared::Declared;
-use crate::host_calls::{HostCalls, Interruption, Trace};
+use crate::host_calls::{HostCalls, Interruption, Trace, unknown};
 use crate::ledger::{Ledger, LedgerError};
 use crate::patience::is_outage;
 use serde_json::Value;
@@ -82,23 +82,7 @@ pub(crate) async fn execute(core: &Core, ledger: &Arc<Ledger>) -> Result<(), Led
     let Some(current) = run.current.clone() else { return Ok(()) };
     let facts = match core.components.resolve(&current.digest).await {
         Ok(admitted) => {
-            let trace = Arc::new(Mutex::new(Trace::default()));
-            let (permit, told) = (admitted.permit.clone(), Arc::clone(&trace));
-            let host = host_calls(core, ledger, (&run, losses), &current, permit, told);
-            let result = match serde_json::from_value::<Incident>(current.incident.clone()) {
-                Ok(incident) => {
-                    let input = Value::Object(current.input.clone()).to_string();
-                    let context = context(&run, &current.key);
-                    core.components
-                        .sandbox
-                        .run(&admitted.action, &context, &incident, &input, Box::new(host))
-                        .await
-                }
-                Err(error) => {
-                    Err(RunError::Trapped(format!("its journalled context cannot be read: {error}")))
-                }
-            };
-            let trace = std::mem::take(&mut *trace.lock().unwrap_or_else(PoisonError::into_inner));
+            let (result, trace) = run_guest(core, ledger, (&run, losses), &current, &admitted).await;
             conclude(core, ledger, &current, result, trace).await?
         }
         Err(message) => {
@@ -115,6 +99,60 @@ pub(crate) async fn execute(core: &Core, ledger: &Arc<Ledger>) -> Result<(), Led
         ledger.forget_hints();
     }
     Ok(())
+}
+
+/// Runs an execution, from its beginning or again.
+async fn run_guest(
+    core: &Core,
+    ledger: &Arc<Ledger>,
+    (run, losses): (&Run, u64),
+    current: &CurrentAction,
+    admitted: &Admitted,
+) -> (Result<Execution, RunError>, Trace) {
+    let trace = Arc::new(Mutex::new(Trace::default()));
+    let (permit, told) = (admitted.permit.clone(), Arc::clone(&trace));
+    let host = host_calls(core, ledger, (run, losses), current, permit, told);
+    let result = match serde_json::from_value::<Incident>(current.incident.clone()) {
+        Ok(incident) => {
+            let input = Value::Object(current.input.clone()).to_string();
+            let context = context(run, &current.key);
+            let sandbox = &core.components.sandbox;
+            sandbox.run(&admitted.action, &context, &incident, &input, Box::new(host)).await
+        }
+        Err(error) => Err(RunError::Trapped(format!("its journalled context cannot be read: {error}"))),
+    };
+    let trace = std::mem::take(&mut *trace.lock().unwrap_or_else(PoisonError::into_inner));
+    (result, trace)
+}
+
+/// Finds out about the call that a cancelled run's execution left open: the component is run once more, and its host calls make
+/// nothing that was not made before. Gives the error when the server cannot tell now.
+pub(crate) async fn settle(core: &Core, ledger: &Arc<Ledger>) -> Result<Option<ChatError>, LedgerError> {
+    let (run, losses) = {
+        let open = ledger.open_ahead().await?;
+        (Arc::clone(open.run()), open.losses())
+    };
+    let Some(left) = run.execution_to_settle() else { return Ok(None) };
+    let Ok(admitted) = core.components.resolve(&left.digest).await else { return Ok(None) };
+    let (result, trace) = run_guest(core, ledger, (&run, losses), left, &admitted).await;
+    match (trace.interruption, result) {
+        (Some(Interruption::Journal(error)), _) => Err(error),
+        (Some(Interruption::Temporary(error)), _) => Ok(Some(error)),
+        (None, Err(RunError::Deadline { .. })) if trace.in_call => Ok(Some(slow())),
+        _ => Ok(None),
+    }
+}
+
+/// The facts that close what cannot be found out.
+pub(crate) fn abandoned(left: &CurrentAction) -> Vec<Fact> {
+    let open = left.calls.iter().filter(|(_, call)| call.answer.is_none());
+    open.map(|(n, _)| Fact::CallAnswered { action: left.key.clone(), n: *n, answer: unknown() }).collect()
+}
+
+/// The other side was slow, not the guest.
+fn slow() -> ChatError {
+    let message = "the chat server was slow to answer".to_owned();
+    ChatError { kind: ChatErrorKind::Away, message, retry_after_ms: None }
 }
 
 fn context(run: &Run, action: &ActionKey) -> Context {
@@ -184,11 +222,9 @@ async fn conclude(
             let kind = if trace.name_taken { FailureKind::NameTaken } else { kind(&error) };
             failed(kind, error.message)
         }
-        // The deadline passed while a call was out: the other side was slow, not the guest.
+        // The deadline passed while a call was out.
         Err(RunError::Deadline { .. }) if trace.in_call => {
-            let (kind, message) = (ChatErrorKind::Away, "the chat server was slow to answer".to_owned());
-            let slow = ChatError { kind, message, retry_after_ms: None };
-            vec![deferred(core, ledger, &run, current, slow).await]
+            vec![deferred(core, ledger, &run, current, slow()).await]
         }
         Err(error) => failed(FailureKind::Limit, error.to_string()),
     })

@@ -1,6 +1,6 @@
 //! Groups of people that the operator defines: a server without a licence has none.
 
-use crate::code;
+use crate::{bounds, code};
 use std::collections::BTreeMap;
 
 /// Groups by name, lower case and without `@`: the usernames of their members.
@@ -39,9 +39,19 @@ impl Groups {
         })
     }
 
+    /// The same as a post can say it. Where that is too long, the members stand before the text, once, and the text is cut: in an
+    /// incident it is worth more that phones ring than that all is said.
+    pub(crate) fn loud(&self, text: &str) -> String {
+        let spelled_out = self.spelled_out(text);
+        if bounds::fits_message(&spelled_out) {
+            return spelled_out;
+        }
+        let mentions: Vec<String> = self.mentioned(text).iter().map(|member| format!("@{member}")).collect();
+        bounds::shortened(&format!("{}: {text}", mentions.join(" ")))
+    }
+
     /// The members of all groups that the text mentions, each once.
-    #[must_use]
-    pub fn mentioned(&self, text: &str) -> Vec<String> {
+    fn mentioned(&self, text: &str) -> Vec<String> {
         let mut people: Vec<String> = Vec::new();
         self.rewritten(text, |_, members| {
             for member in members {
@@ -136,6 +146,15 @@ mod tests {
         assert_eq!(Groups::default().spelled_out("@oncall"), "@oncall");
         let empty = Groups::new([("nobody".to_owned(), Vec::new())]);
         assert_eq!(empty.spelled_out("@nobody"), "@nobody");
+    }
+
+    #[test]
+    fn a_text_that_is_too_long_with_its_groups_still_rings() {
+        let long = format!("{}@oncall", "word ".repeat(3_275));
+        assert!(bounds::fits_message(&long));
+        let said = groups().loud(&long);
+        assert!(said.starts_with("@jon @chris: word word") && bounds::fits_message(&said), "{said}");
+        assert_eq!(groups().loud("look, @oncall"), "look, @oncall (@jon, @chris)");
     }
 
     #[test]

@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use warroom_engine::effects::{self, Decision};
-use warroom_engine::{self as engine, ActionKey, ControlPost, Fact, Run};
+use warroom_engine::{self as engine, ActionKey, ControlPost, CurrentAction, Fact, Run};
 use warroom_sandbox::{ActionError, Answer, Call, CallFailure, ChannelDraft, ErrorKind, LogLevel, PostDraft};
 use warroom_sandbox::{Host, PostRef, Refusal, User};
 
@@ -110,6 +110,18 @@ impl From<LedgerError> for Trouble {
     }
 }
 
+/// The run was cancelled meanwhile: nothing more may be done in its name.
+fn ended() -> Trouble {
+    shown(ErrorKind::Denied, "the run has ended".to_owned())
+}
+
+/// The answer to a call of a cancelled run that nobody can find out about.
+pub(crate) fn unknown() -> serde_json::Value {
+    let message = "what became of it cannot be found out".to_owned();
+    let answer = Journalled::Error(ActionError { kind: ErrorKind::Unavailable, message });
+    serde_json::to_value(answer).unwrap_or_default()
+}
+
 pub(crate) fn shown(kind: ErrorKind, message: String) -> Trouble {
     Trouble::Shown(ActionError { kind, message })
 }
@@ -161,12 +173,9 @@ impl HostCalls {
             serde_json::to_value(call).map_err(|error| shown(ErrorKind::Failed, error.to_string()))?;
         let digest = effects::arguments_digest(&arguments);
         let run = Arc::clone(self.open().await?.run());
-        let decision = match &run.current {
-            Some(current) if current.key == self.action => {
-                effects::decide(current, self.n, call.function(), &digest)
-            }
-            // The run was cancelled meanwhile: nothing more may be done in its name.
-            _ => return Err(shown(ErrorKind::Denied, "the run has ended".to_owned())),
+        let decision = match self.execution(&run) {
+            Some(execution) => effects::decide(execution, self.n, call.function(), &digest),
+            None => return Err(ended()),
         };
         let answer = match decision {
             Decision::Answered(answer) => {
@@ -182,6 +191,7 @@ impl HostCalls {
                 journalled,
                 function: call.function().to_owned(),
             })),
+            Decision::Fresh if run.has_ended() => Err(ended()),
             Decision::Fresh => self.make(call, &run, digest, false).await,
             Decision::Reconcile => self.make(call, &run, digest, true).await,
         }?;
@@ -220,7 +230,7 @@ impl HostCalls {
         let mut open = self.open().await?;
         // The intent of a look-up, or of a call that was refused before it was made, is journalled with its answer.
         let has_intent =
-            open.run().current.as_ref().is_some_and(|current| current.calls.contains_key(&self.n));
+            self.execution(open.run()).is_some_and(|execution| execution.calls.contains_key(&self.n));
         let mut facts = if has_intent { Vec::new() } else { vec![intent] };
         facts.append(&mut before);
         facts.push(answered);
@@ -236,6 +246,10 @@ impl HostCalls {
         intent: &Fact,
         intended: bool,
     ) -> Result<(Answer, Vec<Fact>), Trouble> {
+        let can_be_looked_for = matches!(call, Call::CreateChannel(_) | Call::CreatePost { .. });
+        if run.has_ended() && !can_be_looked_for {
+            return Err(ended());
+        }
         match call {
             Call::FindChannel { team, name } => {
                 let found = self.find_channel(run, team.as_deref(), name).await?;
@@ -280,6 +294,12 @@ impl HostCalls {
         if intended { Ok(()) } else { self.open().await?.append(vec![intent.clone()], claims).await }
     }
 
+    /// This execution, as the run knows it; none when the run was cancelled meanwhile, and nobody needs to find out about a call.
+    fn execution<'a>(&self, run: &'a Run) -> Option<&'a CurrentAction> {
+        let known = if run.has_ended() { run.execution_to_settle() } else { run.current.as_ref() };
+        known.filter(|execution| execution.key == self.action)
+    }
+
     /// The run, as this execution left it.
     async fn open(&self) -> Result<OpenLedger<'_>, LedgerError> {
         let open = self.ledger.open_ahead().await?;
@@ -306,6 +326,9 @@ impl HostCalls {
             return Err(taken(&format!(
                 "the name is taken{archived}; rename that channel, or change `channel_name`"
             )));
+        }
+        if run.has_ended() {
+            return Err(ended());
         }
         let claim = Claim { kind: "channel".to_owned(), scope: team_id.clone(), name: draft.name.clone() };
         match self.intend(intent, intended, vec![claim]).await {
@@ -384,7 +407,11 @@ impl HostCalls {
             Some(post_id) if intended => post_id,
             _ if intended => {
                 let since_ms = self.began_ms(run);
-                find_or_create_post(self.chat.as_ref(), channel_id, &stamp, since_ms, &rendered).await?
+                if run.has_ended() {
+                    self.chat.find_post(channel_id, &stamp, since_ms).await?.ok_or_else(ended)?
+                } else {
+                    find_or_create_post(self.chat.as_ref(), channel_id, &stamp, since_ms, &rendered).await?
+                }
             }
             _ => self.chat.create_post(channel_id, &stamp, &rendered).await?,
         };
@@ -396,7 +423,7 @@ impl HostCalls {
 
     /// The time that no post of this execution can be older than.
     fn began_ms(&self, run: &Run) -> u64 {
-        let began = run.current.as_ref().map_or_else(|| self.clock.now_ms(), |current| current.started_ms);
+        let began = self.execution(run).map_or_else(|| self.clock.now_ms(), |known| known.started_ms);
         earliest(began)
     }
 
@@ -405,7 +432,7 @@ impl HostCalls {
         if !self.permit.mentions {
             return self.groups.quiet(&mentions::quiet(text));
         }
-        loud(&self.groups, text)
+        self.groups.loud(text)
     }
 
     fn controls(&self, draft: &PostDraft) -> Result<engine::Controls, Trouble> {
@@ -457,30 +484,4 @@ impl HostCalls {
 
 fn person(user: &User) -> engine::Person {
     engine::Person { id: user.id.clone(), username: user.username.clone() }
-}
-
-/// The text with the members behind each group that it mentions. Where that is too long for a post, the members stand before the
-/// text, once, and the text is cut: in an incident it is worth more that phones ring than that all is said.
-fn loud(groups: &Groups, text: &str) -> String {
-    let spelled_out = groups.spelled_out(text);
-    if bounds::fits_message(&spelled_out) {
-        return spelled_out;
-    }
-    let mentions: Vec<String> = groups.mentioned(text).iter().map(|member| format!("@{member}")).collect();
-    bounds::shortened(&format!("{}: {text}", mentions.join(" ")))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_text_that_is_too_long_with_its_groups_still_rings() {
-        let groups = Groups::new([("oncall".to_owned(), vec!["jon".to_owned(), "chris".to_owned()])]);
-        let long = format!("{}@oncall", "word ".repeat(3_275));
-        assert!(bounds::fits_message(&long));
-        let said = loud(&groups, &long);
-        assert!(said.starts_with("@jon @chris: word word") && bounds::fits_message(&said), "{said}");
-        assert_eq!(loud(&groups, "look, @oncall"), "look, @oncall (@jon, @chris)");
-    }
 }

@@ -1,6 +1,7 @@
 //! What the host itself tells people, pins and closes.
 
 use crate::driven::{Driven, SECURITY_ISSUE, person, workflow};
+use serde_json::Value;
 use warroom_engine::*;
 
 fn repeated(n: usize) -> Fact {
@@ -122,6 +123,44 @@ fn a_cancelled_run_can_leave_its_room() {
     driven.decide(Input::Cancel { reason: None, keep_room: true }, "jon").unwrap();
     assert_eq!(driven.settle(), Next::Done);
     assert!(!driven.done.contains(&"close room".to_owned()));
+}
+
+/// A run that is cancelled while nobody knows whether its room was made.
+fn cancelled_while_the_room_is_made(keep_room: bool) -> (Driven, ActionKey) {
+    let mut driven = Driven::new(workflow(SECURITY_ISSUE));
+    let Act { key, input, .. } = driven.act();
+    let (function, arguments) = ("channels.create".to_owned(), "h".to_owned());
+    driven.record(vec![
+        Fact::ActionStarted { action: key.clone(), digest: "d".into(), input, incident: Value::Null },
+        Fact::CallIntended { action: key.clone(), n: 1, function, arguments },
+    ]);
+    driven.decide(Input::Cancel { reason: None, keep_room }, "jon").unwrap();
+    assert_eq!(driven.settle(), Next::Settle);
+    assert!(!driven.run.has_settled());
+    (driven, key)
+}
+
+fn answered(action: ActionKey) -> Fact {
+    Fact::CallAnswered { action, n: 1, answer: Value::Null }
+}
+
+#[test]
+fn a_room_that_was_just_being_made_is_found_out_about_after_a_cancel_and_closed() {
+    let (mut driven, key) = cancelled_while_the_room_is_made(false);
+    let channel =
+        Channel { id: "room".into(), name: "r".into(), display_name: "R".into(), team_id: "t".into() };
+    driven.record(vec![Fact::ChannelCreated { channel }, answered(key)]);
+    assert_eq!(driven.settle(), Next::Done);
+    assert_eq!(driven.done, ["close room"]);
+    assert!(driven.run.has_settled());
+}
+
+#[test]
+fn a_room_that_was_not_made_before_a_cancel_leaves_nothing_to_close() {
+    let (mut driven, key) = cancelled_while_the_room_is_made(true);
+    driven.record(vec![answered(key)]);
+    assert_eq!(driven.settle(), Next::Done);
+    assert!(driven.done.is_empty() && driven.run.has_settled(), "{:?}", driven.done);
 }
 
 #[test]
