@@ -8,6 +8,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::{Map, Value, json};
 use sha2::Sha256;
 use std::fmt;
+use tokio::sync::OwnedRwLockReadGuard;
 use warroom_engine::{Person, Pressed, Remedy};
 
 /// The secret key of this installation, from the store.
@@ -150,6 +151,21 @@ pub struct Press {
     pub by: Person,
     /// The option chosen, for a menu.
     pub option: Option<String>,
+}
+
+/// The answer to a press. What the press set off waits while this lives, for a second at most: keep it until the answer is on its way.
+#[derive(Debug)]
+pub struct Answer {
+    /// What to say.
+    pub reply: Reply,
+    /// Holds the run; nothing where the press set nothing off.
+    pub(crate) _held: Option<OwnedRwLockReadGuard<()>>,
+}
+
+impl From<Reply> for Answer {
+    fn from(reply: Reply) -> Answer {
+        Answer { reply, _held: None }
+    }
 }
 
 /// What the chat server is answered.

@@ -1,7 +1,7 @@
 //! What people do: presses in the chat, and commands from the operators' shell.
 
 use crate::chat::{ChatError, RenderedPost};
-use crate::controls::{Address, Control, Press, Reply, Unverified};
+use crate::controls::{Address, Answer, Control, Press, Reply, Unverified};
 use crate::held;
 use crate::journal::JournalError;
 use crate::ledger::{Ledger, LedgerError, OpenLedger, read};
@@ -77,22 +77,22 @@ impl Runner {
     }
 
     /// Takes a click or a choice: verifies it, decides what it means, journals that, and gives the answer. What follows
-    /// from it is done after the answer, by the task that drives the run.
+    /// from it is done by the task that drives the run, once the answer is dropped.
     ///
     /// # Errors
     /// `Ok(Err(Unverified))` when it was not made by a control of ours, or not by that one; `Err` when the journal fails.
     #[tracing::instrument(level = "error", name = "run", skip_all, fields(workflow, run))]
-    pub async fn press(&self, press: &Press) -> Result<Result<Reply, Unverified>, RunnerError> {
+    pub async fn press(&self, press: &Press) -> Result<Result<Answer, Unverified>, RunnerError> {
         let Ok(address) = self.core.key.verify(&press.context) else { return Ok(Err(Unverified)) };
         self.core.name_in_log(&address.run);
         tracing::debug!(by = %press.by.username, post = %press.post_id, "a control is pressed");
         if address.run == held::RUN {
-            return self.start_held(&address, press).await;
+            return Ok(self.start_held(&address, press).await?.map(Answer::from));
         }
         let Some(pressed) = address.control.pressed(press.option.clone()) else { return Ok(Err(Unverified)) };
         match self.core.ledger(&address.run) {
             Some(ledger) => self.press_open(&ledger, &address, press, &pressed).await,
-            None => self.press_closed(&address, press, &pressed).await,
+            None => Ok(self.press_closed(&address, press, &pressed).await?.map(Answer::from)),
         }
     }
 
@@ -103,21 +103,36 @@ impl Runner {
         address: &Address,
         press: &Press,
         pressed: &Pressed,
-    ) -> Result<Result<Reply, Unverified>, RunnerError> {
+    ) -> Result<Result<Answer, Unverified>, RunnerError> {
         self.await_post(ledger, address, press).await?;
         let run = Arc::clone(ledger.open().await?.run());
         let repeated = match self.judged(&run, address, press, pressed).await {
             Ok(repeated) => repeated,
-            Err(answer) => return Ok(answer),
+            Err(answer) => return Ok(answer.map(Answer::from)),
         };
         // Asks the server, which can take its time: the run must not wait for that.
         let by = match repeated {
             true => press.by.clone().into(),
             false => match self.authorised(&run, address, press).await {
                 Ok(by) => by,
-                Err(why) => return whisper(&why),
+                Err(why) => return Ok(Ok(Reply::Whisper(why).into())),
             },
         };
+        // Held from before it is journalled, which wakes the task that would act on it.
+        let _held = Some(ledger.answering().await);
+        let counted = self.count(ledger, address, press, pressed, &by).await?;
+        Ok(counted.map(|reply| Answer { reply, _held }))
+    }
+
+    /// Decides what a press means that may be made, journals that, and says how the post is to look.
+    async fn count(
+        &self,
+        ledger: &Arc<Ledger>,
+        address: &Address,
+        press: &Press,
+        pressed: &Pressed,
+        by: &Actor,
+    ) -> Result<Result<Reply, Unverified>, RunnerError> {
         let mut open = ledger.open().await?;
         // Somebody else may have been faster meanwhile.
         let repeated = match is_repeated(open.run(), &address.post, pressed, &press.by) {
@@ -131,7 +146,7 @@ impl Runner {
                 Ok(input) => input,
                 Err(refusal) => return Ok(told(&refusal)),
             };
-            if let Err(refusal) = self.act(ledger, &mut open, input, &by).await? {
+            if let Err(refusal) = self.act(ledger, &mut open, input, by).await? {
                 return Ok(told(&refusal));
             }
         }

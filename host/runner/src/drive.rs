@@ -111,8 +111,10 @@ async fn block(core: &Core, ledger: &Ledger, failure: Failure) {
 }
 
 async fn turn(core: &Core, ledger: &Arc<Ledger>, patience: &mut Patience) -> Result<Pace, LedgerError> {
+    let answered = ledger.answered().await;
     // Deciding and journalling happen under one lock, so that a click cannot come between.
     let mut open = ledger.open_ahead().await?;
+    drop(answered);
     let next = next(&ledger.workflow(), open.run());
     if !matches!(next, Next::Record(_) | Next::Act(_) | Next::Resume { not_before_ms: None }) {
         // From here on somebody outside sees it.

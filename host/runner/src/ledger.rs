@@ -13,7 +13,9 @@ use crate::journal::{Claim, Journal, JournalError, Record, decode, encode};
 use crate::observer::{Observed, Observer, observed};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError};
-use tokio::sync::{Mutex, MutexGuard, Notify, watch};
+use std::time::Duration;
+use tokio::sync::{Mutex, MutexGuard, Notify, OwnedRwLockReadGuard, RwLock, RwLockWriteGuard, watch};
+use tokio::time::Instant;
 use warroom_engine::{Event, Fact, NotARun, Run};
 use warroom_workflow::Workflow;
 
@@ -45,6 +47,10 @@ pub(crate) struct Ledger {
     pub(crate) written: watch::Sender<Arc<Run>>,
     /// The channels that the run made, readable while the run is held open.
     made: std::sync::Mutex<BTreeSet<String>>,
+    /// Read while a press is answered, written by who would act on it.
+    answers: Arc<RwLock<()>>,
+    /// When the last of these answers is given up.
+    answers_end: std::sync::Mutex<Instant>,
     state: Mutex<State>,
     journal: Arc<dyn Journal>,
     clock: Arc<dyn Clock>,
@@ -85,6 +91,8 @@ impl Ledger {
             hints: std::sync::Mutex::default(),
             written: watch::Sender::new(Arc::clone(&run)),
             made: std::sync::Mutex::new(made),
+            answers: Arc::default(),
+            answers_end: std::sync::Mutex::new(Instant::now()),
             state: Mutex::new(State { run, ahead: Ahead::default(), stale: false, losses: 0 }),
             journal: Arc::clone(&core.journal),
             clock: Arc::clone(&core.clock),
@@ -117,6 +125,20 @@ impl Ledger {
 
     pub(crate) fn forget_hints(&self) {
         self.hints.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// A press is about to be decided and answered: the task that drives the run waits while the guard lives.
+    pub(crate) async fn answering(&self) -> OwnedRwLockReadGuard<()> {
+        let answering = Arc::clone(&self.answers).read_owned().await;
+        *self.answers_end.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now() + ANSWER_MAX;
+        answering
+    }
+
+    /// Returns when all answers are on their way; one that nobody takes holds nothing up for long. No press is decided while the
+    /// guard lives: hold it until the run is open.
+    pub(crate) async fn answered(&self) -> Option<RwLockWriteGuard<'_, ()>> {
+        let end = *self.answers_end.lock().unwrap_or_else(PoisonError::into_inner);
+        tokio::time::timeout_at(end, self.answers.write()).await.ok()
     }
 
     /// Makes sure that the run is read anew before anybody goes on with it.
@@ -167,6 +189,9 @@ impl Ledger {
         Arc::clone(&self.written.borrow())
     }
 }
+
+/// How long the answer to a press holds up what the press set off. It is a few hundred bytes to a server nearby.
+const ANSWER_MAX: Duration = Duration::from_secs(1);
 
 /// How many hints are kept; a run writes few posts at a time.
 const HINTS_MAX: usize = 16;

@@ -75,7 +75,7 @@ pub use chat::{
 };
 pub use clock::{Clock, SystemClock};
 pub use components::{Components, LoadError, Origin, Permit, Scope, Source};
-pub use controls::{Key, Press, Reply, Unverified};
+pub use controls::{Answer, Key, Press, Reply, Unverified};
 pub use decisions::{Command, CommandError};
 pub use groups::Groups;
 pub use incoming::IncomingPost;

@@ -4,17 +4,18 @@ use crate::metrics::{CallbackOutcome, Metrics};
 use crate::readiness::{Readiness, TOKEN_REFUSED};
 use crate::wire::{ACTION_PATH, wire};
 use axum::Router;
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::{get, post};
+use http_body_util::BodyExt as _;
 use serde_json::json;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use warroom_engine::Person;
 use warroom_mattermost::{ActionRequest, ActionResponse, Client, Update};
-use warroom_runner::{Press, Reply, Runner};
+use warroom_runner::{Answer, Press, Reply, Runner};
 
 /// Where `warroom doctor` sends Mattermost while the service runs.
 pub(crate) const REACHED_PATH: &str = "/callbacks/reached";
@@ -92,13 +93,18 @@ async fn pressed(endpoints: &Endpoints, body: &Bytes) -> (CallbackOutcome, Respo
         return (CallbackOutcome::Failed, answer);
     };
     match pressed {
-        Ok(Ok(Reply::Update { post, stamp })) => {
-            let (message, props) = wire(&endpoints.callback_url, &stamp, &post);
-            let update = Update { message: Some(message), props: Some(props) };
-            let response = ActionResponse { update: Some(update), ..ActionResponse::default() };
-            (CallbackOutcome::Accepted, answer(&response))
+        Ok(Ok(pressed)) => {
+            let (outcome, response) = match &pressed.reply {
+                Reply::Update { post, stamp } => {
+                    let (message, props) = wire(&endpoints.callback_url, stamp, post);
+                    let update = Update { message: Some(message), props: Some(props) };
+                    let response = ActionResponse { update: Some(update), ..ActionResponse::default() };
+                    (CallbackOutcome::Accepted, answer(&response))
+                }
+                Reply::Whisper(text) => (CallbackOutcome::Told, whisper(text.clone())),
+            };
+            (outcome, keeping(pressed, response))
         }
-        Ok(Ok(Reply::Whisper(text))) => (CallbackOutcome::Told, whisper(text)),
         Ok(Err(_)) => {
             // What came is not to be believed, so it is logged escaped and short.
             let post: String = press.post_id.chars().take(64).collect();
@@ -114,6 +120,17 @@ async fn pressed(endpoints: &Endpoints, body: &Bytes) -> (CallbackOutcome, Respo
             (CallbackOutcome::Failed, answer)
         }
     }
+}
+
+/// The response, which keeps the answer until it is sent, or nobody takes it.
+fn keeping(pressed: Answer, response: Response) -> Response {
+    // The body is the last that is dropped of a response. Its errors do not matter here: it is only made to own the answer.
+    response.map(|body| {
+        Body::new(body.map_err(move |error| {
+            let _kept = &pressed;
+            error
+        }))
+    })
 }
 
 fn whisper(text: String) -> Response {

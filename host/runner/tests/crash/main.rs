@@ -177,7 +177,7 @@ async fn nudge(world: &World, runner: &Runner) -> Option<Run> {
                 by: person("chris"),
                 option,
             };
-            let reply = runner.press(&press).await.unwrap().unwrap();
+            let reply = runner.press(&press).await.unwrap().unwrap().reply;
             assert!(matches!(reply, Reply::Update { .. }), "{reply:?}");
         }
     }
@@ -354,6 +354,30 @@ fn assert_whole_without_severity(world: &World, run: &Run) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_press_is_acted_on_when_its_answer_was_given_or_nobody_takes_it() {
+    let components = components().await;
+    for is_taken in [true, false] {
+        let world = World::new(Arc::clone(&components));
+        let runner = world.start().await;
+        runner.on_post(&report()).await.unwrap();
+        let post = world.waits(&runner).await.posts.last().cloned().unwrap();
+        let context = world.chat.control(&post.post_id, "Triaged").unwrap();
+        let (post_id, channel_id) = (post.post_id, post.channel_id);
+        let press = Press { context, post_id, channel_id, by: person("chris"), option: None };
+        let answer = runner.press(&press).await.unwrap().unwrap();
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        let run = runner.run(&world.journal.run_ids()[0]).await.unwrap();
+        assert!(run.visits.last().is_some_and(|visit| visit.leaving.is_some()), "it is journalled");
+        let room = world.chat.only_room("a press");
+        assert_eq!(world.chat.messages(&room.id).len(), 1, "and nothing is done yet");
+        let kept = (!is_taken).then_some(answer);
+        let ended = tokio::time::timeout(Duration::from_secs(30), play(&world, &runner)).await;
+        assert_whole_without_severity(&world, &ended.expect("the run goes on").unwrap());
+        drop(kept);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_press_that_is_faster_than_the_answer_to_the_post_waits_for_it() {
     let world = World::new(components().await);
     let runner = world.start().await;
@@ -367,7 +391,7 @@ async fn a_press_that_is_faster_than_the_answer_to_the_post_waits_for_it() {
         tokio::time::sleep(Duration::from_millis(1)).await;
     };
     let press = Press { context, post_id, channel_id, by: person("chris"), option: Some("S1".into()) };
-    let reply = runner.press(&press).await.unwrap().unwrap();
+    let reply = runner.press(&press).await.unwrap().unwrap().reply;
     assert!(matches!(reply, Reply::Update { .. }), "{reply:?}");
 }
 
