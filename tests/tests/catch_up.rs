@@ -1,5 +1,6 @@
 //! Nothing that was posted while nobody listened is lost, and nothing happens twice.
 
+use crate::callbacks::Desk;
 use crate::stage::{Stage, controls};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -233,11 +234,55 @@ async fn a_post_that_cannot_be_read_is_passed_over_and_told() {
         stage.say("jon", "town-square", "whatever").await;
         // Empty answers to pages of 200, 50, 12, 3 posts and one.
         stage.proxy.fail_next("GET", &format!("/api/v4/channels/{town}/posts"), 200, 5);
+        // And the channel of the operators is out of order for a while.
+        stage.proxy.fail_next("GET", &format!("/api/v4/channels/{off_topic}/posts"), 500, 2);
     })
     .await;
     assert_eq!(looks(&stage, 2).await, ["#disk first", "#disk second"]);
     stage.post(&off_topic, ":warning: 1 of the posts to ~town-square", 1).await;
     service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_writer_who_cannot_be_looked_up_holds_up_nothing() {
+    let stage = Stage::with_workflow(&rooms_only(&json!({}))).await;
+    let service = stage.service().await;
+    let jon = stage.person_id("jon").await;
+    unheard(&stage, async {
+        stage.say("jon", "town-square", "#disk by somebody").await;
+        stage.say("chris", "town-square", "#disk by chris").await;
+        stage.proxy.fail_next("POST", "/api/v4/users/ids", 500, 10_000);
+        stage.proxy.fail_next("GET", &format!("/api/v4/users/{jon}"), 500, 10_000);
+    })
+    .await;
+    assert_eq!(looks(&stage, 2).await, ["#disk by somebody", "#disk by chris"]);
+    let mut starters = Vec::new();
+    for id in service.runner().open_runs() {
+        starters.push(service.runner().run(&id).await.unwrap().trigger.user.username);
+    }
+    starters.sort();
+    assert_eq!(starters, ["", "chris"]);
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_members_of_the_channel_start_what_was_held_back_there() {
+    let stage =
+        Stage::with_workflow(&rooms_only(&json!({"start_limit": {"starts": 1, "minutes": 60}}))).await;
+    let side = new_channel(&stage, "side", true).await;
+    let desk = Desk::on(stage).await;
+    desk.stage.say("sam", "side", "#disk 1").await;
+    desk.stage.say("sam", "side", "#disk 2").await;
+    let notice = desk.stage.post(&side, ":warning: **disk** has started 1 incidents", 1).await;
+    let mut press = desk.take("sam", &notice, "Start 1", None).await;
+    (press["user_id"], press["user_name"]) = (json!(desk.stage.person_id("jon").await), json!("jon"));
+    let told = desk.told(&press).await;
+    assert_eq!(told, "Only members of this channel press here. Join it first, then press again.");
+    assert_eq!(desk.service.runner().open_runs().len(), 1);
+    (press["user_id"], press["user_name"]) = (json!(desk.stage.person_id("sam").await), json!("sam"));
+    desk.shown(&press).await;
+    desk.stage.channel("disk-2").await;
+    desk.service.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

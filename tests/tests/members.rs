@@ -23,3 +23,19 @@ async fn members_are_added_at_the_same_time() {
     assert_eq!(stage.members(&room).await.len(), 5, "they and the bot");
     service.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_bot_joins_a_public_channel_to_bring_people_there() {
+    let actions = json!([
+        {"name": "People", "type": "add_users_channel", "channel_name": "escalations", "users": ["jon", "chris"]},
+        {"name": "Told", "type": "post", "channel_name": "town-square", "message": "added {{.Action.People.Added}}"},
+    ]);
+    let stage = Stage::with_workflow(&drill(&actions)).await;
+    let escalations = stage.make_channel("sam", "escalations", "Escalations", "O").await;
+    let service = stage.service().await;
+    stage.say("jon", "town-square", "#drill").await;
+    let town = stage.channel_id("town-square").await;
+    stage.post(&town, "added jon,chris", 1).await;
+    assert_eq!(stage.members(&escalations).await.len(), 4, "sam, the bot, and who was added");
+    service.stop().await;
+}

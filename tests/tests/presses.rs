@@ -3,6 +3,7 @@
 use crate::callbacks::Desk;
 use crate::stage::Stage;
 use serde_json::{Value, json};
+use warroom_store::{Options, Store};
 
 /// A workflow whose first step asks in Town Square, and then does this; its second step ends by itself.
 async fn asks_and(more: Value, offer: Value) -> Desk {
@@ -266,4 +267,29 @@ async fn a_second_visit_takes_its_own_presses_and_leaves_the_first_post_alone() 
     assert!(first.contains("Severity: **S1**, set by @jon") && !first.contains("S2"), "{first}");
     assert!(second.contains("Severity: **S2**, set by @jon (before: S1 by @jon)"), "{second}");
     service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_control_of_an_incident_that_the_journal_lost_says_so() {
+    let desk = Desk::new().await;
+    let database = desk.stage.directory.path().join("warroom.db");
+    let (_, triage) = desk.stage.triage().await;
+    let press = desk.take("jon", &triage, "Alert", None).await;
+    let Desk { stage, service, .. } = desk;
+    service.stop().await;
+    // As after a backup from before the incident: only the keys are older than that.
+    let store = Store::open(&format!("sqlite:{}", database.display()), Options::default()).await.unwrap();
+    let key = store.secret("controls", [0; 32]).await.unwrap();
+    store.close().await;
+    std::fs::remove_file(&database).unwrap();
+    let store = Store::open(&format!("sqlite:{}", database.display()), Options::default()).await.unwrap();
+    assert_eq!(store.secret("controls", key).await.unwrap(), key);
+    store.close().await;
+    let desk = Desk::on(stage).await;
+    let told = desk.told(&press).await;
+    assert!(
+        told.starts_with("Warroom's journal does not know this incident: it was replaced, or restored"),
+        "{told}"
+    );
+    desk.service.stop().await;
 }

@@ -1,8 +1,7 @@
 //! Posts what the host itself has to say about a run, where people are: in the room once somebody is in it, else where it was
 //! triggered, else where the operators want to be told.
 
-use crate::chat::RenderedPost;
-use crate::chat::find_or_create_post;
+use crate::chat::{ChatError, RenderedPost, find_or_create_post};
 use crate::clock::earliest;
 use crate::core::Core;
 use crate::ledger::{Ledger, LedgerError, read};
@@ -74,10 +73,10 @@ async fn places(core: &Core, run: &Run, matter: &Matter) -> Vec<String> {
     let trigger = Some(run.trigger.channel.id.clone());
     let places = match matter {
         Matter::Blocked { .. } | Matter::Warning { .. } => {
-            vec![room, trigger, core.chat.operators_channel().await]
+            vec![room, trigger, operators(core).await]
         }
         Matter::Repeats => vec![room, trigger],
-        Matter::Lost { .. } | Matter::Cancelled => vec![trigger, core.chat.operators_channel().await],
+        Matter::Lost { .. } | Matter::Cancelled => vec![trigger, operators(core).await],
         Matter::Pressed { channel_id, .. } => vec![Some(channel_id.clone())],
     };
     let mut distinct: Vec<String> = Vec::new();
@@ -109,7 +108,7 @@ pub(crate) async fn tell_stuck(core: &Core, id: &str, reason: &str) {
         format!(":warning: Incident **{name}** cannot go on until an operator mends this:\n\n> {reason}");
     let post = RenderedPost { message, sections: Vec::new() };
     let since_ms = earliest(run.started_ms);
-    let operators = core.chat.operators_channel().await;
+    let operators = operators(core).await;
     for channel in std::iter::once(&run.trigger.channel.id).chain(&operators) {
         match find_or_create_post(core.chat.as_ref(), channel, &stamp, since_ms, &post).await {
             Ok(_) => return,
@@ -118,17 +117,34 @@ pub(crate) async fn tell_stuck(core: &Core, id: &str, reason: &str) {
     }
 }
 
+/// Where operators want to be told, as far as it is known now.
+pub(crate) async fn operators(core: &Core) -> Option<String> {
+    core.chat.operators_channel().await.unwrap_or_else(|error| {
+        tracing::error!("[operators] notify: the channel cannot be looked up: {error}");
+        None
+    })
+}
+
 /// How far back operators were told of the same, in milliseconds.
 const TOLD_BEFORE_MS: u64 = 24 * 3_600 * 1_000;
 
 /// See [`crate::Runner::tell_operators`].
 pub(crate) async fn tell_operators(core: &Core, about: &str, text: &str) {
-    let Some(channel) = core.chat.operators_channel().await else { return };
+    let mut patience = Patience::default();
+    while let Err(error) = try_to_tell_operators(core, about, text).await {
+        let Some(wait_ms) = patience.wait_ms(core, about, &error).await else {
+            tracing::error!("operators cannot be told: {error}");
+            return;
+        };
+        tracing::warn!(wait_ms, "operators cannot be told yet: {error}");
+        core.clock.sleep_until(core.clock.now_ms().saturating_add(wait_ms)).await;
+    }
+}
+
+async fn try_to_tell_operators(core: &Core, about: &str, text: &str) -> Result<(), ChatError> {
+    let Some(channel) = core.chat.operators_channel().await? else { return Ok(()) };
     let stamp = core.key.stamp(&format!("operators/{about}"));
     let post = RenderedPost { message: format!(":warning: {}", mentions::quiet(text)), sections: Vec::new() };
     let since_ms = core.clock.now_ms().saturating_sub(TOLD_BEFORE_MS);
-    let told = find_or_create_post(core.chat.as_ref(), &channel, &stamp, since_ms, &post).await;
-    if let Err(error) = told {
-        tracing::error!(%channel, "operators cannot be told: {error}");
-    }
+    find_or_create_post(core.chat.as_ref(), &channel, &stamp, since_ms, &post).await.map(|_| ())
 }

@@ -19,14 +19,13 @@ impl Runner {
         address: &Address,
         press: &Press,
     ) -> Result<Actor, String> {
-        let looked_up = match tokio::time::timeout(LOOK_UP_MAX, self.look_up(run, address, press)).await {
-            Ok(Ok(looked_up)) => return looked_up,
-            Ok(Err(error)) => error.to_string(),
-            Err(_) => format!("no answer within {} s", LOOK_UP_MAX.as_secs()),
-        };
-        tracing::warn!(run = %run.id, by = %press.by.id, "who may press cannot be looked up: {looked_up}");
-        Err("It cannot be told now whether you may press this: the server does not say who belongs where. Press again in a moment."
-            .to_owned())
+        in_time(press, self.look_up(run, address, press)).await
+    }
+
+    /// Whether who presses is in the channel; or why not, in words for that person.
+    pub(crate) async fn authorised_as_member(&self, press: &Press) -> Result<(), String> {
+        in_time(press, async { Ok(self.is_member(press).await?.then_some(()).ok_or_else(not_a_member)) })
+            .await
     }
 
     /// Newer servers let everybody on the team press in a public channel.
@@ -49,9 +48,7 @@ impl Runner {
         press: &Press,
     ) -> Result<Result<Actor, String>, ChatError> {
         if !self.is_member(press).await? {
-            return Ok(Err(
-                "Only members of this channel press here. Join it first, then press again.".to_owned()
-            ));
+            return Ok(Err(not_a_member()));
         }
         let mut actor = Actor::from(press.by.clone());
         match address.control {
@@ -113,6 +110,25 @@ impl Runner {
         }
         failed.map_or(Ok(None), Err)
     }
+}
+
+/// What the server says in time; or why nothing can be told, in words for who presses.
+async fn in_time<T>(
+    press: &Press,
+    look_up: impl Future<Output = Result<Result<T, String>, ChatError>>,
+) -> Result<T, String> {
+    let looked_up = match tokio::time::timeout(LOOK_UP_MAX, look_up).await {
+        Ok(Ok(looked_up)) => return looked_up,
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => format!("no answer within {} s", LOOK_UP_MAX.as_secs()),
+    };
+    tracing::warn!(by = %press.by.id, "who may press cannot be looked up: {looked_up}");
+    Err("It cannot be told now whether you may press this: the server does not say who belongs where. Press again in a moment."
+        .to_owned())
+}
+
+fn not_a_member() -> String {
+    "Only members of this channel press here. Join it first, then press again.".to_owned()
 }
 
 /// Whether the name is plainly that of a person: an id, or somebody whom the run knows.

@@ -50,6 +50,12 @@ impl ChatError {
         use ChatErrorKind::{Away, RateLimited, Unavailable, Unreachable};
         matches!(self.kind, Unreachable | Away | Unavailable | RateLimited)
     }
+
+    /// Whether nobody answered who could, so that the server may be out.
+    #[must_use]
+    pub fn may_be_an_outage(&self) -> bool {
+        matches!(self.kind, ChatErrorKind::Unreachable | ChatErrorKind::Away)
+    }
 }
 
 /// A channel with what is needed to tell whose it is.
@@ -136,9 +142,8 @@ pub trait Chat: Send + Sync {
     /// Whether the server answers the bot at all now, with an error if need be.
     async fn answers(&self) -> bool;
 
-    /// The id of the channel where operators want to be told what nobody else reads; none when there is none, or it cannot be found
-    /// now.
-    async fn operators_channel(&self) -> Option<String>;
+    /// The id of the channel where operators want to be told what nobody else reads; none when they want none, or it does not exist.
+    async fn operators_channel(&self) -> Result<Option<String>, ChatError>;
 
     /// A team's id by its handle.
     async fn find_team(&self, name: &str) -> Result<Option<String>, ChatError>;

@@ -13,6 +13,7 @@ use crate::workflows::Workflows;
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::Semaphore;
 use tokio::task::AbortHandle;
 
 /// What the runner was given, and the runs that it drives.
@@ -30,6 +31,8 @@ pub(crate) struct Core {
     pub(crate) members: Members,
     /// What is held back.
     pub(crate) floods: Floods,
+    /// Places for what waits to be told to the operators.
+    pub(crate) telling: Arc<Semaphore>,
     /// The runs that are driven, by id.
     pub(crate) open: Mutex<BTreeMap<String, OpenRun>>,
     /// The open runs that could not be taken up, by id, with the reasons.

@@ -86,13 +86,25 @@ impl Runner {
         let Ok(address) = self.core.key.verify(&press.context) else { return Ok(Err(Unverified)) };
         self.core.name_in_log(&address.run);
         tracing::debug!(by = %press.by.username, post = %press.post_id, "a control is pressed");
+        let answered = self.press_verified(&address, press).await;
+        if let Err(error) = &answered {
+            tracing::error!("a press could not be journalled, so it changed nothing: {error}");
+        }
+        answered
+    }
+
+    async fn press_verified(
+        &self,
+        address: &Address,
+        press: &Press,
+    ) -> Result<Result<Answer, Unverified>, RunnerError> {
         if address.run == held::RUN {
-            return Ok(self.start_held(&address, press).await?.map(Answer::from));
+            return Ok(self.start_held(address, press).await?.map(Answer::from));
         }
         let Some(pressed) = address.control.pressed(press.option.clone()) else { return Ok(Err(Unverified)) };
         match self.core.ledger(&address.run) {
-            Some(ledger) => self.press_open(&ledger, &address, press, &pressed).await,
-            None => Ok(self.press_closed(&address, press, &pressed).await?.map(Answer::from)),
+            Some(ledger) => self.press_open(&ledger, address, press, &pressed).await,
+            None => Ok(self.press_closed(address, press, &pressed).await?.map(Answer::from)),
         }
     }
 
@@ -163,7 +175,17 @@ impl Runner {
         press: &Press,
         pressed: &Pressed,
     ) -> Result<Result<Reply, Unverified>, RunnerError> {
-        let run = read(self.core.journal.as_ref(), &address.run).await?;
+        let run = match read(self.core.journal.as_ref(), &address.run).await {
+            // The control is ours, so the journal knew of it once.
+            Err(LedgerError::NotARun(error)) => {
+                tracing::warn!("a control of an incident is pressed that the journal does not have: {error}");
+                return whisper(
+                    "Warroom's journal does not know this incident: it was replaced, or restored from an older backup. Nothing was \
+                     changed; go on without these buttons.",
+                );
+            }
+            run => run?,
+        };
         match self.judged(&run, address, press, pressed).await {
             Ok(true) => {
                 let look = rendering::last_look(&self.core, &run, &address.post);
@@ -327,6 +349,9 @@ impl Runner {
         };
         let stands_here = flood.notice.as_ref().is_none_or(|notice| *notice == press.post_id);
         let Some(post) = flood.posts.get(at).filter(|_| stands_here) else { return Ok(Err(Unverified)) };
+        if let Err(why) = self.authorised_as_member(press).await {
+            return whisper(&why);
+        }
         let post = match core.chat.read_post(&post.post_id).await {
             Ok(Some(post)) => post,
             Ok(None) => return whisper("That post is deleted, so it can start nothing."),

@@ -22,6 +22,7 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use tokio::sync::Semaphore;
 use tracing::Instrument as _;
 use warroom_engine::{Event, Fact, Repeat, Run, Status, Trigger, trigger_data};
 use warroom_workflow::{Match, StartLimit, Workflow, render};
@@ -105,6 +106,7 @@ impl Runner {
                 journal_failing,
                 members: Members::default(),
                 floods: Floods::default(),
+                telling: Arc::new(Semaphore::new(TOLD_AT_ONCE_MAX)),
                 open,
                 stuck: Mutex::default(),
             }),
@@ -421,10 +423,21 @@ impl Runner {
         Archive::new(Arc::clone(&self.core.journal))
     }
 
-    /// Tells operators what concerns no single run, where they want to be told; `about` names the matter, which is told once
-    /// as far as the server lets us find the post again. A failure is logged.
-    pub async fn tell_operators(&self, about: &str, text: &str) {
-        announcements::tell_operators(&self.core, about, text).await;
+    /// Tells operators what concerns no single run, where they want to be told, as soon as the server takes it; `about` names the
+    /// matter, which is told once as far as the server lets us find the post again. What is tried for as long as an action is, or comes
+    /// when too much waits to be told, is only logged.
+    pub fn tell_operators(&self, about: &str, text: &str) {
+        let Ok(place) = Arc::clone(&self.core.telling).try_acquire_owned() else {
+            tracing::error!(
+                "operators cannot be told, since {TOLD_AT_ONCE_MAX} matters wait already: {text}"
+            );
+            return;
+        };
+        let (core, about, text) = (Arc::clone(&self.core), about.to_owned(), text.to_owned());
+        tokio::spawn(async move {
+            announcements::tell_operators(&core, &about, &text).await;
+            drop(place);
+        });
     }
 
     /// The workflow files changed: what people can do about a blocked run may have changed with them.
@@ -434,6 +447,9 @@ impl Runner {
         }
     }
 }
+
+/// How many matters wait to be told to the operators while the server does not take them.
+const TOLD_AT_ONCE_MAX: usize = 64;
 
 /// How many runs a repeat is offered to: each may end just as it comes, and then the key is free.
 const FOLDS_MAX: u32 = 3;

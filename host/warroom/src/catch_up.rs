@@ -9,13 +9,13 @@
 //! One channel does not hold up the others: an answer that is too long is asked for in smaller parts, down to the one post that
 //! cannot be read, which is passed over; and a channel that fails by itself is left to the caller.
 
-use crate::chat::chat_error;
+use crate::chat::is_everywhere;
 use crate::translator::Translator;
 use crate::watermarks::{MARGIN_MS, Watermarks};
 use futures_util::{StreamExt as _, stream};
 use warroom_engine::Person;
 use warroom_mattermost::{ApiError, ApiErrorKind, Channel, Client, Post, PostRange};
-use warroom_runner::{ChatErrorKind, IncomingPost, Runner};
+use warroom_runner::{IncomingPost, Runner};
 
 /// Posts of one page.
 const PAGE: u32 = 200;
@@ -195,12 +195,6 @@ impl CatchUp<'_> {
             && !self.watermarks.knows(&channel.id, &post.id)
             && self.runner.is_of_interest(&self.translator.unnamed(post.clone(), channel, team_name))
     }
-}
-
-/// Whether the error would have met any other channel too.
-pub(crate) fn is_everywhere(error: &ApiError) -> bool {
-    use ChatErrorKind::{Away, RateLimited, Unreachable};
-    matches!(chat_error(error.clone()).kind, Unreachable | Away | RateLimited)
 }
 
 /// Whether the server answered, and a part of the answer may be readable.

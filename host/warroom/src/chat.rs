@@ -73,6 +73,15 @@ pub(crate) fn chat_error(error: mm::ApiError) -> ChatError {
     ChatError { kind, message: error.to_string(), retry_after_ms }
 }
 
+/// The server's name for a lack of permission.
+const NO_PERMISSION: &str = "api.context.permissions.app_error";
+
+/// Whether the error has nothing to do with what was asked for: any other channel, or person, would have met it too.
+pub(crate) fn is_everywhere(error: &mm::ApiError) -> bool {
+    let error = chat_error(error.clone());
+    error.may_be_an_outage() || error.kind == ChatErrorKind::RateLimited
+}
+
 /// What is not there is an answer, not an error.
 pub(crate) fn found<T>(result: Result<T, mm::ApiError>) -> Result<Option<T>, ChatError> {
     match result.map_err(chat_error) {
@@ -129,34 +138,26 @@ impl Chat for MattermostChat {
 
     async fn answers(&self) -> bool {
         let me = self.timed(self.client.me()).await.map_err(chat_error);
-        !me.is_err_and(|error| matches!(error.kind, ChatErrorKind::Unreachable | ChatErrorKind::Away))
+        !me.is_err_and(|error| error.may_be_an_outage())
     }
 
-    async fn operators_channel(&self) -> Option<String> {
-        let (team, channel) = self.operators.as_ref()?;
+    async fn operators_channel(&self) -> Result<Option<String>, ChatError> {
+        let Some((team, channel)) = &self.operators else { return Ok(None) };
         let known = self.operators_id.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if known.is_some() {
-            return known;
+            return Ok(known);
         }
-        let found = async {
-            match self.find_team(team).await? {
-                Some(team) => self.find_channel(&team, channel).await,
-                None => Ok(None),
-            }
+        let found = match self.find_team(team).await? {
+            Some(team) => self.find_channel(&team, channel).await?.map(|found| found.id),
+            None => None,
         };
-        match found.await {
-            Ok(Some(found)) => {
-                *self.operators_id.lock().unwrap_or_else(PoisonError::into_inner) = Some(found.id.clone());
-                return Some(found.id);
-            }
-            Ok(None) => tracing::error!(
+        if found.is_none() {
+            tracing::error!(
                 "[operators] notify: the bot finds no channel {team}/{channel}; add it to the team, and invite it to the channel"
-            ),
-            Err(error) => {
-                tracing::error!("[operators] notify: {team}/{channel} cannot be looked up: {error}")
-            }
+            );
         }
-        None
+        self.operators_id.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&found);
+        Ok(found)
     }
 
     async fn find_team(&self, name: &str) -> Result<Option<String>, ChatError> {
@@ -220,7 +221,14 @@ impl Chat for MattermostChat {
     }
 
     async fn add_member(&self, channel_id: &str, user_id: &str) -> Result<(), ChatError> {
-        self.timed(self.client.add_member(channel_id, user_id)).await.map(|_| ()).map_err(chat_error)
+        let mut added = self.timed(self.client.add_member(channel_id, user_id)).await;
+        // A public channel that the bot has not joined: it may join, and must before it brings others.
+        if added.as_ref().is_err_and(|error| error.id() == NO_PERMISSION)
+            && self.timed(self.client.add_member(channel_id, &self.bot.id)).await.is_ok()
+        {
+            added = self.timed(self.client.add_member(channel_id, user_id)).await;
+        }
+        added.map(|_| ()).map_err(chat_error)
     }
 
     async fn create_post(

@@ -112,8 +112,7 @@ async fn pressed(endpoints: &Endpoints, body: &Bytes) -> (CallbackOutcome, Respo
             let answer = refuse(StatusCode::FORBIDDEN, "not a control of this installation");
             (CallbackOutcome::Refused, answer)
         }
-        Err(error) => {
-            tracing::error!("a press could not be journalled, so it changed nothing: {error}");
+        Err(_) => {
             let answer = whisper(
                 "That could not be written down, so it changed nothing. Press again in a moment.".to_owned(),
             );

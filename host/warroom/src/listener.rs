@@ -15,9 +15,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use warroom_engine::{Loss, Person};
 use warroom_mattermost::{ApiError, Channel, Client, EventStream, PostedEvent, StreamEvent};
-use warroom_runner::{
-    ChatError, ChatErrorKind, Clock as _, IncomingPost, Runner, RunnerError, Started, SystemClock,
-};
+use warroom_runner::{ChatError, Clock as _, IncomingPost, Runner, RunnerError, Started, SystemClock};
 
 pub(crate) struct Listener {
     pub(crate) client: Client,
@@ -229,7 +227,7 @@ impl Listener {
                 channel.name
             );
             tracing::error!("{text}");
-            self.runner.tell_operators(&format!("unread/{}", channel.id), &text).await;
+            self.runner.tell_operators(&format!("unread/{}", channel.id), &text);
         }
         if let Some(error) = again {
             return Err(error);
@@ -256,9 +254,7 @@ impl Listener {
                 channel.name, self.catch_up_posts_max
             );
             tracing::error!("{text}");
-            self.runner
-                .tell_operators(&format!("overflow/{}/{}", channel.id, channel.last_post_at), &text)
-                .await;
+            self.runner.tell_operators(&format!("overflow/{}/{}", channel.id, channel.last_post_at), &text);
         }
         if unreadable > 0 {
             let text = format!(
@@ -267,7 +263,7 @@ impl Listener {
                 channel.name
             );
             tracing::error!("{text}");
-            self.runner.tell_operators(&format!("unreadable/{}/{newest_ms}", channel.id), &text).await;
+            self.runner.tell_operators(&format!("unreadable/{}/{newest_ms}", channel.id), &text);
         }
     }
 
@@ -365,14 +361,14 @@ impl Listener {
                 Err(error) => chat_error(error),
             };
             // A server that is out will be back.
-            tries += u32::from(!matches!(error.kind, ChatErrorKind::Unreachable | ChatErrorKind::Away));
+            tries += u32::from(!error.may_be_an_outage());
             if tries >= TRIES {
                 let text = format!(
                     "The handle of the team {team_id} cannot be looked up, so triggers with a `team_name` do not see what is \
                      posted there: {error}"
                 );
                 tracing::error!("{text}");
-                self.runner.tell_operators(&format!("team/{team_id}"), &text).await;
+                self.runner.tell_operators(&format!("team/{team_id}"), &text);
                 return String::new();
             }
             tracing::warn!("the handle of a team is not known yet: {error}");
@@ -412,7 +408,7 @@ impl Listener {
         tracing::error!(post = %post.permalink, "an incident was not started: {error}");
         let text =
             format!("[This post]({}) should have started an incident, and did not: {error}", post.permalink);
-        self.runner.tell_operators(&format!("refused/{}", post.post_id), &text).await;
+        self.runner.tell_operators(&format!("refused/{}", post.post_id), &text);
     }
 }
 

@@ -149,7 +149,9 @@ impl Service {
             operators_id: Mutex::default(),
         });
         // Asked for when somebody is to be told, too; now so that the log says early what is wrong with it.
-        drop(chat.operators_channel().await);
+        if let Err(error) = chat.operators_channel().await {
+            tracing::warn!("[operators] notify: the channel cannot be looked up yet: {error}");
+        }
         let options = runner_options(&config, groups, &metrics);
         let watched = Arc::clone(&workflows);
         let runner = Runner::new(chat, journal, clock, components, workflows, key, options);

@@ -1,5 +1,6 @@
 //! Makes of Mattermost's posts what triggers look at.
 
+use crate::chat::is_everywhere;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use warroom_engine::{Channel, Person};
@@ -65,15 +66,15 @@ impl Translator {
         self.incoming(post, channel, team_name, String::new())
     }
 
-    /// Posts that were read over REST, with the names of their writers.
+    /// Posts that were read over REST, with the names of their writers. A writer who cannot be looked up has none: that must not hold
+    /// back what was reported.
     pub(crate) async fn named(
         &self,
         posts: Vec<(mm::Post, mm::Channel)>,
     ) -> Result<Vec<IncomingPost>, ApiError> {
         let ids: HashSet<String> = posts.iter().map(|(post, _)| post.user_id.clone()).collect();
         let ids: Vec<String> = ids.into_iter().filter(|id| !id.is_empty()).collect();
-        let users = self.client.users_by_ids(&ids).await?;
-        let names: HashMap<String, String> = users.into_iter().map(|user| (user.id, user.username)).collect();
+        let names = self.usernames(&ids).await?;
         let mut named = Vec::with_capacity(posts.len());
         for (post, channel) in posts {
             let webhook = post.props.get("override_username").and_then(|name| name.as_str());
@@ -83,6 +84,32 @@ impl Translator {
             named.push(self.incoming(post, &channel, &team_name, name));
         }
         Ok(named)
+    }
+
+    /// Usernames by id; looked up one by one where the server cannot give them together.
+    async fn usernames(&self, ids: &[String]) -> Result<HashMap<String, String>, ApiError> {
+        let users = match self.client.users_by_ids(ids).await {
+            Err(error) if !is_everywhere(&error) => {
+                tracing::warn!("writers of posts are looked up one by one: {error}");
+                self.users_one_by_one(ids).await?
+            }
+            users => users?,
+        };
+        Ok(users.into_iter().map(|user| (user.id, user.username)).collect())
+    }
+
+    async fn users_one_by_one(&self, ids: &[String]) -> Result<Vec<mm::User>, ApiError> {
+        let mut users = Vec::new();
+        for id in ids {
+            match self.client.user_by_id(id).await {
+                Ok(user) => users.push(user),
+                Err(error) if is_everywhere(&error) => return Err(error),
+                Err(error) => {
+                    tracing::error!(user = %id, "the writer of a post stays without a name: {error}")
+                }
+            }
+        }
+        Ok(users)
     }
 
     fn incoming(

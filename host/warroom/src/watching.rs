@@ -1,7 +1,6 @@
 //! Which channels the bot listens to: it joins those that triggers name, or all public ones.
 
-use crate::catch_up::is_everywhere;
-use crate::chat::{chat_error, is_id, slug};
+use crate::chat::{chat_error, is_everywhere, is_id, slug};
 use crate::config::Watch;
 use crate::watermarks::Watermarks;
 use std::collections::BTreeSet;
@@ -186,7 +185,7 @@ impl Watching {
     async fn tell(&mut self, runner: &Runner, about: String, text: &str) {
         if self.told.len() < self.channels_max && self.told.insert(about.clone()) {
             tracing::warn!("{text}");
-            runner.tell_operators(&format!("watching/{about}"), text).await;
+            runner.tell_operators(&format!("watching/{about}"), text);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Writes the notices of floods, each by a task of its own.
 
 use super::{Flood, read, write};
+use crate::announcements::operators;
 use crate::chat::{ChatError, ChatErrorKind, RenderedPost, find_or_create_post};
 use crate::clock::earliest;
 use crate::core::Core;
@@ -108,7 +109,7 @@ async fn forget_notice(core: &Core, id: &str) -> Result<Option<Flood>, JournalEr
 /// Posts the notice where the posts came, else where operators want to be told. Gives its id.
 async fn place(core: &Core, id: &str, flood: &Flood, look: &RenderedPost) -> Result<String, ChatError> {
     let (stamp, since_ms) = (flood.stamp(core, id), earliest(flood.first_ms));
-    let operators = core.chat.operators_channel().await;
+    let operators = operators(core).await;
     for channel_id in std::iter::once(&flood.channel_id).chain(&operators) {
         match find_or_create_post(core.chat.as_ref(), channel_id, &stamp, since_ms, look).await {
             Ok(post_id) => return Ok(post_id),

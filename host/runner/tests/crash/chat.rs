@@ -125,8 +125,8 @@ impl Chat for MemoryChat {
         true
     }
 
-    async fn operators_channel(&self) -> Option<String> {
-        None
+    async fn operators_channel(&self) -> Result<Option<String>, ChatError> {
+        Ok(None)
     }
 
     fn bot(&self) -> &Person {

@@ -68,7 +68,7 @@ impl Existing {
 
     /// The address that Mattermost calls.
     pub(super) fn callback_url(&self) -> Option<String> {
-        let listen = || self.text("http", "listen").filter(|listen| !is_everywhere(listen));
+        let listen = || self.text("http", "listen").filter(|listen| !listens_everywhere(listen));
         let given = self.text("http", "callback_url").map(str::to_owned);
         given.or_else(|| listen().map(|listen| format!("http://{listen}")))
     }
@@ -95,7 +95,7 @@ impl Existing {
         }
         let said = wanted.callback_url.as_deref().or_else(|| self.text("http", "callback_url"));
         if let (None, Some(listen)) =
-            (said, self.text("http", "listen").filter(|listen| is_everywhere(listen)))
+            (said, self.text("http", "listen").filter(|listen| listens_everywhere(listen)))
         {
             differences.push(format!(
                 "[http] listen is {listen}, which is no address to call: write `callback_url = \"http://HOST:PORT\"`"
@@ -157,7 +157,7 @@ pub(super) fn directory(path: &Path) -> PathBuf {
 }
 
 /// Whether to listen there is to listen on every address of the machine.
-fn is_everywhere(listen: &str) -> bool {
+fn listens_everywhere(listen: &str) -> bool {
     listen.parse::<std::net::SocketAddr>().is_ok_and(|address| address.ip().is_unspecified())
 }
 
