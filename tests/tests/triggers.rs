@@ -66,6 +66,30 @@ async fn an_alert_that_repeats_is_one_room_with_one_post_that_counts() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn repeats_of_an_incident_that_cannot_close_hold_up_no_other_for_long() {
+    let stage = Stage::with_workflow(&workflow(
+        json!({"match_regex": r"disk full on (?P<host>\w+)", "key": "{{.Trigger.Alert.Groups.host}}"}),
+        json!({}),
+    ))
+    .await;
+    let service = stage.service().await;
+    stage.say("sam", "town-square", "disk full on web1").await;
+    let room = stage.channel_id("disk-1").await;
+    let ask = stage.post(&room, "Look: ", 1).await;
+    let archiving = stage.proxy.hold_next("DELETE", "/api/v4/channels/", 1);
+    assert_eq!(stage.press("chris", &ask, "Done", None).await, 200);
+    // Each of them waits for the end, and longer than anybody's patience if one after the other does.
+    for _ in 0..10 {
+        stage.say("sam", "town-square", "disk full on web1").await;
+    }
+    stage.say("sam", "town-square", "disk full on web2").await;
+    stage.channel("disk-2").await;
+    drop(archiving);
+    stage.archived(&room).await;
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn starts_above_the_limit_are_told_in_one_post() {
     let limit = json!({"start_limit": {"starts": 2, "minutes": 5}});
     let stage = Stage::with_workflow(&workflow(json!({"match": "#disk"}), limit)).await;

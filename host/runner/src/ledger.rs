@@ -51,6 +51,8 @@ pub(crate) struct Ledger {
     answers: Arc<RwLock<()>>,
     /// When the last of these answers is given up.
     answers_end: std::sync::Mutex<Instant>,
+    /// Until when repeats wait for the run to be over, since one of them found it closing.
+    closing_end: std::sync::Mutex<Option<Instant>>,
     state: Mutex<State>,
     journal: Arc<dyn Journal>,
     clock: Arc<dyn Clock>,
@@ -93,6 +95,7 @@ impl Ledger {
             made: std::sync::Mutex::new(made),
             answers: Arc::default(),
             answers_end: std::sync::Mutex::new(Instant::now()),
+            closing_end: std::sync::Mutex::default(),
             state: Mutex::new(State { run, ahead: Ahead::default(), stale: false, losses: 0 }),
             journal: Arc::clone(&core.journal),
             clock: Arc::clone(&core.clock),
@@ -139,6 +142,13 @@ impl Ledger {
     pub(crate) async fn answered(&self) -> Option<RwLockWriteGuard<'_, ()>> {
         let end = *self.answers_end.lock().unwrap_or_else(PoisonError::into_inner);
         tokio::time::timeout_at(end, self.answers.write()).await.ok()
+    }
+
+    /// Until when to wait for the run to be over, if it is closing: the same time for everybody.
+    pub(crate) fn closing_end(&self, is_closing: bool, max: Duration) -> Option<Instant> {
+        let mut end = self.closing_end.lock().unwrap_or_else(PoisonError::into_inner);
+        *end = is_closing.then(|| end.unwrap_or_else(|| Instant::now() + max));
+        *end
     }
 
     /// Makes sure that the run is read anew before anybody goes on with it.

@@ -6,7 +6,8 @@ use crate::ledger::{Ledger, LedgerError, read};
 use std::time::Duration;
 use warroom_engine::{Event, Fact, Repeat, Run, ends_by_itself};
 
-/// How long a repeat waits for a run that is closing; then it is folded into it all the same, as when the server is away.
+/// How long repeats wait for a run that is closing, counted from the first of them; then they are folded into it all the same, as when
+/// the server is away. All that is posted waits with them.
 const CLOSING_MAX: Duration = Duration::from_secs(5);
 
 /// Journals the repeat in the run; false when the run has ended meanwhile, so that the key is free again.
@@ -27,8 +28,7 @@ pub(crate) async fn fold(core: &Core, run_id: &str, repeat: Repeat) -> Result<bo
         return Ok(true);
     };
     // What repeats while the room is being closed belongs to no incident that anybody looks at: a new one is due.
-    let over = tokio::time::timeout(CLOSING_MAX, closed(&ledger)).await;
-    over.unwrap_or(Ok(()))?;
+    closed(&ledger).await?;
     let mut open = ledger.open().await?;
     if open.run().has_ended() {
         return Ok(false);
@@ -38,7 +38,7 @@ pub(crate) async fn fold(core: &Core, run_id: &str, repeat: Repeat) -> Result<bo
     Ok(true)
 }
 
-/// Returns once the run is over, or does not end by itself.
+/// Returns once the run is over, or does not end by itself, or was waited for long enough.
 async fn closed(ledger: &Ledger) -> Result<(), LedgerError> {
     let mut changed = ledger.written.subscribe();
     loop {
@@ -49,8 +49,10 @@ async fn closed(ledger: &Ledger) -> Result<(), LedgerError> {
             // What has ended is still listed as open while something is to be told.
             ends_by_itself(&ledger.workflow(), run) || run.has_ended() && !run.has_settled()
         };
-        if !is_closing || changed.changed().await.is_err() {
-            return Ok(());
+        let Some(end) = ledger.closing_end(is_closing, CLOSING_MAX) else { return Ok(()) };
+        match tokio::time::timeout_at(end, changed.changed()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) | Err(_) => return Ok(()),
         }
     }
 }
