@@ -1,7 +1,7 @@
 //! What `warroom runs` says to programs, and what it does about incidents that are in a bad way.
 
 use crate::operators::warroom;
-use crate::stage::{Stage, component};
+use crate::stage::{Stage, component, drill};
 use serde_json::{Value, json};
 use warroom_sandbox::Digest;
 
@@ -111,5 +111,27 @@ async fn a_room_that_was_just_being_made_is_archived_after_a_cancel() {
     stage
         .eventually("the end of the run", async || service.runner().open_runs().is_empty().then_some(()))
         .await;
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_room_that_was_made_unheard_belongs_to_the_incident_that_goes_on_without_it() {
+    let town = "town-square";
+    let actions = json!([
+        {"name": "Room", "type": "create_channel", "channel_name": "drill-{{.Instance.Number}}", "retry": {"tries": 1}},
+        {"name": "Ask", "type": "post", "channel_name": town, "message": "Ask", "transitions": [{"label": "On", "to": "End"}]},
+    ]);
+    let stage = Stage::with_workflow(&drill(&actions)).await;
+    let service = stage.service().await;
+    stage.proxy.lose_answer_of_next("POST", "/api/v4/channels", 1);
+    stage.say("jon", town, "#drill").await;
+    let town = stage.channel_id(town).await;
+    let notice = stage.post(&town, ":warning: Incident **drill 1** is blocked", 1).await;
+    let room = stage.channel_id("drill-1").await;
+    assert_eq!(stage.press("jon", &notice, "Skip", None).await, 200);
+    stage.post(&town, "Ask", 1).await;
+    let (is_well, said) = runs(&stage, &["cancel", "drill:1"]).await;
+    assert!(is_well, "{said}");
+    stage.archived(&room).await;
     service.stop().await;
 }

@@ -94,9 +94,9 @@ impl Run {
                 }
             }
             Fact::CallAnswered { action, n, answer } => {
-                let mut known = self.current.iter_mut().chain(&mut self.unsettled);
-                let execution = known.find(|execution| execution.key == *action);
-                if let Some(call) = execution.and_then(|execution| execution.calls.get_mut(n)) {
+                if self.unsettled.take_if(|left| left.key == *action).is_none()
+                    && let Some(call) = self.current.as_mut().and_then(|current| current.calls.get_mut(n))
+                {
                     call.answer = Some(answer.clone());
                 }
             }
@@ -114,6 +114,7 @@ impl Run {
             Fact::ActionFailed { action, failure, goes_on: true } => {
                 self.announce(Matter::Warning { action: action.clone(), failure: failure.clone() });
                 self.renumbering = None;
+                self.unsettled = self.current.take().filter(|current| may_be_half_done(current, failure));
                 self.advance(action);
             }
             Fact::ActionFailed { action, failure, .. } => self.fail(action, failure),
@@ -139,8 +140,12 @@ impl Run {
         match &event.fact {
             Fact::RunBlocked { failure } => self.block(failure, None),
             Fact::Retried { by } => {
+                let blocked = match &self.status {
+                    Status::Blocked { action, .. } => action.clone(),
+                    _ => None,
+                };
                 self.unblock(Remedy::Retry, by);
-                match self.unsettled.take() {
+                match self.unsettled.take_if(|left| Some(&left.key) == blocked.as_ref()) {
                     Some(unsettled) => self.current = Some(with_fresh_budget(unsettled)),
                     None => self.attempt += 1,
                 }
@@ -164,7 +169,6 @@ impl Run {
             }
             Fact::Skipped { by } => {
                 self.unblock(Remedy::Skip, by);
-                self.unsettled = None;
                 self.index += 1;
                 self.attempt = 1;
             }
@@ -315,7 +319,7 @@ impl Run {
         self.last_actor = Some(cancelled.by.clone());
         self.status = Status::Cancelled(cancelled);
         // A call that is under way may have made something.
-        self.unsettled = self.current.take().or(self.unsettled.take());
+        self.unsettled = self.current.take().filter(has_open_call).or(self.unsettled.take());
         self.announce(Matter::Cancelled);
         if let Some(visit) = self.visits.last_mut() {
             visit.left_ms.get_or_insert(at_ms);
@@ -339,7 +343,11 @@ pub(crate) const NUMBERS_TRIED_MAX: u32 = 100;
 /// Whether a failed execution left a call behind that nobody knows the end of. One that asked for something else the second
 /// time would only do so again.
 fn may_be_half_done(current: &CurrentAction, failure: &Failure) -> bool {
-    failure.kind != FailureKind::Nondeterministic && current.calls.values().any(|call| call.answer.is_none())
+    failure.kind != FailureKind::Nondeterministic && has_open_call(current)
+}
+
+fn has_open_call(current: &CurrentAction) -> bool {
+    current.calls.values().any(|call| call.answer.is_none())
 }
 
 fn with_fresh_budget(mut current: CurrentAction) -> CurrentAction {

@@ -76,6 +76,7 @@ fn by_status(workflow: &Workflow, run: &Run) -> Next {
         Status::Cancelled(_) => close(run),
         Status::Blocked { .. } => Next::Blocked,
         Status::Open if run.renumbering.as_ref().is_some_and(|search| search.is_due) => Next::TakeNumber,
+        Status::Open if run.execution_to_settle().is_some() => Next::Settle,
         Status::Open => open(workflow, run),
     }
 }

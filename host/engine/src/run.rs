@@ -168,8 +168,9 @@ pub struct Run {
     pub attempt: u32,
     /// The execution in progress.
     pub current: Option<CurrentAction>,
-    /// A failed or cancelled execution with a host call that may or may not have been made: a retry goes on with it, so that the
-    /// call is found out about and not made twice; after a cancel what it made is cleared away.
+    /// An execution that failed, or was cancelled, with a host call that may or may not have been made. A retry goes on with it, so
+    /// that the call is found out about and not made twice; when the run goes on without it, what it made belongs to the run all the
+    /// same, and is cleared away with the run.
     pub unsettled: Option<CurrentAction>,
     /// What actions put out and people set, by action in the order of first writing.
     pub outputs: Vec<(String, BTreeMap<String, String>)>,
@@ -345,13 +346,12 @@ impl Run {
         }
     }
 
-    /// The execution that a cancelled run left with a call of which nobody knows whether it was made.
+    /// The execution that the run went on without, or was cancelled in, while nobody knew whether its last call was made.
     #[must_use]
     pub fn execution_to_settle(&self) -> Option<&CurrentAction> {
-        let is_open = |left: &&CurrentAction| left.calls.values().any(|call| call.answer.is_none());
         match self.status {
-            Status::Cancelled(_) => self.unsettled.as_ref().filter(is_open),
-            _ => None,
+            Status::Open | Status::Cancelled(_) => self.unsettled.as_ref(),
+            Status::Blocked { .. } | Status::Finished => None,
         }
     }
 

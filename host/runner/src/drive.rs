@@ -218,12 +218,16 @@ async fn pin(
     ledger.append(vec![fact], Vec::new()).await.map(|()| Pace::Again)
 }
 
-/// Finds out what a cancelled run did last. What cannot be found out, as long as an action is tried, is let be.
+/// Finds out what an action did last that was cancelled or gone on without. What cannot be found out, as long as an action is tried, is
+/// let be; a run that goes on does not wait for it.
 async fn settle(core: &Core, ledger: &Arc<Ledger>, patience: &mut Patience) -> Result<Pace, LedgerError> {
-    if let Some(error) = execution::settle(core, ledger).await?
-        && let Some(wait_ms) = patience.wait_ms(core, "what a cancelled action did", &error).await
-    {
-        return Ok(Pace::Until(core.clock.now_ms().saturating_add(wait_ms)));
+    if let Some(error) = execution::settle(core, ledger).await? {
+        if ledger.run().has_ended()
+            && let Some(wait_ms) = patience.wait_ms(core, "what a cancelled action did", &error).await
+        {
+            return Ok(Pace::Until(core.clock.now_ms().saturating_add(wait_ms)));
+        }
+        tracing::warn!(run = %ledger.id, "what an action did last is not found out: {error}");
     }
     let left = ledger.run().execution_to_settle().cloned();
     let facts = left.iter().flat_map(execution::abandoned).collect();

@@ -125,7 +125,7 @@ async fn run_guest(
     (result, trace)
 }
 
-/// Finds out about the call that a cancelled run's execution left open: the component is run once more, and its host calls make
+/// Finds out about the call that was left open by an execution that is over: the component is run once more, and its host calls make
 /// nothing that was not made before. Gives the error when the server cannot tell now.
 pub(crate) async fn settle(core: &Core, ledger: &Arc<Ledger>) -> Result<Option<ChatError>, LedgerError> {
     let (run, losses) = {

@@ -110,12 +110,12 @@ impl From<LedgerError> for Trouble {
     }
 }
 
-/// The run was cancelled meanwhile: nothing more may be done in its name.
-fn ended() -> Trouble {
-    shown(ErrorKind::Denied, "the run has ended".to_owned())
+/// The run was cancelled meanwhile, or goes on without this execution: nothing more may be done in its name.
+fn over() -> Trouble {
+    shown(ErrorKind::Denied, "the incident goes on without this action, or has ended".to_owned())
 }
 
-/// The answer to a call of a cancelled run that nobody can find out about.
+/// The answer to a call that nobody can find out about.
 pub(crate) fn unknown() -> serde_json::Value {
     let message = "what became of it cannot be found out".to_owned();
     let answer = Journalled::Error(ActionError { kind: ErrorKind::Unavailable, message });
@@ -175,7 +175,7 @@ impl HostCalls {
         let run = Arc::clone(self.open().await?.run());
         let decision = match self.execution(&run) {
             Some(execution) => effects::decide(execution, self.n, call.function(), &digest),
-            None => return Err(ended()),
+            None => return Err(over()),
         };
         let answer = match decision {
             Decision::Answered(answer) => {
@@ -191,7 +191,7 @@ impl HostCalls {
                 journalled,
                 function: call.function().to_owned(),
             })),
-            Decision::Fresh if run.has_ended() => Err(ended()),
+            Decision::Fresh if self.is_over(&run) => Err(over()),
             Decision::Fresh => self.make(call, &run, digest, false).await,
             Decision::Reconcile => self.make(call, &run, digest, true).await,
         }?;
@@ -247,8 +247,8 @@ impl HostCalls {
         intended: bool,
     ) -> Result<(Answer, Vec<Fact>), Trouble> {
         let can_be_looked_for = matches!(call, Call::CreateChannel(_) | Call::CreatePost { .. });
-        if run.has_ended() && !can_be_looked_for {
-            return Err(ended());
+        if self.is_over(run) && !can_be_looked_for {
+            return Err(over());
         }
         match call {
             Call::FindChannel { team, name } => {
@@ -294,10 +294,15 @@ impl HostCalls {
         if intended { Ok(()) } else { self.open().await?.append(vec![intent.clone()], claims).await }
     }
 
-    /// This execution, as the run knows it; none when the run was cancelled meanwhile, and nobody needs to find out about a call.
+    /// This execution, as the run knows it; none when it is over, and nobody needs to find out about a call.
     fn execution<'a>(&self, run: &'a Run) -> Option<&'a CurrentAction> {
-        let known = if run.has_ended() { run.execution_to_settle() } else { run.current.as_ref() };
-        known.filter(|execution| execution.key == self.action)
+        let mut known = run.current.iter().chain(run.execution_to_settle());
+        known.find(|execution| execution.key == self.action)
+    }
+
+    /// Whether the run was cancelled meanwhile, or goes on without this execution.
+    fn is_over(&self, run: &Run) -> bool {
+        run.current.as_ref().is_none_or(|current| current.key != self.action)
     }
 
     /// The run, as this execution left it.
@@ -327,8 +332,8 @@ impl HostCalls {
                 "the name is taken{archived}; rename that channel, or change `channel_name`"
             )));
         }
-        if run.has_ended() {
-            return Err(ended());
+        if self.is_over(run) {
+            return Err(over());
         }
         let claim = Claim { kind: "channel".to_owned(), scope: team_id.clone(), name: draft.name.clone() };
         match self.intend(intent, intended, vec![claim]).await {
@@ -407,8 +412,8 @@ impl HostCalls {
             Some(post_id) if intended => post_id,
             _ if intended => {
                 let since_ms = self.began_ms(run);
-                if run.has_ended() {
-                    self.chat.find_post(channel_id, &stamp, since_ms).await?.ok_or_else(ended)?
+                if self.is_over(run) {
+                    self.chat.find_post(channel_id, &stamp, since_ms).await?.ok_or_else(over)?
                 } else {
                     find_or_create_post(self.chat.as_ref(), channel_id, &stamp, since_ms, &rendered).await?
                 }

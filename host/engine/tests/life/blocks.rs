@@ -42,38 +42,63 @@ fn on_error_continue_goes_on() {
     );
 }
 
+/// The first action has begun, and called something that nobody answered.
+fn with_an_open_call(driven: &mut Driven) -> ActionKey {
+    let Act { key, input, .. } = driven.act();
+    let (function, arguments) = ("channels.create".to_owned(), "h".to_owned());
+    driven.record(vec![
+        Fact::ActionStarted { action: key.clone(), digest: "d".into(), input, incident: Value::Null },
+        Fact::CallIntended { action: key.clone(), n: 1, function, arguments },
+    ]);
+    key
+}
+
+fn failed(action: &ActionKey, kind: FailureKind, goes_on: bool) -> Fact {
+    let failure = Failure { kind, message: "gone".into() };
+    Fact::ActionFailed { action: action.clone(), failure, goes_on }
+}
+
 #[test]
 fn a_retry_goes_on_with_a_call_that_nobody_knows_the_end_of() {
     let mut driven = Driven::new(workflow(SECURITY_ISSUE));
-    let act = driven.act();
-    let action = act.key.clone();
-    let begin = |act: Act| Fact::ActionStarted {
-        action: act.key,
-        digest: "d".into(),
-        input: act.input,
-        incident: Value::Null,
-    };
-    let intent = |action: &ActionKey| Fact::CallIntended {
-        action: action.clone(),
-        n: 1,
-        function: "channels.create".into(),
-        arguments: "h".into(),
-    };
-    let failed = |kind| {
-        let failure = Failure { kind, message: "gone".into() };
-        vec![Fact::ActionFailed { action: action.clone(), failure, goes_on: false }]
-    };
-    driven.record(vec![begin(act), intent(&action)]);
-    driven.record(failed(FailureKind::Unavailable));
+    let action = with_an_open_call(&mut driven);
+    driven.record(vec![failed(&action, FailureKind::Unavailable, false)]);
     driven.decide(Input::Retry, "jon").unwrap();
     assert_eq!(driven.settle(), Next::Resume { not_before_ms: None });
     let current = driven.run.current.clone().unwrap();
     assert_eq!((current.key.attempt, current.budget.tries), (1, 0));
     assert_eq!(effects::decide(&current, 1, "channels.create", "h"), effects::Decision::Reconcile);
     // A guest that asked for something else the second time would only do so again: it begins anew.
-    driven.record(failed(FailureKind::Nondeterministic));
+    driven.record(vec![failed(&action, FailureKind::Nondeterministic, false)]);
     driven.decide(Input::Retry, "jon").unwrap();
     assert_eq!(driven.act().key.attempt, 2);
+}
+
+#[test]
+fn a_run_that_goes_on_without_an_action_first_finds_out_what_it_made() {
+    for is_skipped in [true, false] {
+        let mut driven = Driven::new(workflow(SECURITY_ISSUE));
+        let action = with_an_open_call(&mut driven);
+        driven.record(vec![failed(&action, FailureKind::Unavailable, !is_skipped)]);
+        if is_skipped {
+            driven.decide(Input::Skip, "jon").unwrap();
+        }
+        assert_eq!(driven.settle(), Next::Settle);
+        // A block of the run itself is not one of that action: a retry does not bring it back.
+        let failure = Failure { kind: FailureKind::Failed, message: "a defect".into() };
+        driven.record(vec![Fact::RunBlocked { failure }]);
+        driven.decide(Input::Retry, "jon").unwrap();
+        assert_eq!(driven.settle(), Next::Settle);
+        let channel =
+            Channel { id: "room".into(), name: "r".into(), display_name: "R".into(), team_id: "t".into() };
+        let answered = Fact::CallAnswered { action: action.clone(), n: 1, answer: Value::Null };
+        driven.record(vec![Fact::ChannelCreated { channel }, answered]);
+        // The next action's message names that room, which it does not know.
+        assert_eq!(driven.settle(), Next::Blocked);
+        driven.decide(Input::Cancel { reason: None, keep_room: false }, "jon").unwrap();
+        assert_eq!(driven.settle(), Next::Done);
+        assert!(driven.done.contains(&"close room".to_owned()), "{:?}", driven.done);
+    }
 }
 
 #[test]
