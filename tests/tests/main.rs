@@ -32,5 +32,6 @@ mod scenarios;
 mod security_issue;
 mod shell;
 mod stage;
+mod starting;
 mod triggers;
 mod workflow_files;

@@ -39,3 +39,27 @@ async fn the_bot_joins_a_public_channel_to_bring_people_there() {
     assert_eq!(stage.members(&escalations).await.len(), 4, "sam, the bot, and who was added");
     service.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn groups_bring_more_people_than_the_host_adds_in_one_call() {
+    let actions = json!([
+        {"name": "Room", "type": "create_channel", "channel_name": "room"},
+        {"name": "People", "type": "add_users_channel", "channel_name": "room", "users": ["jon", "chris", "@everybody"]},
+        {"name": "Told", "type": "post", "channel_name": "room", "message": "All: {{.Action.People.Added}}"},
+    ]);
+    let stage = Stage::with_workflow(&drill(&actions)).await;
+    let mut everybody = Vec::new();
+    for n in 0..199 {
+        let name = format!("person{n}");
+        stage.bring(&name).await;
+        everybody.push(name);
+    }
+    stage.write_config(&format!("[groups]\neverybody = {}\n", json!(everybody)));
+    let service = stage.service().await;
+    stage.say("jon", "town-square", "#drill").await;
+    let room = stage.channel_id("room").await;
+    stage.post(&room, "All: jon,chris,person0,", 1).await;
+    // The bot's room has all of them; a page of members has 200.
+    assert_eq!(stage.members(&room).await.len(), 200);
+    service.stop().await;
+}

@@ -162,7 +162,11 @@ async fn a_post_finds_its_channel_however_that_is_written() {
     let (other, _) = stage.another_team().await;
     let town = stage.channel_id("town-square").await;
     let desk = stage.make_channel("jon", "desk", "Ops and Safety", "O").await;
-    let channels = ["town-square", "~town-square", &town, "Town Square", "Ops and Safety", "~desk", &desk];
+    let quiet = stage.make_channel("jon", "quiet", "Quiet Room", "P").await;
+    let member = json!({ "user_id": stage.bot_id });
+    stage.admin("POST", &format!("/channels/{quiet}/members"), Some(member)).await;
+    let channels =
+        ["town-square", "~town-square", &town, "Town Square", "Ops and Safety", "~desk", &desk, "Quiet Room"];
     let mut actions: Vec<Value> = iter::zip(1.., channels)
         .map(|(n, channel)| json!({"name": format!("Post{n}"), "type": "post", "channel_name": channel, "message": format!("To {n}")}))
         .collect();
@@ -173,6 +177,7 @@ async fn a_post_finds_its_channel_however_that_is_written() {
     let told = format!("Played {desk}");
     assert_eq!(stage.messages(&town).await, ["#drill", "To 1", "To 2", "To 3", "To 4", &told]);
     assert_eq!(stage.messages(&desk).await, ["To 5", "To 6", "To 7"]);
+    assert_eq!(stage.messages(&quiet).await, ["To 8"]);
     let far = stage.channel_of(&other, "town-square").await;
     assert_eq!(stage.messages(far["id"].as_str().unwrap()).await, ["To another team"]);
 }

@@ -229,6 +229,19 @@ async fn who_is_no_member_of_the_channel_is_asked_to_join_it_first() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_is_a_member_is_not_believed_of_a_public_channel_that_the_bot_was_removed_from() {
+    let desk = Desk::new().await;
+    let (room, triage) = desk.stage.triage().await;
+    let sam = desk.stage.bring("sam").await;
+    let mut press = desk.take("jon", &triage, "Triaged", None).await;
+    (press["user_id"], press["user_name"]) = (json!(sam), json!("sam"));
+    desk.stage.admin("DELETE", &format!("/channels/{room}/members/{}", desk.stage.bot_id), None).await;
+    let told = desk.told(&press).await;
+    assert!(told.starts_with("It cannot be told now whether you may press this"), "{told}");
+    desk.service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn groups_are_looked_up_only_for_who_is_not_named_and_a_failing_look_up_says_so() {
     let desk =
         asks_and(json!([]), json!({"label": "Done", "to": "End", "allowed": ["@Jon", "@responders"]})).await;

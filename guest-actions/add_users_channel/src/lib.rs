@@ -48,11 +48,11 @@ impl Action for AddUsersChannel {
         let mut tally = Tally::default();
         for batch in people.chunks(PEOPLE_PER_CALL_MAX) {
             let found = users::find(batch).map_err(during)?;
-            let refusals = if found.users.is_empty() {
-                Vec::new()
-            } else {
-                members::add(&channel.id, &found.users).map_err(during)?
-            };
+            let mut refusals = Vec::new();
+            // Groups among the names bring more people than there are names.
+            for people in found.users.chunks(PEOPLE_PER_CALL_MAX) {
+                refusals.extend(members::add(&channel.id, people).map_err(during)?);
+            }
             tally.count(found, refusals);
         }
         if let Some(message) = tally.message(input.notify.0) {

@@ -113,7 +113,10 @@ impl MattermostChat {
 
     /// By the name that people see; only when exactly one channel has it.
     async fn by_display_name(&self, team_id: &str, name: &str) -> Result<Option<Channel>, ChatError> {
-        let listed = self.timed(self.client.search_channels(team_id, name)).await.map_err(chat_error)?;
+        let mut listed = self.timed(self.client.search_channels(team_id, name)).await.map_err(chat_error)?;
+        // The server searches public channels only.
+        let own = self.timed(self.client.channels_of_me(team_id)).await.map_err(chat_error)?;
+        listed.extend(own.into_iter().filter(|channel| channel.kind == mm::ChannelKind::Private));
         let mut named =
             listed.into_iter().filter(|listed| listed.display_name == name && listed.delete_at == 0);
         match (named.next(), named.next()) {
@@ -346,8 +349,14 @@ impl Chat for MattermostChat {
 
     async fn is_member(&self, channel_id: &str, user_id: &str) -> Result<bool, ChatError> {
         match self.timed(self.client.channel_member(channel_id, user_id)).await {
-            // The bot is not in a private channel any more: there the server lets nobody but members press.
-            Err(error) if error.status() == Some(403) => Ok(true),
+            // The bot is not in the channel any more. In a private one the server lets nobody but members press; newer servers let
+            // everybody on the team press in a public one.
+            Err(error) if error.status() == Some(403) => {
+                match self.timed(self.client.channel_by_id(channel_id)).await {
+                    Ok(channel) if channel.kind == mm::ChannelKind::Public => Err(chat_error(error)),
+                    _ => Ok(true),
+                }
+            }
             result => found(result).map(|member| member.is_some()),
         }
     }

@@ -12,6 +12,7 @@
 //! # }
 //! ```
 
+mod acquaintance;
 mod admin;
 mod built_in;
 mod catch_up;

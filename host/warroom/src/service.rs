@@ -1,5 +1,6 @@
 //! The whole service as a value.
 
+use crate::acquaintance::{self, Acquaintance};
 use crate::admin;
 use crate::built_in;
 use crate::chat::{MattermostChat, is_id};
@@ -28,7 +29,6 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use warroom_engine::Person;
 use warroom_mattermost as mm;
 use warroom_runner::{
     Chat as _, Clock, Components, Groups, Journal, Key, Origin, Runner, Source, SystemClock, Workflows,
@@ -47,13 +47,11 @@ pub struct Service {
     tasks: Vec<JoinHandle<()>>,
 }
 
-/// How long the service waits between two tries to reach a server that is away at its start.
-const AGAIN: Duration = Duration::from_secs(2);
-
 impl Service {
     /// Starts everything: opens the store, admits the components, reads the workflows, takes up open runs, listens.
     ///
-    /// A Mattermost server that is away is waited for; everything else that is wrong is an error here.
+    /// A Mattermost server that was never reached is waited for, and later ones are not: open runs are taken up all the same. Everything
+    /// else that is wrong is an error here.
     ///
     /// # Errors
     /// What is wrong, and what to do.
@@ -133,8 +131,9 @@ impl Service {
         let meter = Arc::new(Meter::default());
         let client = client(&config, &metrics)?;
         client_made.send_replace(Some(client.clone()));
-        let bot = greet(&client, &readiness).await?;
-        let site_url = site_url(&client, &config.mattermost_url).await;
+        let url = &config.mattermost_url;
+        let acquaintance = acquaintance::make(&client, &store, url, &readiness).await?;
+        let Acquaintance { bot, site_url } = acquaintance.clone();
         let translator = Translator::new(client.clone(), site_url);
         let groups = Arc::new(groups(&config, &client).await);
         let chat = Arc::new(MattermostChat {
@@ -193,6 +192,8 @@ impl Service {
         tasks.push(tokio::spawn(listener.listen(stream)));
         tasks.push(tokio::spawn(watermarks.clone().keep()));
         tasks.push(tokio::spawn(directory.watch(config.workflows_poll)));
+        let renewal = acquaintance::renew(client.clone(), store.clone(), config.mattermost_url, acquaintance);
+        tasks.push(tokio::spawn(renewal));
         tasks.extend(config.token_file.map(|file| tokio::spawn(token_file::watch(client, file))));
         let admin_socket = config.admin_socket;
         Ok(Service {
@@ -268,37 +269,6 @@ fn client(config: &Config, metrics: &Metrics) -> anyhow::Result<mm::Client> {
         ..mm::ClientOptions::new(&config.mattermost_url, config.token.clone())
     };
     Ok(mm::Client::new(options)?)
-}
-
-/// Asks the server who we are, for as long as it takes; a refused token is an error at once.
-async fn greet(client: &mm::Client, readiness: &watch::Sender<Readiness>) -> anyhow::Result<Person> {
-    loop {
-        match client.me().await {
-            Ok(me) => return Ok(Person { id: me.id, username: me.username }),
-            Err(error) if error.is_temporary() => {
-                tracing::warn!("{error}; trying again");
-                readiness.send_replace(Readiness::Not(error.to_string()));
-                tokio::time::sleep(error.retry_after().unwrap_or(AGAIN)).await;
-            }
-            Err(error) => bail!("{error}"),
-        }
-    }
-}
-
-/// Where browsers find the server, for links: its own word, since ours may be an inner address.
-async fn site_url(client: &mm::Client, mattermost_url: &str) -> String {
-    let said = match client.client_config().await {
-        Ok(config) => config.site_url,
-        Err(error) => {
-            tracing::warn!(
-                "links to posts begin with {mattermost_url}, since the server's Site URL is unknown: {error}"
-            );
-            String::new()
-        }
-    };
-    let is_address = said.starts_with("https://") || said.starts_with("http://");
-    let url = if is_address { said.as_str() } else { mattermost_url };
-    url.trim_end_matches('/').to_owned()
 }
 
 /// The groups of the configuration, with usernames in place of ids as far as the server knows them now.

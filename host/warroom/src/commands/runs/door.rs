@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use warroom_runner::Archive;
+use warroom_store::StoreError;
 
 /// How long the service may take to answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
@@ -88,8 +89,24 @@ impl Door {
         bail!("{}", reason.unwrap_or("the service answers with an error and no reason"))
     }
 
+    /// A service has the journal, and cannot be asked.
+    fn unanswered(&self) -> String {
+        match &self.socket {
+            Some(socket) => format!(
+                "a service works with the journal, and does not answer at {}: it is just starting and will in a moment, or has \
+                 another `[http] admin_socket`; run this with the configuration of that service",
+                socket.display()
+            ),
+            None => "a service works with the journal, and cannot be asked: give it, and this command, an `[http] admin_socket`".to_owned(),
+        }
+    }
+
     async fn archive(&self) -> anyhow::Result<Archive> {
-        let store = warroom_store::Store::open(&self.store_url, warroom_store::Options::default()).await?;
+        let store = match warroom_store::Store::open(&self.store_url, warroom_store::Options::default()).await
+        {
+            Err(StoreError::Locked { .. }) => bail!("{}", self.unanswered()),
+            store => store?,
+        };
         Ok(Archive::new(Arc::new(StoreJournal(store))))
     }
 }
