@@ -42,10 +42,11 @@ async fn the_bot_joins_a_public_channel_to_bring_people_there() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn groups_bring_more_people_than_the_host_adds_in_one_call() {
+    let room = "room-{{.Instance.Number}}";
     let actions = json!([
-        {"name": "Room", "type": "create_channel", "channel_name": "room"},
-        {"name": "People", "type": "add_users_channel", "channel_name": "room", "users": ["jon", "chris", "@everybody"]},
-        {"name": "Told", "type": "post", "channel_name": "room", "message": "All: {{.Action.People.Added}}"},
+        {"name": "Room", "type": "create_channel", "channel_name": room},
+        {"name": "People", "type": "add_users_channel", "channel_name": room, "users": ["jon", "chris", "@everybody"]},
+        {"name": "Told", "type": "post", "channel_name": room, "message": "All: {{.Action.People.Added}}"},
     ]);
     let stage = Stage::with_workflow(&drill(&actions)).await;
     let mut everybody = Vec::new();
@@ -57,7 +58,7 @@ async fn groups_bring_more_people_than_the_host_adds_in_one_call() {
     stage.write_config(&format!("[groups]\neverybody = {}\n", json!(everybody)));
     let service = stage.service().await;
     stage.say("jon", "town-square", "#drill").await;
-    let room = stage.channel_id("room").await;
+    let room = stage.channel_id("room-1").await;
     stage.post(&room, "All: jon,chris,person0,", 1).await;
     // The bot's room has all of them; a page of members has 200.
     assert_eq!(stage.members(&room).await.len(), 200);

@@ -7,8 +7,8 @@ mod limits;
 mod tests;
 
 use checks::{
-    admin_socket, callback_url, check_grant, check_limits, groups, poll, store_url, team_and_channel, token,
-    web_address,
+    Given, admin_socket, callback_url, check_grant, check_limits, groups, poll, store_url, team_and_channel,
+    token, web_address,
 };
 use environment::{Override, apply, overrides, variable};
 pub use limits::LimitsConfig;
@@ -218,7 +218,7 @@ impl Config {
                 ))
             })?;
         }
-        complete(file, path, &directory)
+        complete(file, &Given { path, overrides: &overrides }, &directory)
     }
 }
 
@@ -265,11 +265,11 @@ fn excerpt<'text>(text: &'text str, line: usize) -> String {
     }
 }
 
-fn complete(file: File, path: &Path, directory: &Path) -> Result<Config, ConfigError> {
+fn complete(file: File, given: &Given<'_>, directory: &Path) -> Result<Config, ConfigError> {
     let missing = |section: &str, key: &str, example: &str| {
         ConfigError::Value(format!(
             "{}: `{key}` is missing in [{section}]; write `{key} = \"{example}\"` there, or set {}",
-            path.display(),
+            given.path.display(),
             variable(section, key)
         ))
     };
@@ -277,23 +277,28 @@ fn complete(file: File, path: &Path, directory: &Path) -> Result<Config, ConfigE
         file.mattermost.url.ok_or_else(|| missing("mattermost", "url", "https://chat.example.com"))?;
     let grants = file.actions.grants;
     for grant in &grants {
-        check_grant(path, grant)?;
+        check_grant(given, grant)?;
     }
     let token_file = file.mattermost.token_file.as_ref().map(|token_file| directory.join(token_file));
     let store_url =
-        store_url(path, directory, &file.store.url.unwrap_or_else(|| "sqlite:warroom.db".to_owned()))?;
+        store_url(given, directory, &file.store.url.unwrap_or_else(|| "sqlite:warroom.db".to_owned()))?;
     let listen = file.http.listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8480)));
     Ok(Config {
-        mattermost_url: web_address(path, "[mattermost] url", &mattermost_url)?,
-        token: token(path, directory, file.mattermost.token, file.mattermost.token_file)?,
+        mattermost_url: web_address(
+            given,
+            ("mattermost", "url"),
+            &mattermost_url,
+            "https://chat.example.com",
+        )?,
+        token: token(given, directory, file.mattermost.token, file.mattermost.token_file)?,
         token_file,
         watch: file.mattermost.watch,
         listen,
-        callback_url: callback_url(path, listen, file.http.callback_url)?,
+        callback_url: callback_url(given, listen, file.http.callback_url)?,
         public_url: file
             .http
             .public_url
-            .map(|url| web_address(path, "[http] public_url", &url))
+            .map(|url| web_address(given, ("http", "public_url"), &url, "https://warroom.example.com"))
             .transpose()?,
         metrics_listen: file.metrics.listen,
         admin_socket: admin_socket(directory, file.http.admin_socket, &store_url),
@@ -301,11 +306,11 @@ fn complete(file: File, path: &Path, directory: &Path) -> Result<Config, ConfigE
         actions_dir: file.actions.dir.map(|dir| directory.join(dir)),
         grants,
         workflows_dir: directory.join(file.workflows.dir.unwrap_or_else(|| "workflows".into())),
-        workflows_poll: poll(path, file.workflows.poll_ms)?,
+        workflows_poll: poll(given, file.workflows.poll_ms)?,
         managers: file.permissions.managers,
-        groups: groups(path, file.groups)?,
-        operators_notify: file.operators.notify.map(|text| team_and_channel(path, &text)).transpose()?,
-        limits: check_limits(path, file.limits)?,
+        groups: groups(given, file.groups)?,
+        operators_notify: file.operators.notify.map(|text| team_and_channel(given, &text)).transpose()?,
+        limits: check_limits(given, file.limits)?,
     })
 }
 
@@ -314,8 +319,24 @@ fn without_value(message: &str) -> String {
     let message = message.replace('\n', " ");
     let what = ["invalid type", "invalid value"].into_iter().find(|what| message.starts_with(what));
     match (what, message.rsplit_once(", expected ")) {
-        (Some(what), Some((_, expected))) => format!("{what}, expected {expected}"),
+        (Some(what), Some((_, expected))) => format!("{what}, expected {}", in_words(expected)),
+        _ if message.contains("invalid socket address syntax") => {
+            "expected an IP address and a port, such as 127.0.0.1:8480 (no host name)".to_owned()
+        }
         _ => message,
+    }
+}
+
+/// What the parser expects, as people would say it.
+fn in_words(expected: &str) -> &str {
+    match expected {
+        "u64" | "u32" | "usize" => "a whole number",
+        "a sequence" => "a list such as [\"jon\", \"chris\"]",
+        "a string" | "path string" => "a text in quotes",
+        "a boolean" => "true or false",
+        "a map" => "names with their values",
+        expected if expected.starts_with("struct ") => "a section with keys",
+        expected => expected,
     }
 }
 

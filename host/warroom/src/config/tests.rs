@@ -102,7 +102,7 @@ fn every_key_of_the_sample_comes_by_environment_too() {
 #[test]
 fn a_wrong_variable_is_named_and_no_other() {
     for (name, value, says) in [
-        ("WARROOM_HTTP_LISTEN", "everywhere", "invalid socket address"),
+        ("WARROOM_HTTP_LISTEN", "everywhere", "expected an IP address and a port, such as 127.0.0.1:8480"),
         ("WARROOM_MATTERMOST_WATCH", "some", "unknown variant"),
         ("WARROOM_LIMITS_DEADLINE_MS", "soon", "whole number"),
         ("WARROOM_GROUPS", "oncall=jon", "such as `{ oncall = "),
@@ -114,6 +114,32 @@ fn a_wrong_variable_is_named_and_no_other() {
         assert!(error.contains(name) && error.contains(says), "{error}");
         assert!(!error.contains("WARROOM_STORE_URL"), "{error}");
     }
+}
+
+#[test]
+fn a_variable_whose_value_makes_no_sense_is_named_and_not_the_file() {
+    for (name, value, says) in [
+        ("WARROOM_STORE_URL", "journal", "must be `sqlite:PATH`, such as `sqlite:warroom.db`, not `journal`"),
+        (
+            "WARROOM_MATTERMOST_URL",
+            "chat",
+            "must be an address such as `https://chat.example.com`, not `chat`",
+        ),
+        ("WARROOM_HTTP_CALLBACK_URL", "here", "such as `http://warroom.example.com:8480`, not `here`"),
+        ("WARROOM_HTTP_PUBLIC_URL", "here", "such as `https://warroom.example.com`, not `here`"),
+        ("WARROOM_MATTERMOST_TOKEN", "", "is no token: it is empty or holds blanks"),
+        ("WARROOM_OPERATORS_NOTIFY", "ops", "must be `TEAM/CHANNEL`"),
+        ("WARROOM_WORKFLOWS_POLL_MS", "1", "must be between 100 and 86400000, not 1"),
+        ("WARROOM_LIMITS_OPEN_RUNS_MAX", "0", "must be between 1 and 1000000, not 0"),
+        ("WARROOM_LIMITS_INSTANCES_MAX", "1001", "must be between 1 and 1000, not 1001"),
+        ("WARROOM_LIMITS_MATTERMOST_TIMEOUT_MS", "40000", "must be below deadline_ms (30000), not 40000"),
+        ("WARROOM_GROUPS", "{ on = [] }", "on must have 1 to 200 members, not 0"),
+    ] {
+        let error = read(MINIMAL, &[(name, value)]).unwrap_err();
+        assert!(error.starts_with(&format!("the variable {name} ")) && error.contains(says), "{error}");
+    }
+    let error = read(&format!("{MINIMAL}[limits]\nhost_calls_max = 0\n"), &[]).unwrap_err();
+    assert_eq!(error, "warroom.toml: [limits] host_calls_max must be between 1 and 100000, not 0");
 }
 
 #[test]
