@@ -160,6 +160,10 @@
   });
 
   localise(document);
+  // On a narrow page the channels are a row that scrolls.
+  for (const current of document.querySelectorAll("[aria-current]")) current.scrollIntoView({ block: "nearest", inline: "nearest" });
   toEnd();
+  // Once more when the page has found its final sizes.
+  requestAnimationFrame(toEnd);
   follow();
 })();

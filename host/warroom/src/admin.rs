@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path as FilePath;
 use tokio::net::UnixListener;
-use warroom_engine::{Person, Picked, Run, Status, timeline};
+use warroom_engine::{Loss, Person, Picked, Run, Status, timeline};
 use warroom_runner::{Archive, Command, CommandError, Runner, RunnerError};
 
 /// Only who runs the service, and root, may open the socket.
@@ -33,7 +33,7 @@ pub(crate) struct RunLine {
     pub(crate) step: Option<String>,
     pub(crate) room: Option<String>,
     pub(crate) started_ms: u64,
-    /// Why it is blocked, or was cancelled.
+    /// Why it is blocked, was cancelled, or cannot be worked on.
     pub(crate) reason: Option<String>,
 }
 
@@ -248,8 +248,8 @@ async fn resolve(archive: &Archive, name: &str) -> Result<Option<String>, Runner
 
 fn line(run: &Run) -> RunLine {
     let (state, reason) = match &run.status {
-        Status::Open if run.waits() => ("waiting", None),
-        Status::Open => ("running", None),
+        Status::Open if run.waits() => ("waiting", lost(run)),
+        Status::Open => ("running", lost(run)),
         Status::Blocked { failure, .. } => ("blocked", Some(failure.message.clone())),
         Status::Finished => ("finished", None),
         Status::Cancelled(cancelled) => ("cancelled", cancelled.reason.clone()),
@@ -264,6 +264,17 @@ fn line(run: &Run) -> RunLine {
         started_ms: run.started_ms,
         reason,
     }
+}
+
+/// Why people cannot use the room, if they cannot.
+fn lost(run: &Run) -> Option<String> {
+    let (how, _) = run.lost.get(&run.room.as_ref()?.id)?;
+    let reason = match how {
+        Loss::Archived => "its room is archived: restore it, or cancel the incident",
+        Loss::Removed => "the bot is not in its room any more: invite it again, or cancel the incident",
+        Loss::Gone => "the bot cannot reach its room: see whether it is on the team, or cancel the incident",
+    };
+    Some(reason.to_owned())
 }
 
 /// What can be said of a run whose journal cannot be read.

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 use tokio::sync::watch;
-use warroom_mattermost::{CallOutcome, Observer};
+use warroom_mattermost::{CallOutcome, Client, Observer};
 use warroom_runner::{ActionEnd, Observed, Runner};
 
 mod families;
@@ -51,6 +51,7 @@ struct Inner {
     calls: Bounded<Counter>,
     call_seconds: Bounded<Histogram>,
     connected: Gauge,
+    token_refused: Gauge,
     reconnects: Bounded<Counter>,
     connections_lost: Counter,
     journal_waiting: Gauge,
@@ -88,6 +89,7 @@ impl Metrics {
             calls: Bounded::counters(),
             call_seconds: Bounded::durations(),
             connected: Gauge::default(),
+            token_refused: Gauge::default(),
             reconnects: Bounded::counters(),
             connections_lost: Counter::default(),
             journal_waiting: Gauge::default(),
@@ -161,6 +163,11 @@ impl Metrics {
         self.inner.callback_seconds.with(&[], |seconds| seconds.observe(took.as_secs_f64()));
     }
 
+    /// Whether the server refuses the bot's token.
+    pub fn token_refused(&self, is_refused: bool) {
+        self.inner.token_refused.set(i64::from(is_refused));
+    }
+
     /// How many requests wait for the journal's writer.
     pub fn journal_waiting(&self, count: usize) {
         self.inner.journal_waiting.set(i64::try_from(count).unwrap_or(i64::MAX));
@@ -200,12 +207,16 @@ pub(crate) struct Scrape {
     pub(crate) metrics: Metrics,
     pub(crate) runner: watch::Receiver<Option<Runner>>,
     pub(crate) store: watch::Receiver<Option<warroom_store::Store>>,
+    pub(crate) client: watch::Receiver<Option<Client>>,
 }
 
 impl Scrape {
     fn sample(&self) {
         if let Some(store) = &*self.store.borrow() {
             self.metrics.journal_waiting(store.waiting());
+        }
+        if let Some(client) = &*self.client.borrow() {
+            self.metrics.token_refused(*client.token_refused().borrow());
         }
         let runner = self.runner.borrow().clone();
         if let Some(runner) = runner {
@@ -261,8 +272,10 @@ impl Observer for Metrics {
     }
 
     fn stream_lost(&self) {
-        self.inner.connected.set(0);
-        self.inner.connections_lost.inc();
+        // A server that is away is one loss, however often it is tried.
+        if self.inner.connected.set(0) == 1 {
+            self.inner.connections_lost.inc();
+        }
     }
 }
 
@@ -311,6 +324,11 @@ impl Inner {
             "Whether the event stream stands: 1 or 0",
             self.connected.clone(),
         );
+        registry.register(
+            "token_refused",
+            "Whether Mattermost refuses the bot's token: 1 or 0",
+            self.token_refused.clone(),
+        );
         self.reconnects.register(
             registry,
             "event_stream_connects",
@@ -318,7 +336,7 @@ impl Inner {
         );
         registry.register(
             "event_stream_losses",
-            "How often the event stream was lost, or could not be made",
+            "How often an event stream that stood was lost",
             self.connections_lost.clone(),
         );
         registry.register_with_unit(

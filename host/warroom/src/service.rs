@@ -68,7 +68,7 @@ impl Service {
         // First of all, so that `/healthz` answers while the rest is not there yet.
         let listener = TcpListener::bind(config.listen).await.with_context(|| {
             format!(
-                "cannot listen on {} ([http] listen); is another program there, or another warroom?",
+                "cannot listen on {} ([http] listen), which must be an address of this machine that no other program uses",
                 config.listen
             )
         })?;
@@ -83,7 +83,12 @@ impl Service {
         let (client_made, client_seen) = watch::channel(None);
         let metrics = Metrics::new();
         let (store_made, store_seen) = watch::channel(None);
-        let scrape = Scrape { metrics: metrics.clone(), runner: runner_seen.clone(), store: store_seen };
+        let scrape = Scrape {
+            metrics: metrics.clone(),
+            runner: runner_seen.clone(),
+            store: store_seen,
+            client: client_seen.clone(),
+        };
         let endpoints = Endpoints {
             metrics: metrics.clone(),
             runner: runner_seen,
@@ -119,11 +124,7 @@ impl Service {
             seen: BTreeMap::new(),
             changed: workflows_changed,
         };
-        directory.read().map_err(|error| {
-            anyhow::anyhow!(
-                "{error}; make the directory, or point [workflows] dir at the one with your workflow files"
-            )
-        })?;
+        directory.read()?;
         if workflows.names().is_empty() {
             tracing::warn!("no workflow is in force: put a file into {}", config.workflows_dir.display());
         }

@@ -50,7 +50,7 @@ impl WorkflowDirectory {
     ///
     /// # Errors
     /// When the directory itself cannot be read; everything stays in force then.
-    pub(crate) fn read(&mut self) -> Result<usize, String> {
+    pub(crate) fn read(&mut self) -> Result<usize, DirectoryError> {
         let mut found = BTreeMap::new();
         for path in files(&self.directory, self.files_max)? {
             let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
@@ -135,8 +135,11 @@ impl WorkflowDirectory {
 ///
 /// # Errors
 /// When it cannot be read, or holds too many.
-pub(crate) fn files(directory: &Path, files_max: usize) -> Result<Vec<PathBuf>, String> {
-    let unreadable = |error| format!("cannot read the workflow directory {}: {error}", directory.display());
+pub(crate) fn files(directory: &Path, files_max: usize) -> Result<Vec<PathBuf>, DirectoryError> {
+    let unreadable = |error| DirectoryError {
+        problem: format!("cannot read the workflow directory {}: {error}", directory.display()),
+        remedy: "make the directory, or point [workflows] dir at the one with your workflow files",
+    };
     let mut files = Vec::new();
     for entry in std::fs::read_dir(directory).map_err(unreadable)? {
         let path = entry.map_err(unreadable)?.path();
@@ -145,14 +148,24 @@ pub(crate) fn files(directory: &Path, files_max: usize) -> Result<Vec<PathBuf>, 
         }
     }
     if files.len() > files_max {
-        return Err(format!(
-            "the workflow directory {} holds {} files, and {files_max} are allowed ([limits] workflow_files_max)",
-            directory.display(),
-            files.len()
-        ));
+        let (directory, count) = (directory.display(), files.len());
+        return Err(DirectoryError {
+            problem: format!(
+                "the workflow directory {directory} holds {count} files, and {files_max} are allowed"
+            ),
+            remedy: "raise [limits] workflow_files_max, or take files out of it",
+        });
     }
     files.sort();
     Ok(files)
+}
+
+/// Why the workflow directory is of no use, and what to do.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{problem}; {remedy}")]
+pub(crate) struct DirectoryError {
+    pub(crate) problem: String,
+    pub(crate) remedy: &'static str,
 }
 
 /// The text of a workflow file.

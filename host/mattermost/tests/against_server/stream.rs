@@ -266,7 +266,7 @@ async fn a_refused_token_is_told_once_and_another_one_tried() {
     assert!(*refused.borrow());
     assert_eq!(server.client.me().await.unwrap_err().status(), Some(401));
     server.client.replace_token(Token::new("SECOND")).unwrap();
-    assert!(next(&mut stream).await.starts_with("refused: cannot look up the bot"));
+    assert!(next(&mut stream).await.starts_with("refused: cannot look up whose the token is"));
     server.client.replace_token(Token::new("THIRD")).unwrap();
     expect(&mut stream, &["fresh"]).await;
     assert!(!*refused.borrow());
@@ -298,7 +298,7 @@ async fn a_token_that_is_refused_without_a_word_is_found_out() {
     let options = |url: &str| ClientOptions::new(url, Token::new("BOT_TOKEN"));
     let server = StreamServer::start_with(scripts, StatusCode::UNAUTHORIZED, options).await;
     let mut stream = EventStream::connect(&server.client, fast());
-    assert!(next(&mut stream).await.starts_with("refused: cannot look up the bot"));
+    assert!(next(&mut stream).await.starts_with("refused: cannot look up whose the token is"));
     server.client.replace_token(Token::new("SECOND")).unwrap();
     expect(&mut stream, &["fresh"]).await;
 }

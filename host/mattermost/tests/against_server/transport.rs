@@ -47,7 +47,10 @@ async fn nobody_listens() {
     let error = error_of(options).await;
     assert!(matches!(error.kind, ApiErrorKind::Unreachable(_)), "{error}");
     assert!(error.is_temporary() && !error.may_have_been_executed());
-    assert!(error.to_string().starts_with("cannot look up the bot: the server cannot be reached"), "{error}");
+    assert!(
+        error.to_string().starts_with("cannot look up whose the token is: the server cannot be reached"),
+        "{error}"
+    );
 }
 
 #[tokio::test]

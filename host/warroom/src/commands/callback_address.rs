@@ -38,15 +38,16 @@ impl CallbackAddress {
         &self.host
     }
 
-    /// Whether the server calls it only if the setting names it.
+    /// Whether the server calls it only if the setting names it, as far as can be told from here: a name that is not known here is one
+    /// of an inner network, such as that of a container which does not run yet.
     pub(super) fn is_internal(&self) -> bool {
-        self.addresses.iter().any(is_internal)
+        self.addresses.is_empty() || self.addresses.iter().any(is_internal)
     }
 
     /// What kind of address it is, for people.
     pub(super) fn nature(&self) -> &'static str {
         if self.addresses.is_empty() {
-            "a name that is not known here"
+            "a name that is not known here, so that of an inner network"
         } else if self.addresses.iter().any(IpAddr::is_loopback) {
             "a loopback address"
         } else if self.is_internal() {
@@ -141,6 +142,7 @@ mod tests {
             assert!(!here.is_allowed_by(setting), "{setting}");
         }
         let named = CallbackAddress { host: "warroom".to_owned(), addresses: Vec::new() };
+        assert!(named.is_internal());
         assert!(named.is_allowed_by("localhost Warroom") && !named.is_allowed_by("10.0.0.0/8"));
     }
 }

@@ -89,6 +89,14 @@ async fn examine(path: &Path, environment: &dyn Fn(&str) -> Option<String>, now_
             callback::check(&client, &config, &direct, listening, &mut report).await;
         }
     }
+    if me.is_none() {
+        let why = if is_there { "nobody knows whose the token is" } else { "the server does not answer" };
+        let of_the_server = ["site-url", "clock", "token"];
+        of_the_server.iter().filter(|_| !is_there).for_each(|check| report.skipped(check, why));
+        for check in ["teams", "permissions", "posting", "callback", "names", "numbering"] {
+            report.skipped(check, why);
+        }
+    }
     site.check_files(me.is_some().then_some(&teams), service_runs, &mut report).await;
     report
 }

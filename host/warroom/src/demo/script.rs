@@ -52,6 +52,9 @@ pub(crate) async fn play(
     }
     press(chris, &triage, "Alert", transcript).await?;
     transcript.show_again(chat, &triage).await?;
+    // Pressing a button is a post too: edits notify nobody.
+    chat.post(&room_id, "**Alert**").await?;
+    transcript.show(chat, "Security Issue 1", &room_id).await?;
     press(jon, &triage, "Triaged", transcript).await?;
 
     let fix = chat.post(&room_id, "Developing a fix").await?;

@@ -84,6 +84,7 @@ fn the_client_and_its_stream_are_observed() {
     metrics.called("create_post", CallOutcome::RateLimited, Duration::from_secs(2));
     metrics.stream_connected(false);
     metrics.stream_lost();
+    metrics.stream_lost();
     assert_eq!(lines(&metrics, "warroom_event_stream_connected"), ["warroom_event_stream_connected 0"]);
     metrics.stream_connected(true);
     for line in [
@@ -129,7 +130,8 @@ fn names_are_escaped() {
 #[tokio::test]
 async fn the_endpoint_says_what_format_it_is() {
     let (runner, store) = (watch::channel(None).1, watch::channel(None).1);
-    let response = Metrics::serve(State(Scrape { metrics: Metrics::new(), runner, store })).await;
+    let (_, client) = watch::channel(None);
+    let response = Metrics::serve(State(Scrape { metrics: Metrics::new(), runner, store, client })).await;
     assert_eq!(response.headers()[CONTENT_TYPE], OPEN_METRICS);
     let body = axum::body::to_bytes(response.into_body(), 1 << 20).await.unwrap();
     assert!(body.starts_with(b"# HELP warroom_"));

@@ -50,8 +50,7 @@ pub(super) fn check_workflows(
     let paths = match watch::files(&config.workflows_dir, config.limits.workflow_files_max) {
         Ok(paths) => paths,
         Err(error) => {
-            let remedy = "make the directory, or point [workflows] dir at the one with your workflow files";
-            report.problem("workflows", error, remedy);
+            report.problem("workflows", error.problem, error.remedy);
             return Files::default();
         }
     };

@@ -11,6 +11,8 @@ pub(super) enum Verdict {
     Warning,
     /// Incidents do not run, or not to their end.
     Problem,
+    /// It could not be looked at.
+    Skipped,
 }
 
 impl Verdict {
@@ -19,6 +21,7 @@ impl Verdict {
             Verdict::Ok => "ok",
             Verdict::Warning => "warning",
             Verdict::Problem => "problem",
+            Verdict::Skipped => "skipped",
         }
     }
 }
@@ -62,6 +65,10 @@ impl Report {
         remedy: impl Into<String>,
     ) {
         self.push(name, Verdict::Problem, finding.into(), remedy.into());
+    }
+
+    pub(super) fn skipped(&mut self, name: &'static str, why: &str) {
+        self.push(name, Verdict::Skipped, format!("not looked at, since {why}"), String::new());
     }
 
     pub(super) fn push(&mut self, name: &'static str, verdict: Verdict, finding: String, remedy: String) {
