@@ -91,9 +91,11 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let level = match cli.command {
         Command::Serve(_) => "info",
-        // What they play is theirs, and they say themselves how it went; a doctor reports what he finds.
-        Command::Demo(_) | Command::Simulate(_) | Command::Doctor(_) => "error",
-        _ => "warn",
+        // What they play is theirs, and they say themselves how it went.
+        Command::Demo(_) | Command::Simulate(_) => "error",
+        // They report what they find, and whose token is refused they know better.
+        Command::Doctor(_) => "error,warroom_mattermost::credentials=off",
+        _ => "warn,warroom_mattermost::credentials=off",
     };
     logging::start(cli.log_format, level);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
