@@ -18,7 +18,7 @@ pub(crate) struct MemoryChat {
     bot: Person,
     /// How long after a post is written its writer is answered, in milliseconds.
     pub(crate) answer_ms: AtomicU64,
-    /// How many of the next posts cannot be reached with.
+    /// How many of the next posts find nobody who takes them.
     pub(crate) not_now: AtomicU32,
     /// How many of the next pins end in a defect of this program.
     pub(crate) panics: AtomicU32,
@@ -188,9 +188,6 @@ impl Chat for MemoryChat {
     }
 
     async fn create_channel(&self, new: &NewChannel) -> Result<Channel, ChatError> {
-        if less(&self.not_now) {
-            return Err(error(ChatErrorKind::Unreachable, "not now"));
-        }
         let create = || {
             let mut state = self.state.lock().unwrap();
             if state.rooms.iter().any(|room| room.name == new.name) {
@@ -237,6 +234,9 @@ impl Chat for MemoryChat {
         stamp: &str,
         post: &RenderedPost,
     ) -> Result<String, ChatError> {
+        if less(&self.not_now) {
+            return Err(error(ChatErrorKind::Unreachable, "not now"));
+        }
         let create = || {
             let mut state = self.state.lock().unwrap();
             if state.rooms.iter().any(|room| room.id == channel_id && room.archived) {
