@@ -22,6 +22,7 @@ mod installation;
 mod kill;
 mod logs;
 mod members;
+mod notices;
 mod operators;
 mod parameters;
 mod presses;

@@ -185,13 +185,16 @@ async fn a_cancelled_room_can_be_kept() {
     let stage = Stage::new().await;
     let service = stage.service().await;
     let (room, triage) = stage.triage().await;
+    let is_pinned = async || (stage.fresh(&triage).await["is_pinned"] == true).then_some(());
+    stage.eventually("the pin", is_pinned).await;
     let (code, text) = warroom(&stage, &["runs", "cancel", "security_issue:1", "--keep-room"]).await;
     assert_eq!(code, 0, "{text}");
     stage
         .eventually("the end of the run", async || service.runner().open_runs().is_empty().then_some(()))
         .await;
     assert_eq!(stage.get(&format!("/channels/{room}")).await["delete_at"], 0);
-    assert_eq!(controls(&stage.fresh(&triage).await).len(), 0);
+    let left = stage.fresh(&triage).await;
+    assert_eq!((controls(&left).len(), &left["is_pinned"]), (0, &json!(false)));
     service.stop().await;
 }
 

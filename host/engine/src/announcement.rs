@@ -10,9 +10,14 @@ pub struct Announcement {
     pub matter: Matter,
     /// Where it stands or is about to.
     pub place: Option<Place>,
-    /// Whether it could be posted nowhere.
+    /// Whether it could be posted nowhere, and is not to be tried again now.
     pub failed: bool,
+    /// How often it could be posted nowhere.
+    pub failures: u32,
 }
+
+/// How often what could be posted nowhere is told again, an open block apart: a run that has ended waits for it no longer.
+const FAILURES_MAX: u32 = 100;
 
 /// Where an announcement stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,7 +60,7 @@ pub enum Matter {
     },
     /// The trigger matched again.
     Repeats,
-    /// A channel that the run made was lost.
+    /// A channel that the run made, or where its buttons stand, was lost.
     Lost {
         /// The channel.
         channel: Channel,
@@ -94,7 +99,7 @@ pub enum Remedy {
 
 impl Announcement {
     pub(crate) fn new(matter: Matter) -> Announcement {
-        Announcement { matter, place: None, failed: false }
+        Announcement { matter, place: None, failed: false, failures: 0 }
     }
 
     /// The post, once it is written.
@@ -109,10 +114,30 @@ impl Announcement {
         matches!(self.matter, Matter::Blocked { resolved: None, .. })
     }
 
-    /// Whether nothing is left to do: it was posted, could be posted nowhere, or need not be said any more.
+    /// Whether it is to be posted now.
+    #[must_use]
+    pub fn is_due(&self) -> bool {
+        !self.failed && !self.is_posted_or_moot()
+    }
+
+    /// Whether it could be posted nowhere, and people still want to know.
+    #[must_use]
+    pub fn can_be_renewed(&self) -> bool {
+        let is_bounded = !self.is_open_block() && self.failures >= FAILURES_MAX;
+        let is_of_the_moment = matches!(self.matter, Matter::Pressed { .. });
+        self.failed && !is_bounded && !is_of_the_moment && !self.is_posted_or_moot()
+    }
+
+    /// Whether nothing is left to do, for a run that has ended too: it was posted, could be posted nowhere for long enough, or need not
+    /// be said any more.
     #[must_use]
     pub fn has_settled(&self) -> bool {
+        let is_only_count = matches!(self.matter, Matter::Repeats);
+        self.is_posted_or_moot() || self.failed && (is_only_count || !self.can_be_renewed())
+    }
+
+    fn is_posted_or_moot(&self) -> bool {
         let is_over = matches!(self.matter, Matter::Blocked { resolved: Some(_), .. });
-        self.failed || self.post_id().is_some() || is_over && self.place.is_none()
+        self.post_id().is_some() || is_over && self.place.is_none()
     }
 }

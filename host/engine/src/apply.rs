@@ -2,7 +2,7 @@
 
 use crate::announcement::{Announcement, Matter, Place, Remedy, Resolution};
 use crate::budget::Budget;
-use crate::event::{ActionKey, Chooser, Event, Fact, Failure, FailureKind, Loss, Person, Phase};
+use crate::event::{ActionKey, Channel, Chooser, Event, Fact, Failure, FailureKind, Loss, Person, Phase};
 use crate::run::{
     CHOICES_KEPT_MAX, Call, Cancelled, Choice, CurrentAction, Leaving, Renumbering, Run, Status, Visit,
 };
@@ -193,6 +193,7 @@ impl Run {
             Fact::AnnouncementFailed { n, .. } => {
                 if let Some(known) = self.announcements.get_mut(*n as usize) {
                     (known.place, known.failed) = (None, true);
+                    known.failures = known.failures.saturating_add(1);
                 }
             }
             Fact::AnnouncementsRenewed => {
@@ -204,7 +205,7 @@ impl Run {
 
     fn apply_to_channels(&mut self, event: &Event) {
         match &event.fact {
-            Fact::ChannelLost { channel_id, how } => self.lose(channel_id, *how),
+            Fact::ChannelLost { channel_id, how, channel } => self.lose(channel_id, *how, channel.as_ref()),
             Fact::ChannelBack { channel_id } => {
                 let Some((_, n)) = self.lost.remove(channel_id) else { return };
                 if let Some(Announcement { matter: Matter::Lost { is_back, .. }, .. }) =
@@ -223,8 +224,8 @@ impl Run {
         }
     }
 
-    fn lose(&mut self, channel_id: &str, how: Loss) {
-        let made = self.channels.iter().find(|channel| channel.id == channel_id);
+    fn lose(&mut self, channel_id: &str, how: Loss, foreign: Option<&Channel>) {
+        let made = self.channels.iter().find(|channel| channel.id == channel_id).or(foreign);
         let Some(channel) = made.filter(|channel| self.can_post_to(&channel.id)).cloned() else { return };
         let n = self.announce(Matter::Lost { channel, how, is_back: false });
         self.lost.insert(channel_id.to_owned(), (how, n));

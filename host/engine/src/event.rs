@@ -364,12 +364,15 @@ pub enum Fact {
         alias = "repeats_untold"
     )]
     Superseded,
-    /// A channel that the run made cannot be used any more, by nothing that the run did.
+    /// A channel that the run made, or where people press its buttons, cannot be used any more, by nothing that the run did.
     ChannelLost {
         /// The channel.
         channel_id: String,
         /// What happened to it.
         how: Loss,
+        /// The channel with its names, when the run did not make it; they are empty when nobody could tell them.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        channel: Option<Channel>,
     },
     /// A channel that was lost can be used again.
     ChannelBack {

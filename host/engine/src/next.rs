@@ -65,14 +65,14 @@ pub fn next(workflow: &Workflow, run: &Run) -> Next {
         return Next::Announce(n);
     }
     match by_status(workflow, run) {
-        next @ (Next::Wait | Next::Blocked) => at_rest(run).unwrap_or(next),
+        next @ (Next::Wait | Next::Blocked) if !run.has_ended() => at_rest(run).unwrap_or(next),
         next => next,
     }
 }
 
 fn by_status(workflow: &Workflow, run: &Run) -> Next {
     match &run.status {
-        Status::Finished => due(run, |_| true).map_or(Next::Done, Next::Announce),
+        Status::Finished => due(run, |_| true).map_or_else(|| over(run), Next::Announce),
         Status::Cancelled(_) => close(run),
         Status::Blocked { .. } => Next::Blocked,
         Status::Open if run.renumbering.as_ref().is_some_and(|search| search.is_due) => Next::TakeNumber,
@@ -96,9 +96,9 @@ fn at_rest(run: &Run) -> Option<Next> {
     }
 }
 
-/// The first announcement of such a matter that is not posted.
+/// The first announcement of such a matter that is to be posted now.
 fn due(run: &Run, is_wanted: impl Fn(&Matter) -> bool) -> Option<u32> {
-    let is_due = |known: &Announcement| is_wanted(&known.matter) && !known.has_settled();
+    let is_due = |known: &Announcement| is_wanted(&known.matter) && known.is_due();
     run.announcements.iter().position(is_due).and_then(|at| u32::try_from(at).ok())
 }
 
@@ -113,7 +113,16 @@ fn close(run: &Run) -> Next {
     if run.execution_to_settle().is_some() {
         return Next::Settle;
     }
-    run.room_to_close().map_or(Next::Done, |room| Next::CloseRoom(Box::new(room.clone())))
+    if let Some(room) = run.room_to_close() {
+        return Next::CloseRoom(Box::new(room.clone()));
+    }
+    // A room that stays is no longer about a step.
+    run.stale_pin().map_or_else(|| over(run), |pinned| Next::Unpin(Box::new(pinned.clone())))
+}
+
+/// What could be told nowhere keeps a run that has ended: it may be told again.
+fn over(run: &Run) -> Next {
+    if run.has_settled() { Next::Done } else { Next::Wait }
 }
 
 fn open(workflow: &Workflow, run: &Run) -> Next {
@@ -164,14 +173,11 @@ fn leave(workflow: &Workflow, run: &Run, visit: &Visit, step: &Step) -> Next {
     }
     match &visit.leaving {
         Some(Leaving { to: Destination::Step(to), .. }) => enter(workflow, run, to),
-        _ => stale_pin(run).unwrap_or(Next::Record(vec![Fact::StepLeft, Fact::RunFinished])),
+        _ => match run.stale_pin() {
+            Some(pinned) => Next::Unpin(Box::new(pinned.clone())),
+            None => Next::Record(vec![Fact::StepLeft, Fact::RunFinished]),
+        },
     }
-}
-
-/// What is still pinned at the end, in a channel that stays.
-fn stale_pin(run: &Run) -> Option<Next> {
-    let pinned = run.post(run.pinned.as_deref()?)?;
-    run.can_post_to(&pinned.channel_id).then(|| Next::Unpin(Box::new(pinned.clone())))
 }
 
 fn enter(workflow: &Workflow, run: &Run, to: &str) -> Next {

@@ -192,7 +192,7 @@ pub struct Run {
     pub announcements: Vec<Announcement>,
     /// Channels that the run archived.
     pub archived: BTreeSet<String>,
-    /// Channels that the run made and cannot use now: what happened, and the number of the announcement that says so.
+    /// Channels that the run needs and cannot use now: what happened, and the number of the announcement that says so.
     pub lost: BTreeMap<String, (Loss, u32)>,
     /// Channels that a cancelled run could not archive, and why.
     pub kept: BTreeMap<String, String>,
@@ -363,6 +363,13 @@ impl Run {
             && self.announcements.iter().all(Announcement::has_settled)
             && self.execution_to_settle().is_none()
             && self.room_to_close().is_none()
+            && (self.status == Status::Finished || self.stale_pin().is_none())
+    }
+
+    /// The post that is still pinned, where that can be changed.
+    #[must_use]
+    pub fn stale_pin(&self) -> Option<&ControlPost> {
+        self.post(self.pinned.as_deref()?).filter(|pinned| self.can_post_to(&pinned.channel_id))
     }
 
     /// Whether the run has ended, well or cancelled.

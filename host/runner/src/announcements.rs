@@ -1,13 +1,15 @@
 //! Posts what the host itself has to say about a run, where people are: in the room once somebody is in it, else where it was
 //! triggered, else where the operators want to be told.
 
-use crate::chat::{ChatError, RenderedPost, find_or_create_post};
+use crate::chat::{ChatError, ChatErrorKind, RenderedPost, find_or_tell};
 use crate::clock::earliest;
 use crate::core::Core;
 use crate::ledger::{Ledger, LedgerError, read};
 use crate::mentions;
 use crate::patience::Patience;
 use crate::rendering;
+use crate::stuck;
+use std::sync::Arc;
 use warroom_engine::{Announcement, Fact, Matter, Run};
 
 /// Posts the announcement, once; after an interruption it is searched for first. Gives how long to wait before the next try, in
@@ -21,108 +23,160 @@ pub(crate) async fn post(
     let run = ledger.run();
     let Some(known) = run.announcements.get(n as usize) else { return Ok(None) };
     let Some(place) = &known.place else {
-        intend(core, ledger, &run, (n, known), "there is no channel to post it in").await?;
-        return Ok(None);
+        return intend(core, ledger, patience, (n, known), "there is no channel to post it in").await;
     };
     let key = run.announcement_key(n);
     let Some(look) = rendering::look(core, ledger, &run, &key) else { return Ok(None) };
     let stamp = core.key.stamp(&key);
     let since_ms = earliest(place.intended_ms);
-    match find_or_create_post(core.chat.as_ref(), &place.channel_id, &stamp, since_ms, &look).await {
+    let error = match find_or_tell(core.chat.as_ref(), &place.channel_id, &stamp, since_ms, &look).await {
         Ok(post_id) => {
             // One that was found says what it said then.
             ledger.canvas.answered(&key, 0);
             ledger.append(vec![Fact::AnnouncementPosted { n, post_id }], Vec::new()).await?;
-            Ok(None)
+            return Ok(None);
         }
-        Err(error) => {
-            let wait_ms = patience.wait_ms(core, &format!("{key} in {}", place.channel_id), &error).await;
-            if wait_ms.is_some() {
-                tracing::warn!(run = %run.id, "a notice cannot be posted yet: {error}");
-            } else {
-                tracing::error!(run = %run.id, channel = %place.channel_id, "a notice cannot be posted: {error}");
-                intend(core, ledger, &run, (n, known), &error.message).await?;
-            }
-            Ok(wait_ms)
+        Err(error) => error,
+    };
+    if error.is_temporary() {
+        let wait_ms = patience.wait_ms(core, &format!("{key} in {}", place.channel_id), &error).await;
+        if wait_ms.is_some() {
+            tracing::warn!(run = %run.id, "a notice cannot be posted yet: {error}");
+            return Ok(wait_ms);
         }
     }
+    tracing::error!(run = %run.id, channel = %place.channel_id, "a notice cannot be posted: {error}");
+    intend(core, ledger, patience, (n, known), &error.message).await
 }
 
 /// Journals where the announcement is to stand next, after the place that was tried; the run's task asks again then, and finds it.
+/// Gives how long to wait before the next try, when the server does not say now where that is.
 async fn intend(
     core: &Core,
     ledger: &Ledger,
-    run: &Run,
+    patience: &mut Patience,
     (n, known): (u32, &Announcement),
     reason: &str,
-) -> Result<(), LedgerError> {
-    let places = places(core, run, &known.matter).await;
-    // A room that was lost meanwhile is none of the places any more: then the best of the others comes next.
-    let tried = known.place.as_ref().map(|tried| &tried.channel_id);
-    let at = places.iter().position(|place| Some(place) == tried).map_or(0, |at| at + 1);
-    let fact = match places.get(at).cloned() {
+) -> Result<Option<u64>, LedgerError> {
+    let run = ledger.run();
+    let next = match next_place(core, &run, known).await {
+        Ok(next) => next,
+        Err(error) => {
+            let about = format!("{} among operators", run.announcement_key(n));
+            if let Some(wait_ms) = patience.wait_ms(core, &about, &error).await {
+                tracing::warn!(run = %run.id, "where operators are told cannot be looked up yet: {error}");
+                return Ok(Some(wait_ms));
+            }
+            None
+        }
+    };
+    let fact = match next {
         Some(channel_id) => Fact::AnnouncementIntended { n, channel_id },
         None => Fact::AnnouncementFailed { n, reason: reason.to_owned() },
     };
-    ledger.append(vec![fact], Vec::new()).await
+    ledger.append(vec![fact], Vec::new()).await.map(|()| None)
 }
 
-/// Where an announcement can stand, the best place first.
-async fn places(core: &Core, run: &Run, matter: &Matter) -> Vec<String> {
-    let room = run.peopled_room().map(|room| room.id.clone());
-    let trigger = Some(run.trigger.channel.id.clone());
-    let places = match matter {
-        Matter::Blocked { .. } | Matter::Warning { .. } => {
-            vec![room, trigger, operators(core).await]
-        }
-        Matter::Repeats => vec![room, trigger],
-        Matter::Lost { .. } | Matter::Cancelled => vec![trigger, operators(core).await],
-        Matter::Pressed { channel_id, .. } => vec![Some(channel_id.clone())],
+/// The place after the one that was tried. Where operators are told is looked up only when nothing else is left.
+async fn next_place(core: &Core, run: &Run, known: &Announcement) -> Result<Option<String>, ChatError> {
+    let tried = known.place.as_ref().map(|tried| &tried.channel_id);
+    let (mut places, also_operators) = places(run, &known.matter);
+    let at = |places: &[String]| places.iter().position(|place| Some(place) == tried);
+    let has_next = match tried {
+        None => !places.is_empty(),
+        Some(_) => at(&places).is_some_and(|at| at + 1 < places.len()),
     };
-    let mut distinct: Vec<String> = Vec::new();
-    for place in places.into_iter().flatten() {
-        if !distinct.contains(&place) {
-            distinct.push(place);
-        }
+    if also_operators
+        && !has_next
+        && let Some(channel) = operators(core).await?.filter(|channel| !places.contains(channel))
+    {
+        places.push(channel);
     }
-    distinct
+    // A room that was lost meanwhile is none of the places any more: then the best of the others comes next.
+    Ok(places.get(at(&places).map_or(0, |at| at + 1)).cloned())
 }
 
-/// Lets what stops the run be told again, when it could be told nowhere before: who may write where changes.
+/// Where an announcement can stand, the best place first; and whether operators are told when it can stand nowhere there.
+fn places(run: &Run, matter: &Matter) -> (Vec<String>, bool) {
+    let room = run.peopled_room().map(|room| room.id.clone());
+    let trigger = Some(run.trigger.channel.id.clone()).filter(|channel| run.can_post_to(channel));
+    let (places, also_operators) = match matter {
+        Matter::Blocked { .. } | Matter::Warning { .. } | Matter::Lost { .. } => ([room, trigger], true),
+        Matter::Cancelled => ([trigger, None], true),
+        Matter::Repeats => ([room, trigger], false),
+        Matter::Pressed { channel_id, .. } => ([Some(channel_id.clone()), None], false),
+    };
+    let mut distinct: Vec<String> = places.into_iter().flatten().collect();
+    distinct.dedup();
+    (distinct, also_operators)
+}
+
+/// Lets what could be told nowhere before be told again: who may write where changes.
 pub(crate) async fn renew(ledger: &Ledger) -> Result<(), LedgerError> {
-    let is_untold = |known: &Announcement| known.failed && known.is_open_block();
-    if !ledger.run().announcements.iter().any(is_untold) {
+    if !ledger.run().announcements.iter().any(Announcement::can_be_renewed) {
         return Ok(());
     }
     ledger.append(vec![Fact::AnnouncementsRenewed], Vec::new()).await
 }
 
-/// Tells the triggering channel that a run cannot be taken up, unless it was told before. Such a run has no buttons: what it began
-/// with cannot be read. A failure is only logged; the next start tells again.
-pub(crate) async fn tell_stuck(core: &Core, id: &str, reason: &str) {
-    let Ok(run) = read(core.journal.as_ref(), id).await else { return };
-    let stamp = core.key.stamp(&format!("{id}/stuck/{reason}"));
-    let name = format!("{} {}", run.workflow, run.number);
-    let reason = mentions::quiet(reason);
-    let message =
-        format!(":warning: Incident **{name}** cannot go on until an operator mends this:\n\n> {reason}");
-    let post = RenderedPost { message, sections: Vec::new() };
-    let since_ms = earliest(run.started_ms);
-    let operators = operators(core).await;
-    for channel in std::iter::once(&run.trigger.channel.id).chain(&operators) {
-        match find_or_create_post(core.chat.as_ref(), channel, &stamp, since_ms, &post).await {
-            Ok(_) => return,
-            Err(error) => tracing::error!(run = %id, %channel, "cannot post that the run is stuck: {error}"),
-        }
+/// Posts a notice in the channel, unless it stands there; where that takes none, where operators want to be told. Gives its post's id.
+pub(crate) async fn place(
+    core: &Core,
+    channel_id: &str,
+    stamp: &str,
+    since_ms: u64,
+    post: &RenderedPost,
+) -> Result<String, ChatError> {
+    let refused = match find_or_tell(core.chat.as_ref(), channel_id, stamp, since_ms, post).await {
+        Err(error) if !error.is_temporary() => error,
+        told => return told,
+    };
+    tracing::error!(channel = %channel_id, "a notice cannot be posted: {refused}");
+    match operators(core).await?.filter(|operators| operators != channel_id) {
+        Some(operators) => find_or_tell(core.chat.as_ref(), &operators, stamp, since_ms, post).await,
+        None => Err(refused),
     }
 }
 
-/// Where operators want to be told, as far as it is known now.
-pub(crate) async fn operators(core: &Core) -> Option<String> {
-    core.chat.operators_channel().await.unwrap_or_else(|error| {
-        tracing::error!("[operators] notify: the channel cannot be looked up: {error}");
-        None
-    })
+/// Tells the triggering channel that a run cannot be taken up, unless it was told before; else operators. Such a run can only
+/// be cancelled: what it began with cannot be read. What is tried for as long as an action is, is only logged; the next start tells again.
+pub(crate) fn tell_stuck(core: &Arc<Core>, id: &str, reason: &str) {
+    let (core, id, reason) = (Arc::clone(core), id.to_owned(), reason.to_owned());
+    tokio::spawn(async move {
+        let about = stuck::notice_key(&id, &reason);
+        let mut patience = Patience::default();
+        while let Err(error) = try_to_tell_stuck(&core, &about, &id, &reason).await {
+            if !waits(&core, &mut patience, &about, &error).await {
+                return;
+            }
+        }
+    });
+}
+
+async fn try_to_tell_stuck(core: &Core, about: &str, id: &str, reason: &str) -> Result<(), ChatError> {
+    if !core.is_stuck(id) {
+        return Ok(());
+    }
+    let run = read(core.journal.as_ref(), id).await.map_err(passing)?;
+    let post = stuck::notice(&core.key, &run, reason);
+    let since_ms = earliest(run.started_ms);
+    place(core, &run.trigger.channel.id, &core.key.stamp(about), since_ms, &post).await.map(|_| ())
+}
+
+/// What may pass by itself, and is no answer of the chat server.
+pub(crate) fn passing(error: impl std::fmt::Display) -> ChatError {
+    ChatError { kind: ChatErrorKind::Unavailable, message: error.to_string(), retry_after_ms: None }
+}
+
+/// Where operators want to be told.
+async fn operators(core: &Core) -> Result<Option<String>, ChatError> {
+    match core.chat.operators_channel().await {
+        Err(error) if !error.is_temporary() => {
+            tracing::error!("[operators] notify: the channel cannot be looked up: {error}");
+            Ok(None)
+        }
+        looked_up => looked_up,
+    }
 }
 
 /// How far back operators were told of the same, in milliseconds.
@@ -132,13 +186,21 @@ const TOLD_BEFORE_MS: u64 = 24 * 3_600 * 1_000;
 pub(crate) async fn tell_operators(core: &Core, about: &str, text: &str) {
     let mut patience = Patience::default();
     while let Err(error) = try_to_tell_operators(core, about, text).await {
-        let Some(wait_ms) = patience.wait_ms(core, about, &error).await else {
-            tracing::error!("operators cannot be told: {error}");
+        if !waits(core, &mut patience, about, &error).await {
             return;
-        };
-        tracing::warn!(wait_ms, "operators cannot be told yet: {error}");
-        core.clock.sleep_until(core.clock.now_ms().saturating_add(wait_ms)).await;
+        }
     }
+}
+
+/// Waits for the next try; false when there is none.
+async fn waits(core: &Core, patience: &mut Patience, about: &str, error: &ChatError) -> bool {
+    let Some(wait_ms) = patience.wait_ms(core, about, error).await else {
+        tracing::error!(about, "people cannot be told: {error}");
+        return false;
+    };
+    tracing::warn!(about, wait_ms, "people cannot be told yet: {error}");
+    core.rest(wait_ms).await;
+    true
 }
 
 async fn try_to_tell_operators(core: &Core, about: &str, text: &str) -> Result<(), ChatError> {
@@ -146,5 +208,5 @@ async fn try_to_tell_operators(core: &Core, about: &str, text: &str) -> Result<(
     let stamp = core.key.stamp(&format!("operators/{about}"));
     let post = RenderedPost { message: format!(":warning: {}", mentions::quiet(text)), sections: Vec::new() };
     let since_ms = core.clock.now_ms().saturating_sub(TOLD_BEFORE_MS);
-    find_or_create_post(core.chat.as_ref(), &channel, &stamp, since_ms, &post).await.map(|_| ())
+    find_or_tell(core.chat.as_ref(), &channel, &stamp, since_ms, &post).await.map(|_| ())
 }

@@ -13,8 +13,9 @@ use crate::ledger::{Ledger, LedgerError};
 use crate::rendering;
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use warroom_engine::{Announcement, Matter, Run};
+use warroom_engine::{Announcement, ControlPost, Matter, Run};
 
 /// How long after an answer the server has surely written what it said, in milliseconds.
 const SETTLING_MS: u64 = 1_500;
@@ -24,6 +25,8 @@ pub(crate) struct Canvas {
     shown: Mutex<BTreeMap<String, Shown>>,
     /// Held while posts are compared and rewritten.
     brush: tokio::sync::Mutex<()>,
+    /// Whether it is noted that the posts are to be brought to their last look.
+    noted: AtomicBool,
 }
 
 /// What the server is known to show of a post.
@@ -45,14 +48,28 @@ pub(crate) struct Painted {
 }
 
 impl Canvas {
-    /// The canvas of a run that is taken up. What people can still use may have changed unseen; the rest was brought to its
-    /// last look before the run went on.
+    /// The canvas of a run that is taken up. What can change may have changed unseen, or was not shown when the last process ended;
+    /// the posts of steps that were left were brought to their last look before the run went on.
     pub(crate) fn of(run: &Run) -> Canvas {
-        let live = run.posts.iter().filter(|post| run.is_live(post)).map(|post| post.key.clone());
-        let open = (0..).zip(&run.announcements).filter(|(_, known)| changes(known));
-        let unsettled = live.chain(open.map(|(n, _)| run.announcement_key(n)));
+        let is_doubtful = |post: &&ControlPost| run.is_live(post) || run.has_ended();
+        let posts = run.posts.iter().filter(is_doubtful).map(|post| post.key.clone());
+        let told = (0..).zip(&run.announcements).filter(|(_, known)| changes(known));
+        let unsettled = posts.chain(told.map(|(n, _)| run.announcement_key(n)));
         let shown = unsettled.map(|key| (key, Shown::Unsettled(0))).collect();
-        Canvas { shown: Mutex::new(shown), brush: tokio::sync::Mutex::default() }
+        Canvas {
+            shown: Mutex::new(shown),
+            brush: tokio::sync::Mutex::default(),
+            noted: AtomicBool::new(false),
+        }
+    }
+
+    /// Whether it is noted that the posts are to be brought to their last look.
+    pub(crate) fn is_noted(&self) -> bool {
+        self.noted.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn note(&self) {
+        self.noted.store(true, Ordering::Relaxed);
     }
 
     fn shown(&self) -> MutexGuard<'_, BTreeMap<String, Shown>> {
@@ -64,15 +81,24 @@ impl Canvas {
         self.shown().insert(key.to_owned(), Shown::Look(fingerprint(look)));
     }
 
+    /// What could not be rewritten may be tried again: who may write where has changed.
+    pub(crate) fn forget_fixed(&self) {
+        for shown in self.shown().values_mut() {
+            if matches!(shown, Shown::Fixed(_)) {
+                *shown = Shown::Unsettled(0);
+            }
+        }
+    }
+
     /// An answer that shows the post is about to be given.
     pub(crate) fn answered(&self, key: &str, now_ms: u64) {
         self.shown().insert(key.to_owned(), Shown::Unsettled(now_ms.saturating_add(SETTLING_MS)));
     }
 }
 
-/// Whether what it says can still change.
-fn changes(known: &Announcement) -> bool {
-    known.is_open_block() || matches!(known.matter, Matter::Repeats | Matter::Lost { is_back: false, .. })
+/// Whether what it says changes with the run.
+pub(crate) fn changes(known: &Announcement) -> bool {
+    !matches!(known.matter, Matter::Warning { .. } | Matter::Pressed { .. })
 }
 
 fn fingerprint(look: &RenderedPost) -> u64 {
@@ -99,13 +125,21 @@ fn posts(run: &Run) -> Vec<Painted> {
     controls.chain(announced).filter(|post| run.can_post_to(&post.channel_id)).collect()
 }
 
-/// Keeps the posts up to date until the run is over and everything has settled, or the host stops.
+/// For how long the posts of a run that is over are tried to be brought to their last look, in milliseconds.
+const LAST_LOOK_MAX_MS: u64 = 24 * 3_600 * 1_000;
+
+/// Keeps the posts up to date until the run is over and everything has settled or was tried for long enough, or the host stops.
 pub(crate) async fn keep(core: &Core, ledger: &Arc<Ledger>) {
     let mut changed = ledger.written.subscribe();
     let mut failures = 0;
+    let mut end_ms = None;
     loop {
         changed.mark_unchanged();
         let painting = paint(core, ledger).await;
+        let now_ms = core.clock.now_ms();
+        if painting.is_last && now_ms > *end_ms.get_or_insert(now_ms.saturating_add(LAST_LOOK_MAX_MS)) {
+            return;
+        }
         let again_ms = match painting.problem {
             None => {
                 failures = 0;

@@ -133,6 +133,34 @@ pub enum ControlKind {
     },
 }
 
+/// What a search for a post found out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Search {
+    /// The post with this id.
+    Found(String),
+    /// There is none.
+    Absent,
+    /// More was posted since than is looked through, so it may be there or not.
+    Unknown,
+}
+
+impl Search {
+    /// The id of the post, if there is one; an error when nobody can tell.
+    pub(crate) fn sure(self) -> Result<Option<String>, ChatError> {
+        match self {
+            Search::Found(post_id) => Ok(Some(post_id)),
+            Search::Absent => Ok(None),
+            Search::Unknown => Err(ChatError {
+                kind: ChatErrorKind::Failed,
+                message: "cannot tell whether a post was written before an interruption: more came since than can be looked \
+                          through. Look whether it is there, then skip or retry"
+                    .to_owned(),
+                retry_after_ms: None,
+            }),
+        }
+    }
+}
+
 /// A chat server, seen as the bot.
 #[async_trait]
 pub trait Chat: Send + Sync {
@@ -155,6 +183,9 @@ pub trait Chat: Send + Sync {
     async fn channel_by_handle(&self, team_id: &str, handle: &str)
     -> Result<Option<FoundChannel>, ChatError>;
 
+    /// A channel by its id, archived or not.
+    async fn channel_by_id(&self, channel_id: &str) -> Result<Option<Channel>, ChatError>;
+
     /// Makes a channel.
     async fn create_channel(&self, new: &NewChannel) -> Result<Channel, ChatError>;
 
@@ -175,13 +206,8 @@ pub trait Chat: Send + Sync {
         post: &RenderedPost,
     ) -> Result<String, ChatError>;
 
-    /// The bot's own post of the channel that carries the stamp, not older than `since_ms`. Gives its id.
-    async fn find_post(
-        &self,
-        channel_id: &str,
-        stamp: &str,
-        since_ms: u64,
-    ) -> Result<Option<String>, ChatError>;
+    /// Looks for the bot's own post of the channel that carries the stamp, not older than `since_ms`.
+    async fn find_post(&self, channel_id: &str, stamp: &str, since_ms: u64) -> Result<Search, ChatError>;
 
     /// Whether a post is the bot's own, stands in the channel and carries the stamp.
     async fn has_stamp(&self, post_id: &str, channel_id: &str, stamp: &str) -> Result<bool, ChatError>;
@@ -211,8 +237,8 @@ pub trait Chat: Send + Sync {
     async fn is_administrator(&self, user_id: &str) -> Result<bool, ChatError>;
 }
 
-/// The post that carries the stamp, written now unless it was before. Gives its id. Servers show the posts of a channel to its members
-/// only: where the bot may not look it has written nothing yet.
+/// The post that carries the stamp, written now unless it was before. Gives its id. An error when nobody can tell whether it was: a
+/// double would be wrong.
 pub(crate) async fn find_or_create_post(
     chat: &dyn Chat,
     channel_id: &str,
@@ -220,9 +246,31 @@ pub(crate) async fn find_or_create_post(
     since_ms: u64,
     post: &RenderedPost,
 ) -> Result<String, ChatError> {
+    match find(chat, channel_id, stamp, since_ms).await?.sure()? {
+        Some(post_id) => Ok(post_id),
+        None => chat.create_post(channel_id, stamp, post).await,
+    }
+}
+
+/// The same for what the host has to say: where nobody can tell, people are told twice rather than never. A notice that was written
+/// a moment ago is among the newest, and found.
+pub(crate) async fn find_or_tell(
+    chat: &dyn Chat,
+    channel_id: &str,
+    stamp: &str,
+    since_ms: u64,
+    post: &RenderedPost,
+) -> Result<String, ChatError> {
+    match find(chat, channel_id, stamp, since_ms).await? {
+        Search::Found(post_id) => Ok(post_id),
+        Search::Absent | Search::Unknown => chat.create_post(channel_id, stamp, post).await,
+    }
+}
+
+/// Servers show the posts of a channel to its members only: where the bot may not look it has written nothing yet.
+async fn find(chat: &dyn Chat, channel_id: &str, stamp: &str, since_ms: u64) -> Result<Search, ChatError> {
     match chat.find_post(channel_id, stamp, since_ms).await {
-        Ok(Some(post_id)) => Ok(post_id),
-        Err(error) if error.kind != ChatErrorKind::Denied => Err(error),
-        Ok(None) | Err(_) => chat.create_post(channel_id, stamp, post).await,
+        Err(error) if error.kind == ChatErrorKind::Denied => Ok(Search::Absent),
+        found => found,
     }
 }

@@ -13,7 +13,7 @@ use crate::workflows::Workflows;
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 use tokio::task::AbortHandle;
 
 /// What the runner was given, and the runs that it drives.
@@ -33,8 +33,12 @@ pub(crate) struct Core {
     pub(crate) floods: Floods,
     /// Places for what waits to be told to the operators.
     pub(crate) telling: Arc<Semaphore>,
+    /// Wakes what waits for the chat server, when that is seen to answer.
+    pub(crate) answering: Notify,
     /// The runs that are driven, by id.
     pub(crate) open: Mutex<BTreeMap<String, OpenRun>>,
+    /// The tasks that bring the posts of ended runs to their last look, by the runs' ids.
+    pub(crate) showing: Mutex<BTreeMap<String, AbortHandle>>,
     /// The open runs that could not be taken up, by id, with the reasons.
     pub(crate) stuck: Mutex<BTreeMap<String, String>>,
 }
@@ -51,12 +55,38 @@ impl Core {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    pub(crate) fn showing(&self) -> MutexGuard<'_, BTreeMap<String, AbortHandle>> {
+        self.showing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Names the run in the lines of the log to come: in the span that is entered, which has the fields.
     pub(crate) fn name_in_log(&self, id: &str) {
         let span = tracing::Span::current();
         span.record("run", id);
         if let Some(ledger) = self.ledger(id) {
             span.record("workflow", ledger.workflow().name.as_str());
+        }
+    }
+
+    /// Whether the run is one that could not be taken up.
+    pub(crate) fn is_stuck(&self, id: &str) -> bool {
+        self.stuck.lock().unwrap_or_else(PoisonError::into_inner).contains_key(id)
+    }
+
+    /// Notes that a run cannot be taken up, or, without a reason, that it can.
+    pub(crate) fn note_stuck(&self, id: &str, reason: Option<&str>) {
+        let mut stuck = self.stuck.lock().unwrap_or_else(PoisonError::into_inner);
+        match reason {
+            Some(reason) => stuck.insert(id.to_owned(), reason.to_owned()),
+            None => stuck.remove(id),
+        };
+    }
+
+    /// Waits so long, or until the chat server is seen to answer.
+    pub(crate) async fn rest(&self, wait_ms: u64) {
+        tokio::select! {
+            () = self.clock.sleep_until(self.clock.now_ms().saturating_add(wait_ms)) => {}
+            () = self.answering.notified() => {}
         }
     }
 

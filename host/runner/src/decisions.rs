@@ -5,6 +5,7 @@ use crate::controls::{Address, Answer, Control, Press, Reply, Unverified};
 use crate::held;
 use crate::journal::JournalError;
 use crate::ledger::{Ledger, LedgerError, OpenLedger, read};
+use crate::mentions;
 use crate::rendering;
 use crate::runner::{Outcome, Runner, RunnerError};
 use std::sync::Arc;
@@ -61,9 +62,8 @@ impl Runner {
     pub async fn command(&self, run_id: &str, command: Command, by: Person) -> Result<(), CommandError> {
         self.core.name_in_log(run_id);
         let Some(ledger) = self.core.ledger(run_id) else {
-            return Err(CommandError::NotOpen(why_not_open(
-                &read(self.core.journal.as_ref(), run_id).await?,
-            )));
+            let run = read(self.core.journal.as_ref(), run_id).await?;
+            return Err(CommandError::NotOpen(self.why_not_open(&run)));
         };
         let mut open = ledger.open().await?;
         let input = match command {
@@ -186,12 +186,15 @@ impl Runner {
             }
             run => run?,
         };
+        if let Some(answer) = self.press_stuck(&run, address, press).await {
+            return Ok(answer);
+        }
         match self.judged(&run, address, press, pressed).await {
             Ok(true) => {
                 let look = rendering::last_look(&self.core, &run, &address.post);
                 Ok(self.answer(&run, address, press, look))
             }
-            Ok(false) => whisper(&why_not_open(&run)),
+            Ok(false) => whisper(&self.why_not_open(&run)),
             Err(answer) => Ok(answer),
         }
     }
@@ -242,7 +245,7 @@ impl Runner {
     }
 
     /// Whether the post that was pressed is the one that carries the control, as the server has it.
-    async fn has_stamp(&self, address: &Address, press: &Press) -> Result<bool, ChatError> {
+    pub(crate) async fn has_stamp(&self, address: &Address, press: &Press) -> Result<bool, ChatError> {
         let stamp = self.core.key.stamp(&address.post);
         self.core.chat.has_stamp(&press.post_id, &press.channel_id, &stamp).await
     }
@@ -332,6 +335,19 @@ impl Runner {
         Ok(())
     }
 
+    /// Why nothing can be done about a run that is not driven.
+    fn why_not_open(&self, run: &Run) -> String {
+        let name = format!("The incident {} {}", run.workflow, run.number);
+        match self.stuck().get(&run.id) {
+            _ if run.has_ended() => format!("{name} is over."),
+            Some(reason) => {
+                let reason: String = reason.chars().take(REASON_CHARS_MAX).collect();
+                format!("{name} cannot go on until an operator mends this: {}", mentions::quiet(&reason))
+            }
+            None => format!("{name} cannot go on at the moment; the operators' log says why."),
+        }
+    }
+
     /// Starts an incident for a post that was held back.
     async fn start_held(
         &self,
@@ -391,17 +407,6 @@ fn told(refusal: &Refusal) -> Result<Reply, Unverified> {
     }
 }
 
-fn why_not_open(run: &Run) -> String {
-    if run.has_ended() {
-        format!("The incident {} {} is over.", run.workflow, run.number)
-    } else {
-        format!(
-            "The incident {} {} cannot go on at the moment; the operators' log says why.",
-            run.workflow, run.number
-        )
-    }
-}
-
 fn whisper(text: &str) -> Result<Result<Reply, Unverified>, RunnerError> {
     Ok(Ok(Reply::Whisper(text.to_owned())))
 }
@@ -412,6 +417,8 @@ impl From<JournalError> for CommandError {
     }
 }
 
+/// How much of the reason why a run is not driven is shown, in characters.
+const REASON_CHARS_MAX: usize = 1_000;
 /// How long a press waits for the answer to the post that it was made on, before it asks the server for that post itself.
 const WRITER_WAIT: Duration = Duration::from_secs(2);
 /// How long a press waits after that. The server waits 30 s for the answer.

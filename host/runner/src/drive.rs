@@ -6,6 +6,7 @@ use crate::chat::ChatError;
 use crate::core::Core;
 use crate::execution;
 use crate::journal::JournalError;
+use crate::last_looks;
 use crate::ledger::{Ledger, LedgerError};
 use crate::patience::Patience;
 use futures_util::FutureExt as _;
@@ -33,13 +34,22 @@ const JOURNAL_PAUSE_MS: u64 = 2_000;
 /// How often a run is driven on after a defect of this program stopped it.
 const PANICS_MAX: u32 = 3;
 
+/// The run is driven no longer, though it has not ended: defects of this program stopped it too often.
+pub(crate) struct Abandoned;
+
+impl Abandoned {
+    /// Why, for people.
+    pub(crate) const REASON: &str = "defects of this program stopped it again and again; the log has the details. Please report them, \
+                                     then restart the service to try once more, or cancel the incident";
+}
+
 /// Drives the run until it ends. A defect of this program blocks the run, where people see it, and harms no other.
-pub(crate) async fn drive(core: &Core, ledger: &Arc<Ledger>) {
+pub(crate) async fn drive(core: &Core, ledger: &Arc<Ledger>) -> Result<(), Abandoned> {
     for _ in 0..PANICS_MAX {
         // What a panic left half done is read anew from the journal.
         let driven = AssertUnwindSafe(drive_on(core, Arc::clone(ledger))).catch_unwind().await;
         if driven.is_ok() {
-            return;
+            return Ok(());
         }
         tracing::error!(run = %ledger.id, "a defect of this program stopped the run; please report it with the log");
         ledger.distrust().await;
@@ -48,6 +58,7 @@ pub(crate) async fn drive(core: &Core, ledger: &Arc<Ledger>) {
         block(core, ledger, Failure { kind: FailureKind::Failed, message: message.to_owned() }).await;
     }
     tracing::error!(run = %ledger.id, "the run is left alone until the next start");
+    Err(Abandoned)
 }
 
 /// Drives the run until it ends. Survives a failing journal by asking it again, for as long as it takes.
@@ -116,6 +127,9 @@ async fn turn(core: &Core, ledger: &Arc<Ledger>, patience: &mut Patience) -> Res
     let mut open = ledger.open_ahead().await?;
     drop(answered);
     let next = next(&ledger.workflow(), open.run());
+    if last_looks::may_end(&next, open.run()) {
+        last_looks::note(core, ledger, open.run()).await?;
+    }
     if !matches!(next, Next::Record(_) | Next::Act(_) | Next::Resume { not_before_ms: None }) {
         // From here on somebody outside sees it.
         open.flush().await?;

@@ -9,7 +9,7 @@ use crate::incoming::IncomingPost;
 use crate::journal::JournalError;
 use crate::mentions;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use warroom_engine::Person;
 
@@ -21,8 +21,12 @@ use notice::tell;
 const KIND: &str = "held";
 /// What stands in place of a run's id in the controls of a flood.
 pub(crate) const RUN: &str = "held";
-/// How many posts of one flood can be started; the rest is counted.
+/// How many posts one list has; what comes then begins another one, with a notice of its own.
 const POSTS_MAX: usize = 500;
+/// How many lists one flood has; what comes then is counted, and cannot be started.
+const LISTS_MAX: u32 = 20;
+/// How many of the posts that are only counted are known by their ids, so that each counts once.
+const COUNTED_MAX: usize = 10_000;
 /// How many of them the notice lists, with a button each; as some are started, the next ones move up.
 const LISTED_MAX: usize = 10;
 /// How much of a post is shown, in characters.
@@ -60,8 +64,11 @@ pub(crate) struct Flood {
     pub(crate) workflow: String,
     reason: Reason,
     pub(crate) channel_id: String,
+    /// Which list of its flood it is, from 0.
+    #[serde(default)]
+    list: u32,
     pub(crate) posts: Vec<HeldPost>,
-    /// How many more there were.
+    /// How many more there were, that are only counted.
     more: u64,
     first_ms: u64,
     last_ms: u64,
@@ -89,15 +96,30 @@ pub(crate) struct HeldPost {
 /// What floods there are.
 #[derive(Default)]
 pub(crate) struct Floods {
-    /// The newest flood of each workflow and channel: its id. Locked while a flood is read, changed and written.
-    newest: tokio::sync::Mutex<BTreeMap<(String, String), String>>,
+    /// The newest list of each workflow and channel. Locked while a list is read, changed and written.
+    newest: tokio::sync::Mutex<BTreeMap<(String, String), Newest>>,
     /// The floods whose notice a task writes, and whether there is more to tell.
     telling: Mutex<BTreeMap<String, bool>>,
+    /// The floods whose notice was given up for now.
+    untold: Mutex<BTreeSet<String>>,
+}
+
+/// The newest list of a workflow and a channel.
+#[derive(Default)]
+struct Newest {
+    /// Its id.
+    id: String,
+    /// The ids of the posts that its flood holds back, in this list or an earlier one.
+    posts: BTreeSet<String>,
 }
 
 impl Floods {
     fn telling(&self) -> MutexGuard<'_, BTreeMap<String, bool>> {
         self.telling.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn untold(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.untold.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -121,35 +143,41 @@ pub(crate) async fn hold(
     tracing::warn!(%workflow, post = %post.permalink, ?reason, "no incident is started, a person may do so");
     let now_ms = core.clock.now_ms();
     let mut newest = core.floods.newest.lock().await;
-    let (mut known, place) = (None, (workflow.to_owned(), post.channel.id.clone()));
-    if let Some(id) = newest.get(&place) {
-        let is_fresh = |flood: &Flood| {
-            flood.reason.is_like(reason) && now_ms.saturating_sub(flood.last_ms) < FLOOD_PAUSE_MS
-        };
-        known = read(core, id).await?.filter(|(_, flood)| is_fresh(flood)).map(|found| (id.clone(), found));
-    }
-    let (id, (revision, mut flood)) = known.unwrap_or_else(|| {
-        let id = uuid::Uuid::now_v7().simple().to_string();
-        (id, (0, Flood::new(workflow, &post.channel.id, reason, now_ms)))
+    let newest = newest.entry((workflow.to_owned(), post.channel.id.clone())).or_default();
+    let known = read(core, &newest.id).await?.filter(|(_, flood)| {
+        flood.reason.is_like(reason) && now_ms.saturating_sub(flood.last_ms) < FLOOD_PAUSE_MS
     });
-    if !flood.add(post, now_ms) {
+    let goes_on = known.is_some();
+    if goes_on && newest.posts.contains(&post.post_id) {
         return Ok(());
     }
+    let list = known.as_ref().map_or(0, |(_, flood)| flood.list + u32::from(flood.is_full()));
+    let (id, (revision, mut flood)) = match known.filter(|(_, flood)| !flood.is_full()) {
+        Some(known) => (newest.id.clone(), known),
+        None => {
+            let id = uuid::Uuid::now_v7().simple().to_string();
+            (id, (0, Flood::new(workflow, &post.channel.id, list, reason, now_ms)))
+        }
+    };
+    flood.add(post, now_ms);
     flood.reason = reason;
     write(core, &id, revision, &flood).await?;
-    newest.insert(place, id.clone());
-    drop(newest);
+    newest.id.clone_from(&id);
+    if !goes_on {
+        newest.posts.clear();
+    }
+    if newest.posts.len() < LISTS_MAX as usize * POSTS_MAX + COUNTED_MAX {
+        newest.posts.insert(post.post_id.clone());
+    }
     tell(core, id);
     Ok(())
 }
 
 /// Whether the post is among those of its channel that were held back last for the workflow.
-pub(crate) async fn has(core: &Core, workflow: &str, post: &IncomingPost) -> Result<bool, JournalError> {
+pub(crate) async fn has(core: &Core, workflow: &str, post: &IncomingPost) -> bool {
     let newest = core.floods.newest.lock().await;
     let place = (workflow.to_owned(), post.channel.id.clone());
-    let Some(id) = newest.get(&place) else { return Ok(false) };
-    let flood = read(core, id).await?;
-    Ok(flood.is_some_and(|(_, flood)| flood.posts.iter().any(|known| known.post_id == post.post_id)))
+    newest.get(&place).is_some_and(|newest| newest.posts.contains(&post.post_id))
 }
 
 /// Changes a flood as it is in the journal, and has its notice rewritten.
@@ -167,6 +195,13 @@ pub(crate) async fn change(
     Ok(Some(flood))
 }
 
+/// Has the notices written that were given up: who may write where changes.
+pub(crate) fn renew(core: &Arc<Core>) {
+    for id in std::mem::take(&mut *core.floods.untold()) {
+        tell(core, id);
+    }
+}
+
 /// Takes up the floods of earlier processes, and forgets the old ones.
 pub(crate) async fn resume(core: &Arc<Core>) -> Result<(), JournalError> {
     let now_ms = core.clock.now_ms();
@@ -181,7 +216,12 @@ pub(crate) async fn resume(core: &Arc<Core>) -> Result<(), JournalError> {
             tell(core, id.clone());
         }
         // The ids begin with the time of their making, so the last one is the newest.
-        newest.insert((flood.workflow, flood.channel_id), id);
+        let newest = newest.entry((flood.workflow, flood.channel_id)).or_default();
+        if flood.list == 0 {
+            newest.posts.clear();
+        }
+        newest.posts.extend(flood.posts.into_iter().map(|post| post.post_id));
+        newest.id = id;
     }
     Ok(())
 }
@@ -200,11 +240,12 @@ async fn write(core: &Core, id: &str, revision: u64, flood: &Flood) -> Result<()
 }
 
 impl Flood {
-    fn new(workflow: &str, channel_id: &str, reason: Reason, now_ms: u64) -> Flood {
+    fn new(workflow: &str, channel_id: &str, list: u32, reason: Reason, now_ms: u64) -> Flood {
         Flood {
             workflow: workflow.to_owned(),
             reason,
             channel_id: channel_id.to_owned(),
+            list,
             posts: Vec::new(),
             more: 0,
             first_ms: now_ms,
@@ -224,11 +265,13 @@ impl Flood {
         }
     }
 
-    /// Whether the post is new here.
-    fn add(&mut self, post: &IncomingPost, now_ms: u64) -> bool {
-        if self.posts.iter().any(|known| known.post_id == post.post_id) {
-            return false;
-        }
+    /// Whether what comes next begins another list.
+    fn is_full(&self) -> bool {
+        self.posts.len() >= POSTS_MAX && self.list + 1 < LISTS_MAX
+    }
+
+    /// Takes in a post that is new here.
+    fn add(&mut self, post: &IncomingPost, now_ms: u64) {
         (self.last_ms, self.changes) = (now_ms, self.changes + 1);
         if self.posts.len() < POSTS_MAX {
             self.posts.push(HeldPost {
@@ -241,7 +284,6 @@ impl Flood {
         } else {
             self.more += 1;
         }
-        true
     }
 
     /// Who started a held post, as the notice says it: the first of those who pressed.
@@ -259,9 +301,12 @@ impl Flood {
         let waiting = open.len() as u64 + self.more;
         let mut lines = vec![mentions::quiet(&self.headline(waiting))];
         lines.extend(open.iter().take(LISTED_MAX).map(|(at, post)| post.line(*at)));
-        let rest = waiting.saturating_sub(open.len().min(LISTED_MAX) as u64);
+        let rest = open.len().saturating_sub(LISTED_MAX);
         if rest > 0 {
             lines.push(format!("… and {rest} more."));
+        }
+        if self.more > 0 {
+            lines.push(format!("{} of them are only counted: post again what needs an incident.", self.more));
         }
         let started = self.posts.iter().filter_map(|post| {
             let (by, number) = post.started.as_ref()?;
@@ -353,9 +398,9 @@ mod tests {
     }
 
     fn flood(count: usize) -> Flood {
-        let mut flood = Flood::new("disk", "town", Reason::StartLimit { starts: 10, minutes: 10 }, 0);
+        let mut flood = Flood::new("disk", "town", 0, Reason::StartLimit { starts: 10, minutes: 10 }, 0);
         for n in 0..count {
-            assert!(flood.add(&post(n), 5));
+            flood.add(&post(n), 5);
         }
         flood
     }
@@ -405,11 +450,19 @@ mod tests {
     }
 
     #[test]
-    fn a_post_is_held_once_and_a_flood_has_a_bound() {
-        let mut flood = flood(POSTS_MAX + 3);
-        assert!(!flood.add(&post(1), 6));
-        assert_eq!((flood.posts.len(), flood.more), (POSTS_MAX, 3));
-        let bytes = serde_json::to_vec(&flood).unwrap().len();
+    fn a_full_list_is_closed_and_the_last_one_counts_what_comes() {
+        let mut full = flood(POSTS_MAX);
+        assert!(full.is_full());
+        full.list = LISTS_MAX - 1;
+        assert!(!full.is_full(), "the last list takes the rest");
+        for n in 0..3 {
+            full.add(&post(POSTS_MAX + n), 6);
+        }
+        assert_eq!((full.posts.len(), full.more), (POSTS_MAX, 3));
+        let look = full.look(&Key::new([1; 32]), "f");
+        assert!(look.message.contains("503 posts started none:"), "{}", look.message);
+        assert!(look.message.ends_with("3 of them are only counted: post again what needs an incident."));
+        let bytes = serde_json::to_vec(&full).unwrap().len();
         assert!(bytes < 500 * 1024, "{bytes}: a document of the journal takes 1 MiB");
     }
 }

@@ -413,7 +413,7 @@ impl HostCalls {
             _ if intended => {
                 let since_ms = self.began_ms(run);
                 if self.is_over(run) {
-                    self.chat.find_post(channel_id, &stamp, since_ms).await?.ok_or_else(over)?
+                    self.chat.find_post(channel_id, &stamp, since_ms).await?.sure()?.ok_or_else(over)?
                 } else {
                     find_or_create_post(self.chat.as_ref(), channel_id, &stamp, since_ms, &rendered).await?
                 }

@@ -54,6 +54,7 @@ mod held;
 mod host_calls;
 mod incoming;
 mod journal;
+mod last_looks;
 mod ledger;
 mod members;
 mod mentions;
@@ -71,7 +72,7 @@ mod workflows;
 pub use archive::Archive;
 pub use chat::{
     Chat, ChatError, ChatErrorKind, ControlKind, FoundChannel, NewChannel, RenderedControl, RenderedPost,
-    Section,
+    Search, Section,
 };
 pub use clock::{Clock, SystemClock};
 pub use components::{Components, LoadError, Origin, Permit, Scope, Source};

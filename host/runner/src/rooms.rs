@@ -1,11 +1,16 @@
-//! Notices when a channel that an open run made was archived by somebody, or is closed to the bot, and when it is back.
+//! Notices when a channel that an open run made, or where people press its buttons, was archived by somebody, or is closed to the bot,
+//! and when it is back.
 
 use crate::announcements;
-use crate::chat::ChatError;
+use crate::chat::{Chat, ChatError};
+use crate::core::Core;
+use crate::held;
 use crate::ledger::{Ledger, LedgerError};
 use crate::runner::{Runner, RunnerError};
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use warroom_engine::{Channel, Fact, Loss, Run};
+use warroom_engine::{Channel, Fact, Loss, Run, effects::arguments_digest};
+use warroom_sandbox::Call;
 
 impl Runner {
     /// Takes in that something happened to a channel; none: it can be used again. What concerns no open run changes nothing.
@@ -13,24 +18,36 @@ impl Runner {
     /// # Errors
     /// When the journal fails.
     pub async fn channel_changed(&self, channel_id: &str, loss: Option<Loss>) -> Result<(), RunnerError> {
-        for ledger in self.made_by(|ledger| ledger.made(channel_id)) {
-            note(&ledger, channel_id, loss).await?;
+        for ledger in self.ledgers(|ledger| ledger.made(channel_id) || stands_in(&ledger.run(), channel_id)) {
+            note(&self.core, &ledger, channel_id, loss).await?;
         }
         Ok(())
     }
 
-    /// Looks at every channel that an open run made, and lets blocks that could be told nowhere be told again.
+    /// The chat server is seen to answer: what waits for it need not wait any longer.
+    pub fn chat_answers(&self) {
+        self.core.answering.notify_waiters();
+        for ledger in self.ledgers(|_| true) {
+            ledger.woken.notify_one();
+            ledger.written.send_modify(|_| {});
+        }
+    }
+
+    /// Looks at every channel that an open run needs, and lets what could be told nowhere be told again.
     ///
     /// # Errors
     /// When the journal fails. A chat server that is away is looked at the next time.
     pub async fn check_channels(&self) -> Result<(), RunnerError> {
-        let ledgers = self.made_by(|_| true);
-        let mut channels: Vec<Channel> = Vec::new();
-        for ledger in &ledgers {
+        held::renew(&self.core);
+        let mut channels: BTreeMap<String, Channel> = BTreeMap::new();
+        for ledger in &self.ledgers(|_| true) {
             announcements::renew(ledger).await?;
+            ledger.canvas.forget_fixed();
             let run = ledger.run();
-            channels.extend(run.channels.iter().filter(|known| is_of_use(&run, &known.id)).cloned());
+            let needed = needed(&run).filter(|known| is_of_use(&run, &known.id));
+            channels.extend(needed.map(|channel| (channel.id.clone(), channel)));
         }
+        let channels: Vec<Channel> = channels.into_values().collect();
         let losses = match self.core.chat.losses(&channels).await {
             Ok(losses) => losses,
             Err(error) => {
@@ -38,13 +55,14 @@ impl Runner {
                 return Ok(());
             }
         };
+        self.chat_answers();
         for (channel, loss) in channels.iter().zip(losses) {
             self.channel_changed(&channel.id, loss).await?;
         }
         Ok(())
     }
 
-    fn made_by(&self, is_wanted: impl Fn(&Ledger) -> bool) -> Vec<Arc<Ledger>> {
+    fn ledgers(&self, is_wanted: impl Fn(&Ledger) -> bool) -> Vec<Arc<Ledger>> {
         let open = self.core.open();
         open.values().map(|run| &run.ledger).filter(|ledger| is_wanted(ledger)).map(Arc::clone).collect()
     }
@@ -54,29 +72,77 @@ fn unseen(error: &ChatError) {
     tracing::warn!("the rooms of open incidents cannot be looked at now: {error}");
 }
 
-async fn note(ledger: &Ledger, channel_id: &str, loss: Option<Loss>) -> Result<(), LedgerError> {
+async fn note(core: &Core, ledger: &Ledger, channel_id: &str, loss: Option<Loss>) -> Result<(), LedgerError> {
+    let foreign = match loss {
+        Some(_) if !ledger.made(channel_id) => {
+            Some(named(core.chat.as_ref(), &ledger.run(), channel_id).await)
+        }
+        _ => None,
+    };
     let mut open = ledger.open().await?;
     let run = open.run();
     let known = run.lost.get(channel_id).map(|(how, _)| *how);
     let fact = match (known, loss) {
-        (None, Some(how)) if is_of_use(run, channel_id) && !is_being_archived(run) => {
+        (None, Some(how)) if is_of_use(run, channel_id) && !is_being_archived(run, channel_id) => {
             let workflow = &run.workflow;
             tracing::warn!(%workflow, run = %run.id, channel = %channel_id, ?how, "a channel of an open run is lost");
-            Fact::ChannelLost { channel_id: channel_id.to_owned(), how }
+            Fact::ChannelLost { channel_id: channel_id.to_owned(), how, channel: foreign }
         }
-        (Some(_), None) => Fact::ChannelBack { channel_id: channel_id.to_owned() },
+        (Some(_), None) => {
+            ledger.canvas.forget_fixed();
+            Fact::ChannelBack { channel_id: channel_id.to_owned() }
+        }
         _ => return Ok(()),
     };
     open.append(vec![fact], Vec::new()).await
 }
 
-/// Whether the run still needs the channel.
-fn is_of_use(run: &Run, channel_id: &str) -> bool {
-    !run.has_ended() && !run.archived.contains(channel_id)
+/// A channel that the run did not make, by the name that people know, as far as it can be found out.
+async fn named(chat: &dyn Chat, run: &Run, channel_id: &str) -> Channel {
+    if run.trigger.channel.id == channel_id {
+        return run.trigger.channel.clone();
+    }
+    match chat.channel_by_id(channel_id).await {
+        Ok(Some(channel)) => channel,
+        _ => nameless(run, channel_id),
+    }
 }
 
-/// Whether the run itself is archiving something just now: the server tells of it before it answers.
-fn is_being_archived(run: &Run) -> bool {
+fn nameless(run: &Run, channel_id: &str) -> Channel {
+    Channel {
+        id: channel_id.to_owned(),
+        name: String::new(),
+        display_name: String::new(),
+        team_id: run.trigger.channel.team_id.clone(),
+    }
+}
+
+/// The channels that the run made, where people can press, and that were lost.
+fn needed(run: &Run) -> impl Iterator<Item = Channel> {
+    let live = run.posts.iter().filter(|post| run.is_live(post)).map(|post| &post.channel_id);
+    let foreign = live.chain(run.lost.keys()).filter(|id| !run.channels.iter().any(|made| made.id == **id));
+    run.channels.iter().cloned().chain(foreign.map(|id| nameless(run, id)))
+}
+
+/// Whether people can press in the channel, or it was lost when they could.
+fn stands_in(run: &Run, channel_id: &str) -> bool {
+    run.lost.contains_key(channel_id)
+        || run.posts.iter().any(|post| post.channel_id == channel_id && run.is_live(post))
+}
+
+/// Whether the run still needs the channel.
+fn is_of_use(run: &Run, channel_id: &str) -> bool {
+    let is_made = || run.channels.iter().any(|channel| channel.id == channel_id);
+    !run.has_ended() && !run.archived.contains(channel_id) && (is_made() || stands_in(run, channel_id))
+}
+
+/// Whether the run itself is archiving the channel just now: the server tells of it before it answers.
+fn is_being_archived(run: &Run, channel_id: &str) -> bool {
+    let archiving = Call::ArchiveChannel { channel_id: channel_id.to_owned() };
+    let Ok(arguments) = serde_json::to_value(&archiving) else { return false };
+    let digest = arguments_digest(&arguments);
     let mut calls = run.current.iter().flat_map(|current| current.calls.values());
-    calls.any(|call| call.function == "archiving.archive" && call.answer.is_none())
+    calls.any(|call| {
+        call.function == archiving.function() && call.arguments == digest && call.answer.is_none()
+    })
 }

@@ -8,10 +8,11 @@ use crate::clock::Clock;
 use crate::components::Components;
 use crate::controls::Key;
 use crate::core::{Core, OpenRun};
-use crate::drive::drive;
+use crate::drive::{Abandoned, drive};
 use crate::held::{self, Floods, Reason};
 use crate::incoming::IncomingPost;
 use crate::journal::{Journal, JournalError, Limit, NewRun, StartOutcome, encode};
+use crate::last_looks;
 use crate::ledger::{Ledger, LedgerError, read};
 use crate::members::Members;
 use crate::options::Options;
@@ -22,7 +23,7 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 use tracing::Instrument as _;
 use warroom_engine::{Event, Fact, Repeat, Run, Status, Trigger, trigger_data};
 use warroom_workflow::{Match, StartLimit, Workflow, render};
@@ -107,7 +108,9 @@ impl Runner {
                 members: Members::default(),
                 floods: Floods::default(),
                 telling: Arc::new(Semaphore::new(TOLD_AT_ONCE_MAX)),
+                answering: Notify::new(),
                 open,
+                showing: Mutex::default(),
                 stuck: Mutex::default(),
             }),
         }
@@ -130,12 +133,13 @@ impl Runner {
                     resumed.push(id);
                 }
                 Err(reason) => {
-                    self.note_stuck(&id, Some(&reason));
-                    announcements::tell_stuck(&self.core, &id, &reason).await;
+                    self.core.note_stuck(&id, Some(&reason));
+                    announcements::tell_stuck(&self.core, &id, &reason);
                     stuck.push((id, reason));
                 }
             }
         }
+        last_looks::resume(&self.core).await?;
         held::resume(&self.core).await?;
         Ok((resumed, stuck))
     }
@@ -174,7 +178,7 @@ impl Runner {
     /// Spawns the task that drives the run.
     fn take_up(&self, ledger: Arc<Ledger>) {
         let core = Arc::clone(&self.core);
-        self.note_stuck(&ledger.id, None);
+        self.core.note_stuck(&ledger.id, None);
         // Held until the task is listed, so that a short run cannot end before it is.
         let mut open = self.core.open();
         let (id, driven) = (ledger.id.clone(), Arc::clone(&ledger));
@@ -182,10 +186,24 @@ impl Runner {
         let span = tracing::error_span!("run", workflow = %driven.workflow().name, run = %id);
         let driven_task = async move {
             let driving = async {
-                drive(&core, &driven).await;
-                core.open().remove(&driven.id);
+                let driving = drive(&core, &driven).await;
+                if driving.is_err() {
+                    core.note_stuck(&driven.id, Some(Abandoned::REASON));
+                    announcements::tell_stuck(&core, &driven.id, Abandoned::REASON);
+                }
+                let ended = core.open().remove(&driven.id);
+                // What is over may still have posts to rewrite; a stop ends that too.
+                core.showing().extend(ended.map(|run| (driven.id.clone(), run.driver)));
+                driving
             };
-            tokio::join!(driving, canvas::keep(&core, &driven));
+            let keeping = async {
+                canvas::keep(&core, &driven).await;
+                last_looks::forget(&core, &driven).await;
+                Ok(())
+            };
+            // What is abandoned is not kept up to date either.
+            let _: Result<_, Abandoned> = tokio::try_join!(driving, keeping);
+            core.showing().remove(&driven.id);
         };
         let task = tokio::spawn(driven_task.instrument(span));
         open.insert(id, OpenRun { ledger, driver: task.abort_handle() });
@@ -195,6 +213,9 @@ impl Runner {
     pub fn stop(&self) {
         for run in std::mem::take(&mut *self.core.open()).into_values() {
             run.driver.abort();
+        }
+        for showing in std::mem::take(&mut *self.core.showing()).into_values() {
+            showing.abort();
         }
     }
 
@@ -235,7 +256,7 @@ impl Runner {
             return Ok(started);
         }
         for (in_force, found) in matches {
-            if was_missed && held::has(&self.core, &in_force.workflow.name, post).await? {
+            if was_missed && held::has(&self.core, &in_force.workflow.name, post).await {
                 continue;
             }
             if let Some(observer) = &self.core.options.observer {
@@ -277,7 +298,7 @@ impl Runner {
         for (in_force, _) in self.core.workflows.matches(&post.message()) {
             let name = in_force.workflow.name.as_str();
             let is_known = self.core.journal.has_taken(name, &post.post_id).await?
-                || held::has(&self.core, name, post).await?;
+                || held::has(&self.core, name, post).await;
             if !is_known && !self.is_room(&post.channel.id) {
                 self.hold(post, &in_force.workflow, Reason::TooOld { minutes: age_max_ms / 60_000 }).await?;
             }
@@ -315,8 +336,10 @@ impl Runner {
             core.journal.put_blob(&in_force.file_digest, in_force.file_text.as_bytes().to_vec()).await?;
             in_force.is_stored.store(true, Ordering::Relaxed);
         }
-        for _ in 0..FOLDS_MAX {
-            let (new, first) = self.new_run(post, in_force, &trigger, key.clone(), limit);
+        for fold in 0..=FOLDS_MAX {
+            // The last try takes no key: what has ended and still keeps it takes no repeats.
+            let key = key.clone().filter(|_| fold < FOLDS_MAX);
+            let (new, first) = self.new_run(post, in_force, &trigger, key, limit);
             // The number is known only inside the transaction; the event is made there, and once more for the fold.
             let encoded = {
                 let first = first.clone();
@@ -341,7 +364,7 @@ impl Runner {
                 }
             }
         }
-        // It was offered to run after run that ended just then; the next repeat starts one.
+        // No run without a key is folded; the journal says otherwise.
         tracing::warn!(workflow = %workflow.name, post = %post.permalink, "a repeat could not be folded into any run");
         Ok(Outcome::Folded)
     }

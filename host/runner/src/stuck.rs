@@ -3,14 +3,17 @@
 //! They are not driven, so nobody can retry or skip anything. But people see them, and can end them: that needs nothing of what
 //! they began with.
 
+use crate::chat::{ControlKind, RenderedControl, RenderedPost, Section};
+use crate::controls::{Address, Control, Key, Press, Reply, Unverified};
 use crate::decisions::CommandError;
 use crate::journal::encode;
 use crate::ledger::read;
+use crate::mentions;
 use crate::runner::Runner;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
-use warroom_engine::{Event, Fact, Person, Run};
+use warroom_engine::{Event, Fact, Person, Run, effects::arguments_digest};
 use warroom_workflow::{Catalog, Workflow, check};
 
 impl Runner {
@@ -18,14 +21,6 @@ impl Runner {
     #[must_use]
     pub fn stuck(&self) -> BTreeMap<String, String> {
         self.core.stuck.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    pub(crate) fn note_stuck(&self, id: &str, reason: Option<&str>) {
-        let mut stuck = self.core.stuck.lock().unwrap_or_else(PoisonError::into_inner);
-        match reason {
-            Some(reason) => stuck.insert(id.to_owned(), reason.to_owned()),
-            None => stuck.remove(id),
-        };
     }
 
     /// Ends a run that could not be taken up: as any that is cancelled, its controls go, people are told, and its room is archived
@@ -52,6 +47,64 @@ impl Runner {
         }
         self.reopen(id).await.map_err(CommandError::NotOpen)
     }
+
+    /// A press on the notice of a run that could not be taken up; none when it was not made there.
+    pub(crate) async fn press_stuck(
+        &self,
+        run: &Run,
+        address: &Address,
+        press: &Press,
+    ) -> Option<Result<Reply, Unverified>> {
+        let reason = self.stuck().remove(&run.id)?;
+        if notice_key(&run.id, &reason) != address.post || address.control != Control::Cancel {
+            return None;
+        }
+        if !self.has_stamp(address, press).await.unwrap_or(false) {
+            return Some(Err(Unverified));
+        }
+        let by = match self.authorised(run, address, press).await {
+            Ok(by) => by.person,
+            Err(why) => return Some(Ok(Reply::Whisper(why))),
+        };
+        let post = cancelled_look(run, &reason, &by);
+        Some(Ok(match self.cancel_stuck(&run.id, None, false, by).await {
+            Ok(()) => Reply::Update { post, stamp: self.core.key.stamp(&address.post) },
+            Err(error) => Reply::Whisper(error.to_string()),
+        }))
+    }
+}
+
+/// The key of the notice of a run that cannot be taken up: another reason is told anew. It goes through the server with the button, so
+/// it is short however long the reason is.
+pub(crate) fn notice_key(id: &str, reason: &str) -> String {
+    format!("{id}/stuck/{}", arguments_digest(&json!(reason)))
+}
+
+/// That notice, with a button that ends the run.
+pub(crate) fn notice(key: &Key, run: &Run, reason: &str) -> RenderedPost {
+    let (name, quoted) = (name(run), mentions::quiet(reason));
+    let message =
+        format!(":warning: Incident **{name}** cannot go on until an operator mends this:\n\n> {quoted}");
+    let id = Control::Cancel.id();
+    let controls = vec![RenderedControl {
+        context: key.context(&run.id, &notice_key(&run.id, reason), &id),
+        id,
+        label: "Cancel".to_owned(),
+        kind: ControlKind::Button,
+    }];
+    let text = "**Cancel**: end the incident here and archive its room.".to_owned();
+    RenderedPost { message, sections: vec![Section { title: "What now?".to_owned(), text, controls }] }
+}
+
+fn cancelled_look(run: &Run, reason: &str, by: &Person) -> RenderedPost {
+    let (name, quoted, by) = (name(run), mentions::quiet(reason), by.mention());
+    let message =
+        format!(":white_check_mark: Cancelled by {by}. Incident **{name}** could not go on:\n\n> {quoted}");
+    RenderedPost { message, sections: Vec::new() }
+}
+
+fn name(run: &Run) -> String {
+    format!("{} {}", run.workflow, run.number)
 }
 
 /// A workflow in place of one that cannot be read: a run that has ended does nothing that its workflow says, and what is left to do

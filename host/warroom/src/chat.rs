@@ -12,7 +12,7 @@ use std::time::Instant;
 use warroom_engine::{Channel, Loss, Person};
 use warroom_mattermost as mm;
 use warroom_runner::{
-    Chat, ChatError, ChatErrorKind, FoundChannel, Groups, IncomingPost, NewChannel, RenderedPost,
+    Chat, ChatError, ChatErrorKind, FoundChannel, Groups, IncomingPost, NewChannel, RenderedPost, Search,
 };
 pub(crate) use warroom_workflow::slug;
 
@@ -198,6 +198,10 @@ impl Chat for MattermostChat {
         }))
     }
 
+    async fn channel_by_id(&self, channel_id: &str) -> Result<Option<Channel>, ChatError> {
+        Ok(found(self.timed(self.client.channel_by_id(channel_id)).await)?.map(channel))
+    }
+
     async fn create_channel(&self, new: &NewChannel) -> Result<Channel, ChatError> {
         let draft = mm::NewChannel {
             team_id: new.team_id.clone(),
@@ -267,34 +271,22 @@ impl Chat for MattermostChat {
         Ok(made.id)
     }
 
-    async fn find_post(
-        &self,
-        channel_id: &str,
-        stamp: &str,
-        since_ms: u64,
-    ) -> Result<Option<String>, ChatError> {
+    async fn find_post(&self, channel_id: &str, stamp: &str, since_ms: u64) -> Result<Search, ChatError> {
         for page in 0..SEARCH_POSTS_MAX / SEARCH_PAGE {
             let posts = self
                 .timed(self.client.posts_of_channel(channel_id, &mm::PostRange::Newest, page, SEARCH_PAGE))
                 .await;
             let posts = posts.map_err(chat_error)?;
             if let Some(post) = posts.iter().find(|post| self.is_ours(post, stamp)) {
-                return Ok(Some(post.id.clone()));
+                return Ok(Search::Found(post.id.clone()));
             }
             let reached_older =
                 posts.iter().any(|post| u64::try_from(post.create_at).unwrap_or(0) < since_ms);
             if reached_older || posts.len() < SEARCH_PAGE as usize {
-                return Ok(None);
+                return Ok(Search::Absent);
             }
         }
-        Err(ChatError {
-            kind: ChatErrorKind::Failed,
-            message: format!(
-                "cannot tell whether a post was written before an interruption: more than {SEARCH_POSTS_MAX} posts came \
-                 since. Look whether it is there, then skip or retry"
-            ),
-            retry_after_ms: None,
-        })
+        Ok(Search::Unknown)
     }
 
     async fn update_post(&self, post_id: &str, stamp: &str, post: &RenderedPost) -> Result<(), ChatError> {

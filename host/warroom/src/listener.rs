@@ -103,6 +103,7 @@ impl Listener {
         match event {
             StreamEvent::Connected { resumed: true } => {
                 self.nothing_missing();
+                self.runner.chat_answers();
                 self.ready();
             }
             StreamEvent::Connected { resumed: false } => {

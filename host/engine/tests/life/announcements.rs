@@ -122,7 +122,11 @@ fn a_cancelled_run_can_leave_its_room() {
     driven.run_to_wait();
     driven.decide(Input::Cancel { reason: None, keep_room: true }, "jon").unwrap();
     assert_eq!(driven.settle(), Next::Done);
-    assert!(!driven.done.contains(&"close room".to_owned()));
+    assert_eq!(
+        driven.done,
+        ["pin TriagePost", "unpin TriagePost"],
+        "the room stays, and no step is pinned there"
+    );
 }
 
 /// A run that is cancelled while nobody knows whether its room was made.
@@ -167,7 +171,7 @@ fn a_room_that_was_not_made_before_a_cancel_leaves_nothing_to_close() {
 fn a_lost_room_is_told_once_and_comes_back() {
     let mut driven = Driven::new(workflow(SECURITY_ISSUE));
     driven.run_to_wait();
-    let lost = || Fact::ChannelLost { channel_id: "room".into(), how: Loss::Archived };
+    let lost = || Fact::ChannelLost { channel_id: "room".into(), how: Loss::Archived, channel: None };
     driven.record(vec![lost(), lost()]);
     assert_eq!(driven.settle(), Next::Wait);
     assert!(matches!(&driven.told[..], [Matter::Lost { how: Loss::Archived, is_back: false, .. }]));
@@ -176,7 +180,7 @@ fn a_lost_room_is_told_once_and_comes_back() {
     assert!(driven.run.can_post_to("room"));
     assert!(matches!(driven.run.announcements[0].matter, Matter::Lost { is_back: true, .. }));
     // Another channel's end, or one that the run archived itself, is no loss.
-    driven.record(vec![Fact::ChannelLost { channel_id: "town".into(), how: Loss::Gone }]);
+    driven.record(vec![Fact::ChannelLost { channel_id: "town".into(), how: Loss::Gone, channel: None }]);
     driven.record(vec![Fact::ChannelArchived { channel_id: "room".into() }, lost()]);
     driven.settle();
     assert_eq!(driven.told.len(), 1);
@@ -193,4 +197,37 @@ fn what_earlier_versions_journalled_of_their_notices_is_read_and_changes_nothing
 fn somebody_at_the_shell_is_not_named_like_a_person_of_the_chat() {
     assert_eq!(person("jon").mention(), "@jon");
     assert_eq!(Person::at_the_shell("root").mention(), "`root` (shell)");
+}
+
+/// A cancelled run, and the facts that its end could be told nowhere.
+fn untold() -> (Driven, impl Fn() -> Vec<Fact>) {
+    let mut driven = Driven::new(workflow(SECURITY_ISSUE));
+    driven.run_to_wait();
+    driven.decide(Input::Cancel { reason: None, keep_room: true }, "jon").unwrap();
+    let n = u32::try_from(driven.run.announcements.len()).unwrap() - 1;
+    let untold = move || {
+        let failed = Fact::AnnouncementFailed { n, reason: "the channel is archived".into() };
+        vec![Fact::AnnouncementIntended { n, channel_id: "town".into() }, failed]
+    };
+    driven.record(untold());
+    (driven, untold)
+}
+
+#[test]
+fn an_ended_run_stays_open_for_what_could_be_told_nowhere() {
+    let (mut driven, _) = untold();
+    assert_eq!((driven.settle(), driven.run.has_settled()), (Next::Wait, false));
+    driven.record(vec![Fact::AnnouncementsRenewed]);
+    assert_eq!((driven.settle(), driven.run.has_settled()), (Next::Done, true));
+}
+
+#[test]
+fn an_ended_run_does_not_stay_open_for_ever() {
+    let (mut driven, untold) = untold();
+    for _ in 0..200 {
+        driven.record(vec![Fact::AnnouncementsRenewed]);
+        driven.record(untold());
+    }
+    assert_eq!((driven.settle(), driven.run.has_settled()), (Next::Done, true));
+    assert!(!driven.run.announcements.iter().any(Announcement::can_be_renewed));
 }

@@ -157,7 +157,7 @@ fn the_buttons_of_a_block_count_once_and_then_say_who_was_first() {
 fn a_cancel_counts_once_and_only_while_there_is_something_to_cancel() {
     let (mut driven, _) = triage();
     let cancel = Pressed::Remedy(Remedy::Cancel);
-    driven.record(vec![Fact::ChannelLost { channel_id: "room".into(), how: Loss::Archived }]);
+    driven.record(vec![Fact::ChannelLost { channel_id: "room".into(), how: Loss::Archived, channel: None }]);
     let lost = driven.run.announcement_key(u32::try_from(driven.run.announcements.len()).unwrap() - 1);
     assert_eq!(meaning(&driven, &lost, &cancel, "jon"), Ok(false));
     driven.record(vec![Fact::ChannelBack { channel_id: "room".into() }]);

@@ -1,8 +1,8 @@
 //! Writes the notices of floods, each by a task of its own.
 
 use super::{Flood, read, write};
-use crate::announcements::operators;
-use crate::chat::{ChatError, ChatErrorKind, RenderedPost, find_or_create_post};
+use crate::announcements::{passing, place};
+use crate::chat::{ChatError, ChatErrorKind, RenderedPost};
 use crate::clock::earliest;
 use crate::core::Core;
 use crate::journal::JournalError;
@@ -37,6 +37,9 @@ async fn tell_all(core: &Arc<Core>, id: &str) {
             Err(error) => {
                 tracing::warn!(flood = %id, "cannot post yet what is held back: {error}");
                 let wait_ms = patience.wait_ms(core, id, &error).await;
+                if wait_ms.is_none() {
+                    core.floods.untold().insert(id.to_owned());
+                }
                 if let Some(has_more) = core.floods.telling().get_mut(id) {
                     *has_more |= wait_ms.is_some();
                 }
@@ -51,28 +54,19 @@ async fn tell_all(core: &Arc<Core>, id: &str) {
                 return;
             }
         }
-        core.clock.sleep_until(core.clock.now_ms() + wait_ms).await;
+        core.rest(wait_ms).await;
     }
 }
 
-/// What may pass by itself, and is no answer of the chat server.
-fn passing(message: String) -> ChatError {
-    ChatError { kind: ChatErrorKind::Unavailable, message, retry_after_ms: None }
-}
-
-fn journal_failed(error: JournalError) -> ChatError {
-    passing(error.to_string())
-}
-
 async fn tell_once(core: &Arc<Core>, id: &str) -> Result<(), ChatError> {
-    let Some((_, mut flood)) = read(core, id).await.map_err(journal_failed)? else { return Ok(()) };
+    let Some((_, mut flood)) = read(core, id).await.map_err(passing)? else { return Ok(()) };
     let look = flood.look(&core.key, id);
     let rewritten = match &flood.notice {
         Some(post_id) if rewrite(core, post_id, &flood.stamp(core, id), &look).await? => {
             Some(post_id.clone())
         }
         Some(_) => {
-            let Some(now) = forget_notice(core, id).await.map_err(journal_failed)? else { return Ok(()) };
+            let Some(now) = forget_notice(core, id).await.map_err(passing)? else { return Ok(()) };
             flood.deleted = now.deleted;
             None
         }
@@ -80,12 +74,20 @@ async fn tell_once(core: &Arc<Core>, id: &str) -> Result<(), ChatError> {
     };
     let post_id = match rewritten {
         Some(post_id) => post_id,
-        None => place(core, id, &flood, &look).await?,
+        None => {
+            let (stamp, since_ms) = (flood.stamp(core, id), earliest(flood.first_ms));
+            place(core, &flood.channel_id, &stamp, since_ms, &look).await.map_err(passing_by)?
+        }
     };
     let _newest = core.floods.newest.lock().await;
-    let Some((revision, mut now)) = read(core, id).await.map_err(journal_failed)? else { return Ok(()) };
+    let Some((revision, mut now)) = read(core, id).await.map_err(passing)? else { return Ok(()) };
     (now.notice, now.told) = (Some(post_id), flood.changes);
-    write(core, id, revision, &now).await.map_err(journal_failed)
+    write(core, id, revision, &now).await.map_err(passing)
+}
+
+/// Who may write where changes, so a refusal may pass too.
+fn passing_by(error: ChatError) -> ChatError {
+    if error.is_temporary() { error } else { passing(error) }
 }
 
 /// Rewrites the notice; false when somebody has deleted it.
@@ -104,18 +106,4 @@ async fn forget_notice(core: &Core, id: &str) -> Result<Option<Flood>, JournalEr
     (flood.notice, flood.deleted) = (None, flood.deleted.saturating_add(1));
     write(core, id, revision, &flood).await?;
     Ok(Some(flood))
-}
-
-/// Posts the notice where the posts came, else where operators want to be told. Gives its id.
-async fn place(core: &Core, id: &str, flood: &Flood, look: &RenderedPost) -> Result<String, ChatError> {
-    let (stamp, since_ms) = (flood.stamp(core, id), earliest(flood.first_ms));
-    let operators = operators(core).await;
-    for channel_id in std::iter::once(&flood.channel_id).chain(&operators) {
-        match find_or_create_post(core.chat.as_ref(), channel_id, &stamp, since_ms, look).await {
-            Ok(post_id) => return Ok(post_id),
-            Err(error) if error.is_temporary() => return Err(error),
-            Err(error) => tracing::error!(flood = %id, channel = %channel_id, "{error}"),
-        }
-    }
-    Err(passing("no channel takes it".to_owned()))
 }

@@ -150,7 +150,11 @@ fn lost(key: &Key, run: &Run, post: &str, channel: &Channel, how: Loss, is_back:
         Loss::Removed => "is closed to the bot: it was removed from there",
         Loss::Gone => "is gone",
     };
-    let head = format!("The channel ~{} of incident **{}** {what}", channel.name, name(run));
+    let which = match channel.name.as_str() {
+        "" => "A channel".to_owned(),
+        handle => format!("The channel ~{handle}"),
+    };
+    let head = format!("{which} of incident **{}** {what}", name(run));
     if is_back {
         return plain(format!(":white_check_mark: {head}, and can be used again."));
     }

@@ -4,11 +4,13 @@ use crate::fuse::Fuse;
 use async_trait::async_trait;
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use warroom_engine::{Channel, Loss, Person};
-use warroom_runner::{Chat, ChatError, ChatErrorKind, FoundChannel, IncomingPost, NewChannel, RenderedPost};
+use warroom_runner::{
+    Chat, ChatError, ChatErrorKind, FoundChannel, IncomingPost, NewChannel, RenderedPost, Search,
+};
 
 pub(crate) struct MemoryChat {
     state: Mutex<State>,
@@ -16,6 +18,10 @@ pub(crate) struct MemoryChat {
     bot: Person,
     /// How long after a post is written its writer is answered, in milliseconds.
     pub(crate) answer_ms: AtomicU64,
+    /// How many of the next posts find nobody who takes them.
+    pub(crate) not_now: AtomicU32,
+    /// How many of the next pins end in a defect of this program.
+    pub(crate) panics: AtomicU32,
 }
 
 #[derive(Default)]
@@ -44,6 +50,11 @@ fn error(kind: ChatErrorKind, message: &str) -> ChatError {
     ChatError { kind, message: message.to_owned(), retry_after_ms: None }
 }
 
+/// Whether one was left, which is taken.
+fn less(left: &AtomicU32) -> bool {
+    left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok()
+}
+
 impl Room {
     fn channel(&self) -> Channel {
         Channel {
@@ -62,6 +73,8 @@ impl MemoryChat {
             fuse,
             bot: Person { id: "bot".into(), username: "warroom".into() },
             answer_ms: AtomicU64::new(0),
+            not_now: AtomicU32::new(0),
+            panics: AtomicU32::new(0),
         }
     }
 
@@ -170,6 +183,10 @@ impl Chat for MemoryChat {
         self.fuse.call("chat channel_by_handle", find).await
     }
 
+    async fn channel_by_id(&self, _channel_id: &str) -> Result<Option<Channel>, ChatError> {
+        Ok(None)
+    }
+
     async fn create_channel(&self, new: &NewChannel) -> Result<Channel, ChatError> {
         let create = || {
             let mut state = self.state.lock().unwrap();
@@ -217,6 +234,9 @@ impl Chat for MemoryChat {
         stamp: &str,
         post: &RenderedPost,
     ) -> Result<String, ChatError> {
+        if less(&self.not_now) {
+            return Err(error(ChatErrorKind::Unreachable, "not now"));
+        }
         let create = || {
             let mut state = self.state.lock().unwrap();
             if state.rooms.iter().any(|room| room.id == channel_id && room.archived) {
@@ -236,18 +256,12 @@ impl Chat for MemoryChat {
         result
     }
 
-    async fn find_post(
-        &self,
-        channel_id: &str,
-        stamp: &str,
-        _since_ms: u64,
-    ) -> Result<Option<String>, ChatError> {
+    async fn find_post(&self, channel_id: &str, stamp: &str, _since_ms: u64) -> Result<Search, ChatError> {
         let find = || {
             let state = self.state.lock().unwrap();
             let mut posts = state.posts.iter();
-            Ok(posts
-                .find(|post| post.channel_id == channel_id && post.stamp == stamp)
-                .map(|post| post.id.clone()))
+            let found = posts.find(|post| post.channel_id == channel_id && post.stamp == stamp);
+            Ok(found.map_or(Search::Absent, |post| Search::Found(post.id.clone())))
         };
         self.fuse.call("chat find_post", find).await
     }
@@ -275,6 +289,7 @@ impl Chat for MemoryChat {
     }
 
     async fn pin_post(&self, post_id: &str, is_pinned: bool) -> Result<(), ChatError> {
+        assert!(!less(&self.panics), "a defect, as a test wants it");
         let pin = || {
             let mut state = self.state.lock().unwrap();
             if is_pinned {
@@ -297,7 +312,8 @@ impl Chat for MemoryChat {
 
     async fn is_member(&self, channel_id: &str, user_id: &str) -> Result<bool, ChatError> {
         let state = self.state.lock().unwrap();
-        Ok(state.rooms.iter().any(|room| room.id == channel_id && room.members.contains(user_id)))
+        Ok(channel_id == "town"
+            || state.rooms.iter().any(|room| room.id == channel_id && room.members.contains(user_id)))
     }
 
     async fn is_in_group(&self, _group: &str, _person: &Person) -> Result<bool, ChatError> {

@@ -26,8 +26,8 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 use warroom_engine::{Channel, Next, Person, Run, Status, next};
 use warroom_runner::{
-    Components, IncomingPost, Journal, Key, LoadedFile, Options, Origin, Press, Reply, Runner, Source,
-    SystemClock, Workflows,
+    Chat as _, Components, IncomingPost, Journal, Key, LoadedFile, NewChannel, Options, Origin, Press, Reply,
+    Runner, Source, SystemClock, Workflows,
 };
 use warroom_sandbox::{Capability, Limits, Sandbox};
 use warroom_workflow::Author;
@@ -71,6 +71,8 @@ struct World {
     fuse: Arc<Fuse>,
     components: Arc<Components>,
     workflow: String,
+    /// How long a process waits for the chat server before it asks again, the first time.
+    retry_first_ms: u64,
 }
 
 impl World {
@@ -86,6 +88,7 @@ impl World {
             fuse,
             components,
             workflow,
+            retry_first_ms: 1,
         }
     }
 
@@ -113,7 +116,8 @@ impl World {
         let workflows = Workflows::default();
         let file = LoadedFile { name: "security_issue.json".into(), text: self.workflow.clone() };
         assert!(workflows.put(&file, self.components.catalog()).0);
-        let options = Options { retry_first_ms: 1, retry_wait_max_ms: 4, ..Options::default() };
+        let retry_first_ms = self.retry_first_ms;
+        let options = Options { retry_first_ms, retry_wait_max_ms: 4 * retry_first_ms, ..Options::default() };
         let runner = Runner::new(
             Arc::clone(&self.chat) as Arc<dyn warroom_runner::Chat>,
             Arc::clone(&self.journal) as Arc<dyn Journal>,
@@ -437,4 +441,119 @@ async fn a_run_that_cannot_be_taken_up_counts_as_blocked_and_can_be_cancelled() 
     assert!(world.chat.only_room("cancelled").archived && world.chat.controls_left() == 0);
     assert!(world.chat.says("was cancelled by `root` (shell): it is stuck"));
     assert_eq!((runner.stuck().len(), runner.states()), (0, [0, 0, 0]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn people_learn_that_a_run_cannot_be_taken_up_though_the_server_was_in_trouble() {
+    let world = World::new(components().await);
+    let runner = world.start().await;
+    runner.on_post(&report()).await.unwrap();
+    let run = world.waits(&runner).await;
+    let post = run.posts.last().cloned().unwrap();
+    let context = world.chat.control(&post.post_id, "Triaged").unwrap();
+    runner.stop();
+    world.journal.lose_blob(&run.workflow_digest);
+
+    world.chat.not_now.store(3, Ordering::Relaxed);
+    let (runner, _) = world.start_with_stuck().await;
+    let told = async {
+        while !world.chat.says("cannot go on until an operator mends this") {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), told).await.expect("people are told");
+    let (post_id, channel_id) = (post.post_id, post.channel_id);
+    let press = Press { context, post_id, channel_id, by: person("chris"), option: None };
+    let reply = runner.press(&press).await.unwrap().unwrap().reply;
+    let Reply::Whisper(words) = reply else { panic!("{reply:?}") };
+    assert!(words.contains("is not in the store"), "{words}");
+
+    let (post_id, channel_id, context) = world.chat.newest_with("Cancel").unwrap();
+    let press = Press { context, post_id, channel_id, by: person("jon"), option: None };
+    let reply = runner.press(&press).await.unwrap().unwrap().reply;
+    let Reply::Update { post, .. } = reply else { panic!("{reply:?}") };
+    assert!(post.message.starts_with(":white_check_mark: Cancelled by @jon.") && post.sections.is_empty());
+    assert!(matches!(runner.run(&run.id).await.unwrap().status, Status::Cancelled(_)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_that_defects_stop_again_and_again_is_told_of_and_can_be_cancelled() {
+    let world = World::new(components().await);
+    let runner = world.start().await;
+    world.chat.panics.store(3, Ordering::Relaxed);
+    runner.on_post(&report()).await.unwrap();
+    let told = async {
+        while !world.chat.says("defects of this program stopped it again and again") {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), told).await.expect("people are told");
+    let id = world.journal.run_ids().remove(0);
+    assert!(runner.stuck().contains_key(&id), "{:?}", runner.stuck());
+    assert_eq!((runner.open_runs().len(), runner.states()), (0, [0, 0, 1]));
+    runner.cancel_stuck(&id, None, false, Person::at_the_shell("root")).await.unwrap();
+    let ended = async {
+        while !runner.run(&id).await.unwrap().has_settled() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), ended).await.expect("the run comes to its end");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flood_that_one_list_cannot_hold_gets_another_one() {
+    let world = World::new(components().await);
+    let runner = world.start().await;
+    // Of a time long gone.
+    let post = |n: u32| IncomingPost { post_id: format!("post-{n}"), ..report() };
+    for n in (1..=502).chain([1, 501]) {
+        assert_eq!(runner.on_missed_post(&post(n)).await.unwrap(), []);
+    }
+    let told = async {
+        let says = |count: &str| world.chat.says(&format!("here, {count} posts that would have started"));
+        while !says("500") || !says("2") {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), told).await.expect("both lists are told");
+    // A process that takes them up knows them all.
+    runner.stop();
+    let runner = world.start().await;
+    for n in [1, 501, 503] {
+        runner.on_missed_post(&post(n)).await.unwrap();
+    }
+    let told = async {
+        while !world.chat.says("here, 3 posts that") {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), told).await.expect("the second list goes on");
+    assert!(world.chat.says("here, 500 posts that"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_waits_for_the_server_is_told_as_soon_as_it_is_seen_to_answer() {
+    let world = World { retry_first_ms: 3_600_000, ..World::new(components().await) };
+    let taken = NewChannel {
+        team_id: "team".into(),
+        name: "security-issue-1".into(),
+        display_name: String::new(),
+        header: String::new(),
+        purpose: String::new(),
+        private: false,
+    };
+    world.chat.create_channel(&taken).await.unwrap();
+    world.chat.not_now.store(1, Ordering::Relaxed);
+    let runner = world.start().await;
+    runner.on_post(&report()).await.unwrap();
+    let told = async {
+        while !world.chat.says("is blocked") {
+            // It may still be on its way to the server that is away.
+            if world.chat.not_now.load(Ordering::Relaxed) == 0 {
+                runner.chat_answers();
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), told).await.expect("people are told at once");
 }
