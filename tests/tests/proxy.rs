@@ -34,9 +34,29 @@ struct Request {
     at: Instant,
 }
 
+/// How many requests the server takes, as a bucket that fills.
+struct Rate {
+    per_second: f64,
+    burst: f64,
+    left: f64,
+    at: Instant,
+}
+
+impl Rate {
+    fn admits(&mut self) -> bool {
+        let now = Instant::now();
+        let come = now.duration_since(self.at).as_secs_f64() * self.per_second;
+        (self.left, self.at) = ((self.left + come).min(self.burst), now);
+        let admits = self.left >= 1.0;
+        self.left -= f64::from(u8::from(admits));
+        admits
+    }
+}
+
 #[derive(Default)]
 struct State {
     orders: Vec<Order>,
+    rate: Option<Rate>,
     requests: Vec<Request>,
     streams: usize,
 }
@@ -115,6 +135,11 @@ impl Proxy {
         self.state.lock().unwrap().orders.push(order);
     }
 
+    /// The server takes so many requests a second from now on, and so many at once.
+    pub(crate) fn limit_rate(&self, per_second: f64, burst: f64) {
+        self.state.lock().unwrap().rate = Some(Rate { per_second, burst, left: burst, at: Instant::now() });
+    }
+
     /// The next `count` requests of the host with this method and beginning of the path fail with the status, as when something
     /// in front of the server answers in its place.
     pub(crate) fn fail_next(&self, method: &str, path_prefix: &str, status: u16, count: u32) {
@@ -126,9 +151,7 @@ impl Proxy {
 
     /// The next such requests are one too many: the server wants to be left alone for so many seconds.
     pub(crate) fn limit_next(&self, method: &str, path_prefix: &str, retry_after_s: u32, count: u32) {
-        let headers = format!("retry-after: {retry_after_s}\r\ncontent-type: text/plain\r\n");
-        let answer = answer("429 Too Many Requests", &headers, "limit exceeded");
-        self.order(method, path_prefix, Fault::Answer(answer), count);
+        self.order(method, path_prefix, Fault::Answer(limited(retry_after_s)), count);
     }
 
     /// The next such requests are answered by a proxy whose server is being maintained, for so many seconds.
@@ -251,6 +274,11 @@ impl Proxy {
 
 fn answer(status: &str, headers: &str, body: &str) -> String {
     format!("HTTP/1.1 {status}\r\n{headers}content-length: {}\r\nconnection: close\r\n\r\n{body}", body.len())
+}
+
+fn limited(retry_after_s: u32) -> String {
+    let headers = format!("retry-after: {retry_after_s}\r\ncontent-type: text/plain\r\n");
+    answer("429 Too Many Requests", &headers, "limit exceeded")
 }
 
 /// An error as a Mattermost server words it.
@@ -386,6 +414,9 @@ fn fault(state: &Mutex<State>, request: &Message) -> Option<Fault> {
     let mut state = state.lock().unwrap();
     let arrival = Request { method: method.to_owned(), path: path.to_owned(), at: Instant::now() };
     state.requests.push(arrival);
+    if state.rate.as_mut().is_some_and(|rate| !rate.admits()) {
+        return Some(Fault::Answer(limited(1)));
+    }
     let order = state.orders.iter_mut().find(|order| {
         order.left > 0
             && order.method == method

@@ -13,6 +13,7 @@ use crate::chat::is_everywhere;
 use crate::translator::Translator;
 use crate::watermarks::{MARGIN_MS, Watermarks};
 use futures_util::{StreamExt as _, stream};
+use std::collections::HashSet;
 use warroom_engine::Person;
 use warroom_mattermost::{ApiError, ApiErrorKind, Channel, Client, Post, PostRange};
 use warroom_runner::{IncomingPost, Runner};
@@ -45,6 +46,8 @@ pub(crate) struct Missed {
     pub(crate) read: Vec<ReadChannel>,
     /// Channels that cannot be read, though the server answers.
     pub(crate) failed: Vec<(Channel, ApiError)>,
+    /// Why the channels that are in neither list were not read: something that has to do with none of them.
+    pub(crate) cut_short: Option<ApiError>,
 }
 
 /// A channel that was read.
@@ -84,24 +87,35 @@ struct Place {
 }
 
 impl CatchUp<'_> {
-    /// Reads what came since each channel's mark. A channel that was never listened to begins now. The error is one that has
-    /// nothing to do with any channel.
-    pub(crate) async fn read(&self, channels: Vec<Channel>) -> Result<Missed, ApiError> {
+    /// Reads what came since each channel's mark. A channel that was never listened to begins now. A server that is away, or wants
+    /// fewer calls, cuts the reading short; what was read until then counts.
+    pub(crate) async fn read(&self, channels: Vec<Channel>) -> Missed {
         let reads = channels.into_iter().map(|channel| self.channel(channel));
         let mut reads = stream::iter(reads).buffer_unordered(CHANNELS_AT_ONCE);
         let (mut posts, mut read, mut failed) = (Vec::new(), Vec::new(), Vec::new());
+        let mut cut_short = None;
         while let Some(found) = reads.next().await {
             match found {
                 Ok((channel, mut found)) => {
                     read.push(channel);
                     posts.append(&mut found);
                 }
-                Err((_, error)) if is_everywhere(&error) => return Err(error),
+                Err((_, error)) if is_everywhere(&error) => {
+                    cut_short = Some(error);
+                    break;
+                }
                 Err(of_channel) => failed.push(of_channel),
             }
         }
         posts.sort_by(|(one, _), (other, _)| (one.create_at, &one.id).cmp(&(other.create_at, &other.id)));
-        Ok(Missed { posts: self.translator.named(posts).await?, read, failed })
+        let with_posts: HashSet<String> = posts.iter().map(|(_, channel)| channel.id.clone()).collect();
+        let posts = self.translator.named(posts).await.unwrap_or_else(|error| {
+            // Channels without such posts need no names.
+            read.retain(|read| !with_posts.contains(&read.channel.id));
+            cut_short.get_or_insert(error);
+            Vec::new()
+        });
+        Missed { posts, read, failed, cut_short }
     }
 
     async fn channel(

@@ -9,7 +9,7 @@ use crate::seen::Seen;
 use crate::translator::Translator;
 use crate::watching::Watching;
 use crate::watermarks::Watermarks;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
@@ -143,26 +143,25 @@ impl Listener {
 
     /// Joins what is to be listened to, and takes in what came while nobody listened. Tries for as long as it takes.
     async fn catch_up(&mut self) {
-        loop {
-            match self.try_to_catch_up().await {
-                Ok(()) => break,
-                Err(error) => {
-                    tracing::warn!("what was posted meanwhile cannot be read yet: {error}");
-                    let reason = format!("reading what was missed: {error}");
-                    self.tell_lag();
-                    self.readiness.send_replace(Readiness::Not(reason));
-                    let wait = error.retry_after_ms.map_or(AGAIN, Duration::from_millis);
-                    tokio::time::sleep(wait).await;
-                }
+        let mut left = loop {
+            match self.join().await {
+                Ok(heard) => break heard,
+                Err(error) => self.wait_to_read(&error).await,
             }
+        };
+        self.failing.retain(|id, _| left.iter().any(|channel| channel.id == *id));
+        // What is posted to a channel after it was read comes over the stream: it is not read again, however often the rest is.
+        while let Err(error) = self.take_in(&mut left).await {
+            self.wait_to_read(&error).await;
         }
         self.check_rooms().await;
     }
 
-    async fn try_to_catch_up(&mut self) -> Result<(), ChatError> {
-        let heard = self.join().await?;
-        self.failing.retain(|id, _| heard.iter().any(|channel| channel.id == *id));
-        self.take_in(heard).await
+    async fn wait_to_read(&self, error: &ChatError) {
+        tracing::warn!("what was posted meanwhile cannot be read yet: {error}");
+        self.tell_lag();
+        self.readiness.send_replace(Readiness::Not(format!("reading what was missed: {error}")));
+        tokio::time::sleep(error.retry_after_ms.map_or(AGAIN, Duration::from_millis)).await;
     }
 
     /// Tries some of the channels again that could not be read, those first that were tried least. The stream waits meanwhile.
@@ -172,16 +171,16 @@ impl Listener {
         }
         let mut failing: Vec<&Failing> = self.failing.values().collect();
         failing.sort_by_key(|failing| failing.tries);
-        let channels =
+        let mut channels =
             failing.into_iter().take(AGAIN_AT_ONCE).map(|failing| failing.channel.clone()).collect();
-        if let Err(error) = self.take_in(channels).await {
+        if let Err(error) = self.take_in(&mut channels).await {
             tracing::warn!("channels cannot be read yet: {error}");
         }
     }
 
-    /// Takes in what was posted to the channels since their marks. The error is that of a server that is away, or of a channel that is
-    /// worth another try; then nothing is taken in yet.
-    async fn take_in(&mut self, channels: Vec<Channel>) -> Result<(), ChatError> {
+    /// Takes in what was posted to the channels since their marks. The error is that of a server that is away or wants fewer calls, or
+    /// of a channel that is worth another try; those that are left are to be read again, the others are dealt with.
+    async fn take_in(&mut self, left: &mut Vec<Channel>) -> Result<(), ChatError> {
         let reader = CatchUp {
             client: &self.client,
             translator: &self.translator,
@@ -190,8 +189,7 @@ impl Listener {
             bot: &self.bot,
             posts_max: self.catch_up_posts_max,
         };
-        let Missed { posts, read, failed } = reader.read(channels).await.map_err(chat_error)?;
-        self.set_aside(failed).await?;
+        let Missed { posts, read, failed, cut_short } = reader.read(left.clone()).await;
         if !posts.is_empty() {
             tracing::info!("{} posts that came while nobody listened are of interest", posts.len());
         }
@@ -200,23 +198,39 @@ impl Listener {
             self.metrics.catch_up_lag(age(post.created_ms));
             self.offer(&post, true).await;
         }
+        let mut done: HashSet<String> = HashSet::new();
         for of_channel in read {
+            done.insert(of_channel.channel.id.clone());
             self.took_in(of_channel).await;
+        }
+        let again = self.set_aside(failed, &mut done).await;
+        left.retain(|channel| !done.contains(&channel.id));
+        if let Some(error) = cut_short.map(chat_error).or(again) {
+            return Err(error);
         }
         self.nothing_missing();
         Ok(())
     }
 
-    /// Channels that fail again and again wait for a better time, with their marks; operators are told.
-    async fn set_aside(&mut self, failed: Vec<(Channel, ApiError)>) -> Result<(), ChatError> {
+    /// Channels that fail again and again wait for a better time, with their marks, and operators are told: they are done for now.
+    /// Gives the error of one that is worth another try.
+    async fn set_aside(
+        &mut self,
+        failed: Vec<(Channel, ApiError)>,
+        done: &mut HashSet<String>,
+    ) -> Option<ChatError> {
         let (mut again, mut hopeless) = (None, Vec::new());
         for (channel, error) in failed {
             let id = channel.id.clone();
-            let failing = self.failing.entry(id).or_insert_with(|| Failing { channel, tries: 0 });
+            self.watermarks.hold(&id, true);
+            let failing = self.failing.entry(id.clone()).or_insert_with(|| Failing { channel, tries: 0 });
             failing.tries = failing.tries.saturating_add(1);
             if failing.tries < TRIES {
                 again = Some(chat_error(error));
-            } else if failing.tries == TRIES {
+                continue;
+            }
+            done.insert(id);
+            if failing.tries == TRIES {
                 hopeless.push((failing.channel.clone(), error));
             }
         }
@@ -229,13 +243,7 @@ impl Listener {
             tracing::error!("{text}");
             self.runner.tell_operators(&format!("unread/{}", channel.id), &text);
         }
-        if let Some(error) = again {
-            return Err(error);
-        }
-        for id in self.failing.keys() {
-            self.watermarks.hold(id, true);
-        }
-        Ok(())
+        again
     }
 
     /// A channel was read, and what was found is offered.
