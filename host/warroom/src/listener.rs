@@ -358,6 +358,7 @@ impl Listener {
             }
         }
         self.watermarks.dealt_with(&channel_id, &post_id, at_ms);
+        self.watermarks.settle(at_ms);
     }
 
     /// The handle of a team. Waiting here holds the stream back, as with [`Listener::offer`].
