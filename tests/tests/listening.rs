@@ -1,6 +1,6 @@
 //! The bot hears what it is to hear, whatever the server allows and whatever happens to channels and teams.
 
-use crate::catch_up::{looks, new_channel, rooms_only, unheard};
+use crate::catch_up::{invite, looks, new_channel, rooms_only, unheard, with_operators};
 use crate::stage::Stage;
 use serde_json::json;
 
@@ -88,5 +88,139 @@ async fn posts_of_one_millisecond_are_taken_in_wherever_a_page_ends() {
     })
     .await;
     assert_eq!(looks(&stage, 4).await[2..], ["#disk third", "#disk fourth"]);
+    service.stop().await;
+}
+
+/// The message in the room of a team's incident.
+async fn look(stage: &Stage, team: &str, room: &str) -> String {
+    let room = stage.channel_of(team, room).await;
+    let look = stage.post(room["id"].as_str().unwrap(), "Look: ", 1).await;
+    look["message"].as_str().unwrap().trim_start_matches("Look: ").to_owned()
+}
+
+/// Posts to a team's Town Square as jon.
+async fn say_in(stage: &Stage, team: &str, message: &str) {
+    let town = stage.channel_of(team, "town-square").await;
+    let body = json!({ "channel_id": town["id"], "message": message });
+    let (status, post) = stage.call("POST", "/posts", stage.token("jon"), Some(body)).await;
+    assert_eq!(status, 201, "{post}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_team_whose_public_channels_are_hidden_keeps_the_bot_from_no_other() {
+    let stage = Stage::with_workflow(&rooms_only(&json!({}))).await;
+    let off_topic = with_operators(&stage).await;
+    let (other, other_id) = stage.another_team().await;
+    let side = new_channel(&stage, "side", false).await;
+    stage.proxy.forbid_next("GET", &format!("/api/v4/teams/{other_id}/channels"), 10_000);
+    let service = stage
+        .service_with(&[("WARROOM_MATTERMOST_WATCH", "all"), ("WARROOM_LIMITS_ROOMS_CHECK_MS", "1000")])
+        .await;
+    assert!(stage.members(&side).await.contains(&stage.bot_id));
+    let told = stage.post(&off_topic, &format!(":warning: The public channels of the team {other}"), 1).await;
+    assert!(told["message"].as_str().unwrap().contains("invite @"), "{told}");
+    stage.say("sam", "side", "#disk one").await;
+    assert_eq!(look(&stage, &stage.team, "disk-1").await, "#disk one");
+    // Where the bot is already, it hears what is said.
+    say_in(&stage, &other, "#disk two").await;
+    // The room cannot be made, since whether its name is free is hidden, too.
+    stage.eventually("the incident", async || (service.runner().open_runs().len() == 2).then_some(())).await;
+    let said = stage.messages(&off_topic).await;
+    assert_eq!(said.iter().filter(|text| text.contains("The public channels")).count(), 1, "{said:?}");
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_team_whose_channels_cannot_be_listed_is_caught_up_once_they_can() {
+    let stage = Stage::with_workflow(&rooms_only(&json!({}))).await;
+    let off_topic = with_operators(&stage).await;
+    let (other, other_id) = stage.another_team().await;
+    let service = stage.service_with(&[("WARROOM_LIMITS_ROOMS_CHECK_MS", "1000")]).await;
+    say_in(&stage, &other, "nothing much").await;
+    unheard(&stage, async {
+        say_in(&stage, &other, "#disk where nobody listened").await;
+        stage.say("jon", "town-square", "#disk one").await;
+        for whom in ["me", &stage.bot_id] {
+            let path = format!("/api/v4/users/{whom}/teams/{other_id}/channels");
+            stage.proxy.fail_next("GET", &path, 500, 10_000);
+        }
+    })
+    .await;
+    assert_eq!(look(&stage, &stage.team, "disk-1").await, "#disk one");
+    stage.post(&off_topic, &format!(":warning: The bot's channels in the team {other}"), 1).await;
+    // It is listened to all the same, and what was missed is not forgotten over that.
+    say_in(&stage, &other, "#disk said live").await;
+    assert_eq!(look(&stage, &other, "disk-2").await, "#disk said live");
+    stage.proxy.heal();
+    assert_eq!(look(&stage, &other, "disk-3").await, "#disk where nobody listened");
+    service.stop().await;
+}
+
+async fn turn_out(stage: &Stage, channel_id: &str) {
+    let gone = stage.admin("DELETE", &format!("/channels/{channel_id}/members/{}", stage.bot_id), None).await;
+    assert_eq!(gone["status"], "OK", "{gone}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_posted_while_the_bot_was_out_of_a_channel_is_read_when_it_is_back() {
+    let stage = Stage::with_workflow(&rooms_only(&json!({}))).await;
+    let side = new_channel(&stage, "side", true).await;
+    let service = stage.service().await;
+    stage.say("sam", "side", "#disk first").await;
+    looks(&stage, 1).await;
+    turn_out(&stage, &side).await;
+    stage.say("sam", "side", "#disk second").await;
+    invite(&stage, &side).await;
+    stage.say("sam", "side", "#disk third").await;
+    assert_eq!(looks(&stage, 3).await, ["#disk first", "#disk second", "#disk third"]);
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_posted_until_the_bot_joined_a_channel_again_is_read() {
+    let trigger = json!([{"name": "Alert", "type": "text", "match": "#disk", "channel_name": "side"}]);
+    let stage = Stage::with_workflow(&rooms_only(&json!({ "triggers": trigger }))).await;
+    let side = new_channel(&stage, "side", false).await;
+    let service = stage.service_with(&[("WARROOM_LIMITS_ROOMS_CHECK_MS", "1000")]).await;
+    stage.say("sam", "side", "#disk first").await;
+    looks(&stage, 1).await;
+    turn_out(&stage, &side).await;
+    stage.say("sam", "side", "#disk second").await;
+    assert_eq!(looks(&stage, 2).await[1], "#disk second");
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rooms_of_incidents_are_no_channels_that_the_bot_listens_to() {
+    let stage = Stage::with_workflow(&rooms_only(&json!({}))).await;
+    let service = stage
+        .service_with(&[
+            ("WARROOM_MATTERMOST_WATCH", "all"),
+            ("WARROOM_LIMITS_ROOMS_CHECK_MS", "1000"),
+            // Town Square, Off-Topic, and one more.
+            ("WARROOM_LIMITS_WATCHED_CHANNELS_MAX", "3"),
+        ])
+        .await;
+    for text in ["#disk one", "#disk two"] {
+        stage.say("sam", "town-square", text).await;
+    }
+    looks(&stage, 2).await;
+    let side = new_channel(&stage, "side", false).await;
+    stage
+        .eventually("the bot in the new channel", async || {
+            stage.members(&side).await.contains(&stage.bot_id).then_some(())
+        })
+        .await;
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_post_that_comes_unreadable_is_read_over_rest() {
+    let stage = Stage::with_workflow(&rooms_only(&json!({}))).await;
+    let service = stage.service().await;
+    stage.proxy.garble_events(r#""post":"{\""#, r#""post":"[\""#, 1);
+    stage.say("jon", "town-square", "#disk first").await;
+    stage.say("jon", "town-square", "#disk second").await;
+    assert_eq!(looks(&stage, 2).await, ["#disk first", "#disk second"]);
     service.stop().await;
 }

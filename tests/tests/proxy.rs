@@ -53,10 +53,32 @@ impl Rate {
     }
 }
 
+/// What the server says in event streams comes as something else, of the same length.
+struct Garbling {
+    said: Vec<u8>,
+    comes: Vec<u8>,
+    left: u32,
+}
+
+impl Garbling {
+    fn apply(&mut self, bytes: &mut [u8]) {
+        let length = self.said.len();
+        let mut at = 0;
+        while self.left > 0 && at + length <= bytes.len() {
+            if bytes[at..at + length] == *self.said {
+                bytes[at..at + length].copy_from_slice(&self.comes);
+                self.left -= 1;
+            }
+            at += 1;
+        }
+    }
+}
+
 #[derive(Default)]
 struct State {
     orders: Vec<Order>,
     rate: Option<Rate>,
+    garblings: Vec<Garbling>,
     requests: Vec<Request>,
     streams: usize,
 }
@@ -138,6 +160,13 @@ impl Proxy {
     /// The server takes so many requests a second from now on, and so many at once.
     pub(crate) fn limit_rate(&self, per_second: f64, burst: f64) {
         self.state.lock().unwrap().rate = Some(Rate { per_second, burst, left: burst, at: Instant::now() });
+    }
+
+    /// What the server says next in event streams, so many times, comes as something else, of the same length.
+    pub(crate) fn garble_events(&self, said: &str, comes: &str, count: u32) {
+        assert_eq!(said.len(), comes.len());
+        let garbling = Garbling { said: said.into(), comes: comes.into(), left: count };
+        self.state.lock().unwrap().garblings.push(garbling);
     }
 
     /// The next `count` requests of the host with this method and beginning of the path fail with the status, as when something
@@ -443,12 +472,34 @@ async fn tunnel(
     }
     server.write_all(format!("{head}\r\n").as_bytes()).await?;
     state.lock().unwrap().streams += 1;
+    let (mut from_client, mut to_client) = client.split();
+    let (mut from_server, mut to_server) = server.split();
     tokio::select! {
-        _ = tokio::io::copy_bidirectional(&mut client, &mut server) => {}
+        _ = tokio::io::copy(&mut from_client, &mut to_server) => {}
+        _ = events(&mut from_server, &mut to_client, state) => {}
         _ = cut.changed() => {}
     }
     state.lock().unwrap().streams -= 1;
     Ok(())
+}
+
+/// Passes on what the server says, garbled as ordered.
+async fn events(
+    server: &mut (impl tokio::io::AsyncRead + Unpin),
+    client: &mut (impl tokio::io::AsyncWrite + Unpin),
+    state: &Mutex<State>,
+) -> std::io::Result<()> {
+    let mut bytes = vec![0; 64 * 1024];
+    loop {
+        let count = server.read(&mut bytes).await?;
+        if count == 0 {
+            return Ok(());
+        }
+        for garbling in &mut state.lock().unwrap().garblings {
+            garbling.apply(&mut bytes[..count]);
+        }
+        client.write_all(&bytes[..count]).await?;
+    }
 }
 
 #[test]
