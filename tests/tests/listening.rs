@@ -224,3 +224,62 @@ async fn a_post_that_comes_unreadable_is_read_over_rest() {
     assert_eq!(looks(&stage, 2).await, ["#disk first", "#disk second"]);
     service.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_server_itself_says_triggers_nothing() {
+    let stage = Stage::with_workflow(&rooms_only(&json!({}))).await;
+    let town = stage.channel_id("town-square").await;
+    let service = stage.service().await;
+    let has_header = async |header: &str| {
+        let patch = json!({ "header": header });
+        stage.admin("PUT", &format!("/channels/{town}/patch"), Some(patch)).await;
+        stage
+            .eventually("the message about the header", async || {
+                let page = stage.get(&format!("/channels/{town}/posts")).await;
+                let posts = page["posts"].as_object().unwrap().values();
+                let mut about = posts.filter(|post| post["type"] == "system_header_change");
+                about.any(|post| post["message"].as_str().unwrap().contains(header)).then_some(())
+            })
+            .await;
+    };
+    has_header("#disk live").await;
+    stage.say("jon", "town-square", "#disk first").await;
+    looks(&stage, 1).await;
+    unheard(&stage, async {
+        has_header("#disk unheard").await;
+        stage.say("jon", "town-square", "#disk second").await;
+    })
+    .await;
+    assert_eq!(looks(&stage, 2).await, ["#disk first", "#disk second"]);
+    assert_eq!(stage.rooms().await.len(), 2);
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_room_that_was_archived_unheard_is_noticed_by_looking_now_and_then() {
+    let stage = Stage::new().await;
+    let service = stage.service_with(&[("WARROOM_LIMITS_ROOMS_CHECK_MS", "1000")]).await;
+    let (room, _) = stage.triage().await;
+    stage.proxy.garble_events("channel_deleted", "channel_garbled", u32::MAX);
+    stage.archive(&room).await;
+    let town = stage.channel_id("town-square").await;
+    let notice = stage.post(&town, ":warning: The channel ~security-issue-1", 1).await;
+    assert!(notice["message"].as_str().unwrap().contains("was archived by somebody"), "{notice}");
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn operators_are_told_of_a_room_when_the_bot_is_taken_off_its_team() {
+    let stage = Stage::new().await;
+    let (other, _) = stage.another_team().await;
+    stage.write_config(&format!("[operators]\nnotify = \"{other}/town-square\"\n"));
+    let service = stage.service().await;
+    stage.triage().await;
+    let gone =
+        stage.admin("DELETE", &format!("/teams/{}/members/{}", stage.team_id, stage.bot_id), None).await;
+    assert_eq!(gone["status"], "OK", "{gone}");
+    let town = stage.channel_of(&other, "town-square").await;
+    let notice = stage.post(town["id"].as_str().unwrap(), ":warning: The channel ~security-issue-1", 1).await;
+    assert!(notice["message"].as_str().unwrap().contains("was removed from there"), "{notice}");
+    service.stop().await;
+}
