@@ -9,7 +9,7 @@ use warroom::Service;
 const TRIAGE: &str = "New issue to triage";
 
 /// A workflow that only makes a numbered room.
-fn rooms_only(more: &serde_json::Value) -> String {
+pub(crate) fn rooms_only(more: &serde_json::Value) -> String {
     let mut workflow = json!({
         "name": "disk",
         "triggers": [{"name": "Alert", "type": "text", "match": "#disk"}],
@@ -29,7 +29,7 @@ fn rooms_only(more: &serde_json::Value) -> String {
 }
 
 /// A new stream that cannot be resumed, as after a long time without connection.
-fn lose_the_stream(stage: &Stage) {
+pub(crate) fn lose_the_stream(stage: &Stage) {
     match stage.simulator() {
         Some(simulator) => simulator.forget_websockets(),
         // More events than a real server keeps come meanwhile: see `chatter`.
@@ -45,7 +45,7 @@ async fn chatter(stage: &Stage, count: usize) {
 }
 
 /// The connection breaks, that happens, and the connection is there again.
-async fn unheard<T>(stage: &Stage, happens: impl Future<Output = T>) -> T {
+pub(crate) async fn unheard<T>(stage: &Stage, happens: impl Future<Output = T>) -> T {
     stage.proxy.go_away();
     lose_the_stream(stage);
     let done = happens.await;
@@ -54,7 +54,7 @@ async fn unheard<T>(stage: &Stage, happens: impl Future<Output = T>) -> T {
 }
 
 /// Another public channel, with the bot in it; gives its id.
-async fn new_channel(stage: &Stage, name: &str, has_bot: bool) -> String {
+pub(crate) async fn new_channel(stage: &Stage, name: &str, has_bot: bool) -> String {
     let body = json!({ "team_id": stage.team_id, "name": name, "display_name": name, "type": "O" });
     let (status, made) = stage.call("POST", "/channels", stage.token("sam"), Some(body)).await;
     assert_eq!(status, 201, "{made}");
@@ -65,13 +65,13 @@ async fn new_channel(stage: &Stage, name: &str, has_bot: bool) -> String {
     id
 }
 
-async fn invite(stage: &Stage, channel_id: &str) {
+pub(crate) async fn invite(stage: &Stage, channel_id: &str) {
     let member = json!({ "user_id": stage.bot_id });
     stage.admin("POST", &format!("/channels/{channel_id}/members"), Some(member)).await;
 }
 
 /// The first messages of the incidents' rooms, once there are so many of them, in the order of the incidents.
-async fn looks(stage: &Stage, count: usize) -> Vec<String> {
+pub(crate) async fn looks(stage: &Stage, count: usize) -> Vec<String> {
     let mut looks = Vec::new();
     for n in 1..=count {
         let room = stage.channel_id(&format!("disk-{n}")).await;
@@ -82,7 +82,7 @@ async fn looks(stage: &Stage, count: usize) -> Vec<String> {
 }
 
 /// Tells operators in off-topic.
-async fn with_operators(stage: &Stage) -> String {
+pub(crate) async fn with_operators(stage: &Stage) -> String {
     let team = &stage.team;
     stage.write_config(&format!("[operators]\nnotify = \"{team}/off-topic\"\n"));
     let off_topic = stage.channel_id("off-topic").await;
@@ -90,7 +90,7 @@ async fn with_operators(stage: &Stage) -> String {
     off_topic
 }
 
-async fn lag(service: &Service) -> f64 {
+pub(crate) async fn lag(service: &Service) -> f64 {
     let url = format!("http://{}/metrics", service.address());
     let text = reqwest::get(&url).await.unwrap().text().await.unwrap();
     let line = text.lines().find_map(|line| line.strip_prefix("warroom_catch_up_lag_seconds "));

@@ -20,6 +20,7 @@ mod custom_action;
 mod faults;
 mod installation;
 mod kill;
+mod listening;
 mod logs;
 mod members;
 mod notices;

@@ -34,9 +34,51 @@ struct Request {
     at: Instant,
 }
 
+/// How many requests the server takes, as a bucket that fills.
+struct Rate {
+    per_second: f64,
+    burst: f64,
+    left: f64,
+    at: Instant,
+}
+
+impl Rate {
+    fn admits(&mut self) -> bool {
+        let now = Instant::now();
+        let come = now.duration_since(self.at).as_secs_f64() * self.per_second;
+        (self.left, self.at) = ((self.left + come).min(self.burst), now);
+        let admits = self.left >= 1.0;
+        self.left -= f64::from(u8::from(admits));
+        admits
+    }
+}
+
+/// What the server says in event streams comes as something else, of the same length.
+struct Garbling {
+    said: Vec<u8>,
+    comes: Vec<u8>,
+    left: u32,
+}
+
+impl Garbling {
+    fn apply(&mut self, bytes: &mut [u8]) {
+        let length = self.said.len();
+        let mut at = 0;
+        while self.left > 0 && at + length <= bytes.len() {
+            if bytes[at..at + length] == *self.said {
+                bytes[at..at + length].copy_from_slice(&self.comes);
+                self.left -= 1;
+            }
+            at += 1;
+        }
+    }
+}
+
 #[derive(Default)]
 struct State {
     orders: Vec<Order>,
+    rate: Option<Rate>,
+    garblings: Vec<Garbling>,
     requests: Vec<Request>,
     streams: usize,
 }
@@ -115,6 +157,18 @@ impl Proxy {
         self.state.lock().unwrap().orders.push(order);
     }
 
+    /// The server takes so many requests a second from now on, and so many at once.
+    pub(crate) fn limit_rate(&self, per_second: f64, burst: f64) {
+        self.state.lock().unwrap().rate = Some(Rate { per_second, burst, left: burst, at: Instant::now() });
+    }
+
+    /// What the server says next in event streams, so many times, comes as something else, of the same length.
+    pub(crate) fn garble_events(&self, said: &str, comes: &str, count: u32) {
+        assert_eq!(said.len(), comes.len());
+        let garbling = Garbling { said: said.into(), comes: comes.into(), left: count };
+        self.state.lock().unwrap().garblings.push(garbling);
+    }
+
     /// The next `count` requests of the host with this method and beginning of the path fail with the status, as when something
     /// in front of the server answers in its place.
     pub(crate) fn fail_next(&self, method: &str, path_prefix: &str, status: u16, count: u32) {
@@ -126,9 +180,7 @@ impl Proxy {
 
     /// The next such requests are one too many: the server wants to be left alone for so many seconds.
     pub(crate) fn limit_next(&self, method: &str, path_prefix: &str, retry_after_s: u32, count: u32) {
-        let headers = format!("retry-after: {retry_after_s}\r\ncontent-type: text/plain\r\n");
-        let answer = answer("429 Too Many Requests", &headers, "limit exceeded");
-        self.order(method, path_prefix, Fault::Answer(answer), count);
+        self.order(method, path_prefix, Fault::Answer(limited(retry_after_s)), count);
     }
 
     /// The next such requests are answered by a proxy whose server is being maintained, for so many seconds.
@@ -251,6 +303,11 @@ impl Proxy {
 
 fn answer(status: &str, headers: &str, body: &str) -> String {
     format!("HTTP/1.1 {status}\r\n{headers}content-length: {}\r\nconnection: close\r\n\r\n{body}", body.len())
+}
+
+fn limited(retry_after_s: u32) -> String {
+    let headers = format!("retry-after: {retry_after_s}\r\ncontent-type: text/plain\r\n");
+    answer("429 Too Many Requests", &headers, "limit exceeded")
 }
 
 /// An error as a Mattermost server words it.
@@ -386,6 +443,9 @@ fn fault(state: &Mutex<State>, request: &Message) -> Option<Fault> {
     let mut state = state.lock().unwrap();
     let arrival = Request { method: method.to_owned(), path: path.to_owned(), at: Instant::now() };
     state.requests.push(arrival);
+    if state.rate.as_mut().is_some_and(|rate| !rate.admits()) {
+        return Some(Fault::Answer(limited(1)));
+    }
     let order = state.orders.iter_mut().find(|order| {
         order.left > 0
             && order.method == method
@@ -412,12 +472,34 @@ async fn tunnel(
     }
     server.write_all(format!("{head}\r\n").as_bytes()).await?;
     state.lock().unwrap().streams += 1;
+    let (mut from_client, mut to_client) = client.split();
+    let (mut from_server, mut to_server) = server.split();
     tokio::select! {
-        _ = tokio::io::copy_bidirectional(&mut client, &mut server) => {}
+        _ = tokio::io::copy(&mut from_client, &mut to_server) => {}
+        _ = events(&mut from_server, &mut to_client, state) => {}
         _ = cut.changed() => {}
     }
     state.lock().unwrap().streams -= 1;
     Ok(())
+}
+
+/// Passes on what the server says, garbled as ordered.
+async fn events(
+    server: &mut (impl tokio::io::AsyncRead + Unpin),
+    client: &mut (impl tokio::io::AsyncWrite + Unpin),
+    state: &Mutex<State>,
+) -> std::io::Result<()> {
+    let mut bytes = vec![0; 64 * 1024];
+    loop {
+        let count = server.read(&mut bytes).await?;
+        if count == 0 {
+            return Ok(());
+        }
+        for garbling in &mut state.lock().unwrap().garblings {
+            garbling.apply(&mut bytes[..count]);
+        }
+        client.write_all(&bytes[..count]).await?;
+    }
 }
 
 #[test]

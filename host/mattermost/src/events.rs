@@ -117,7 +117,7 @@ pub(crate) enum Event {
 /// know what happened to the bot.
 ///
 /// # Errors
-/// Why the text is no frame, or its post cannot be read. A stream skips it.
+/// Why the text is no frame, or its post cannot be read. A stream begins anew then.
 pub fn read_frame(text: &str, bot_id: Option<&str>) -> Result<Option<StreamEvent>, String> {
     match Frame::parse(text, bot_id)? {
         Frame::Event { event: Event::Posted(posted), .. } => Ok(Some(StreamEvent::Posted(posted))),

@@ -2,6 +2,7 @@
 
 use std::future::pending;
 use std::pin::Pin;
+use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::net::TcpStream;
@@ -20,6 +21,10 @@ use crate::events::{Event, Frame, StreamEvent};
 use crate::options::EventOptions;
 use crate::recent::Recent;
 use crate::token::Token;
+
+/// For how long a frame that could not be read keeps the pauses between two attempts to connect from beginning anew: a server that sends
+/// such frames for ever must not be called for ever, again and again.
+const UNREADABLE_REMEMBERED: Duration = Duration::from_secs(600);
 
 /// What its reader is told, without the words of a server that gave none.
 const TOKEN_REFUSED: &str = "the token is refused (401): make a new one for the bot, and configure it; or enable the bot \
@@ -53,6 +58,7 @@ impl EventStream {
             recent: Recent::new(options.recent_posts_max),
             resume: None,
             told_refused: None,
+            unreadable_at: None,
             sender,
             options,
         };
@@ -99,6 +105,8 @@ struct Keeper {
     resume: Option<Resume>,
     /// The token whose refusal the reader knows of.
     told_refused: Option<Token>,
+    /// When a frame could not be read last.
+    unreadable_at: Option<Instant>,
     sender: mpsc::Sender<StreamEvent>,
 }
 
@@ -346,11 +354,7 @@ impl Keeper {
         let (seq, event) = match Frame::parse(text, self.options.bot_id.as_deref()) {
             Ok(Frame::Event { seq, event }) => (seq, event),
             Ok(Frame::Reply) => return Ok(()),
-            Err(error) => {
-                tracing::warn!(%error, bytes = text.len(), "a frame of the event stream is unreadable and skipped");
-                // It took the place of the next event.
-                return self.expect_after(None).map(|_| ());
-            }
+            Err(error) => return Err(self.unreadable(&format!("a frame of {} bytes: {error}", text.len()))),
         };
         if let Event::Hello { connection_id } = event {
             // Who resumes is not greeted: what came before the greeting is gone, whatever the id.
@@ -360,7 +364,7 @@ impl Keeper {
             self.client.credentials().mark_accepted(&connection.pass);
             return self.stands(connection, false).await;
         }
-        let is_new = self.expect_after(Some(seq))?;
+        let is_new = self.expect_after(seq)?;
         if connection.greeting.is_some() {
             self.client.credentials().mark_accepted(&connection.pass);
             self.stands(connection, true).await?;
@@ -369,28 +373,37 @@ impl Keeper {
             Event::Posted(posted) if self.recent.insert(&posted.post.id) => {
                 self.yield_event(StreamEvent::Posted(posted)).await
             }
-            Event::Unreadable(error) => {
-                tracing::warn!(seq, %error, "a post of the event stream is unreadable and skipped");
-                Ok(())
-            }
+            Event::Unreadable(error) if is_new => Err(self.unreadable(&format!("a post: {error}"))),
             Event::Channel(event) if is_new => self.yield_event(event).await,
-            Event::Posted(_) | Event::Channel(_) | Event::Hello { .. } | Event::Other => Ok(()),
+            Event::Posted(_)
+            | Event::Unreadable(_)
+            | Event::Channel(_)
+            | Event::Hello { .. }
+            | Event::Other => Ok(()),
         }
+    }
+
+    /// Something came that cannot be read: the stream begins anew, so that its reader looks over REST for what it was.
+    fn unreadable(&mut self, what: &str) -> End {
+        // Resumed, the same frame would come again.
+        self.resume = None;
+        self.unreadable_at = Some(Instant::now());
+        End::Lost(format!("the server sent what cannot be read: {what}"))
     }
 
     /// Moves on to the event after this one. When events are missing in between, the server has dropped them: the stream begins anew,
     /// and its reader is told so. Otherwise says whether the event is new: a resumed stream repeats some.
-    fn expect_after(&mut self, seq: Option<u64>) -> Result<bool, End> {
+    fn expect_after(&mut self, seq: u64) -> Result<bool, End> {
         let Some(resume) = &mut self.resume else {
             return Err(End::Lost("the server sent events before its greeting".into()));
         };
         match seq {
-            Some(seq) if seq > resume.seq => {
+            seq if seq > resume.seq => {
                 let reason = format!("event {} was expected and {seq} came", resume.seq);
                 self.resume = None;
                 Err(End::Lost(reason))
             }
-            Some(seq) if seq < resume.seq => Ok(false),
+            seq if seq < resume.seq => Ok(false),
             _ => {
                 resume.seq = resume.seq.saturating_add(1);
                 Ok(true)
@@ -400,7 +413,9 @@ impl Keeper {
 
     async fn stands(&mut self, connection: &mut Connection, resumed: bool) -> Result<(), End> {
         connection.greeting = None;
-        self.backoff.reset();
+        if self.unreadable_at.is_none_or(|at| at.elapsed() > UNREADABLE_REMEMBERED) {
+            self.backoff.reset();
+        }
         self.told_refused = None;
         tracing::info!(resumed, "the event stream is connected");
         if let Some(observer) = self.client.observer() {

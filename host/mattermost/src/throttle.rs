@@ -1,18 +1,27 @@
 //! Calls wait for their turn, so that the server need not refuse them.
+//!
+//! What the server really allows is found out: each time that it wants fewer calls the rate is halved, and it rises again slowly.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// A bucket of turns. It fills at a steady rate up to its size, and each call takes one turn out, ahead of time if it must wait.
+/// The slowest rate that limits of the server lead to: a turn each second.
+const PERIOD_MAX: Duration = Duration::from_secs(1);
+/// How long the rate stays as it is after it was changed.
+const STEADY: Duration = Duration::from_secs(10);
+/// By how much the rate rises then.
+const RISE: f64 = 1.1;
+
+/// A bucket of turns. It fills at a rate up to its size, and each call takes one turn out, ahead of time if it must wait.
 #[derive(Debug)]
 pub(crate) struct Throttle {
     bucket: Mutex<Bucket>,
-    /// How long one turn takes to come.
-    period: Duration,
-    /// How long the whole bucket takes to fill.
-    filling: Duration,
+    /// How long one turn takes to come at the highest rate.
+    period_min: Duration,
+    /// How many turns the bucket holds.
+    burst: u32,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -21,6 +30,24 @@ struct Bucket {
     full_at: Instant,
     /// Until when the server wants no calls at all.
     held_until: Instant,
+    /// How long one turn takes to come.
+    period: Duration,
+    /// When the rate may rise.
+    rise_at: Instant,
+}
+
+impl Bucket {
+    /// Lets the rate rise when it has been steady for long enough. What was taken ahead of time comes sooner by that, too.
+    fn rise(&mut self, now: Instant, period_min: Duration) {
+        if self.period <= period_min || now < self.rise_at {
+            return;
+        }
+        let period = self.period.div_f64(RISE).max(period_min);
+        let owed = self.full_at.saturating_duration_since(now);
+        self.full_at = now + owed.mul_f64(period.as_secs_f64() / self.period.as_secs_f64());
+        self.period = period;
+        self.rise_at = now + STEADY;
+    }
 }
 
 impl Throttle {
@@ -29,9 +56,9 @@ impl Throttle {
         let period = Duration::from_secs(1) / calls_per_second.max(1);
         let now = Instant::now();
         Self {
-            bucket: Mutex::new(Bucket { full_at: now, held_until: now }),
-            period,
-            filling: period.saturating_mul(calls_burst.max(1)),
+            bucket: Mutex::new(Bucket { full_at: now, held_until: now, period, rise_at: now }),
+            period_min: period,
+            burst: calls_burst.max(1),
         }
     }
 
@@ -54,8 +81,10 @@ impl Throttle {
     fn take(&self, deadline: Instant) -> Result<(Instant, Instant), Duration> {
         let mut bucket = self.lock();
         let now = Instant::now();
-        let full_at = bucket.full_at.max(now) + self.period;
-        let at = full_at.checked_sub(self.filling).map_or(now, |at| at.max(now));
+        bucket.rise(now, self.period_min);
+        let full_at = bucket.full_at.max(now) + bucket.period;
+        let filling = bucket.period.saturating_mul(self.burst);
+        let at = full_at.checked_sub(filling).map_or(now, |at| at.max(now));
         if at > deadline {
             return Err(at - now);
         }
@@ -63,12 +92,19 @@ impl Throttle {
         Ok((at, bucket.held_until))
     }
 
-    /// The server wants to be left alone: the bucket is empty, and begins to fill only after that time.
+    /// The server wants to be left alone: the bucket is empty, begins to fill only after that time, and more slowly.
     pub(crate) fn hold(&self, wait: Duration) {
         let mut bucket = self.lock();
-        let until = Instant::now() + wait;
+        let now = Instant::now();
+        let until = now + wait;
+        // Calls that were on their way when it said so first are refused for the same reason.
+        if now >= bucket.held_until {
+            bucket.period = bucket.period.saturating_mul(2).min(PERIOD_MAX.max(self.period_min));
+        }
         if until > bucket.held_until {
-            *bucket = Bucket { full_at: until + self.filling, held_until: until };
+            bucket.full_at = until + bucket.period.saturating_mul(self.burst);
+            bucket.held_until = until;
+            bucket.rise_at = until + STEADY;
         }
     }
 
@@ -130,8 +166,39 @@ mod tests {
         // A shorter hold does not end a longer one.
         let limited_again = async { throttle.hold(Duration::from_secs(1)) };
         let (waited, (), ()) = tokio::join!(waiting, limited, limited_again);
-        assert_eq!(waited, 2100);
-        assert_eq!(throttle.turn(in_ms(50)).await, Err(Duration::from_millis(100)));
+        assert_eq!(waited, 2200);
+        assert_eq!(throttle.turn(in_ms(50)).await, Err(Duration::from_millis(200)));
+    }
+
+    /// How long each of the next turns takes to come.
+    async fn periods_ms(throttle: &Throttle, count: usize) -> Vec<u128> {
+        let mut periods = Vec::new();
+        for _ in 0..count {
+            let began = Instant::now();
+            throttle.turn(in_ms(60_000)).await.unwrap();
+            periods.push(began.elapsed().as_millis());
+        }
+        periods
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_rate_is_halved_at_each_limit_and_rises_again() {
+        let throttle = Throttle::new(10, 1);
+        for expected in [200, 400, 800, 1000, 1000] {
+            throttle.hold(Duration::from_secs(1));
+            // What was on its way meanwhile says nothing new.
+            throttle.hold(Duration::from_millis(900));
+            tokio::time::advance(Duration::from_secs(1)).await;
+            assert_eq!(periods_ms(&throttle, 3).await, [expected; 3]);
+        }
+        let mut risen = Vec::new();
+        for _ in 0..40 {
+            tokio::time::advance(STEADY).await;
+            throttle.turn(in_ms(60_000)).await.unwrap();
+            risen.push(periods_ms(&throttle, 1).await[0]);
+        }
+        assert!(risen.is_sorted_by(|one, next| one >= next), "{risen:?}");
+        assert!(risen[0] > 900 && risen.last() == Some(&100), "{risen:?}");
     }
 
     #[tokio::test(start_paused = true)]

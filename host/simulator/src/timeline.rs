@@ -23,14 +23,16 @@ pub(crate) fn list(world: &mut World, call: &Call) -> Outcome {
     }
     let live = live(world, &channel_id)?;
     let (skip, take) = call.page();
+    // Times are compared, as on the real server: also that of a post that was deleted, and not the order within a millisecond.
+    let time_of = |id: &str| world.posts.get(id).map(|post| post.create_at);
     let range = if let Some(id) = call.query("after") {
-        // An unknown post has nothing after it.
-        let start = live.iter().position(|post| post.id == id).map_or(live.len(), |at| at + 1);
+        // An unknown post has nothing after it, nor before it.
+        let start = time_of(id).map_or(live.len(), |at| live.partition_point(|post| post.create_at <= at));
         let start = start.saturating_add(skip).min(live.len());
         start..start.saturating_add(take).min(live.len())
     } else {
         let end = match call.query("before") {
-            Some(id) => live.iter().position(|post| post.id == id).unwrap_or(0),
+            Some(id) => time_of(id).map_or(0, |at| live.partition_point(|post| post.create_at < at)),
             None => live.len(),
         };
         let end = end.saturating_sub(skip);

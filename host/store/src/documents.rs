@@ -83,13 +83,18 @@ impl Sqlite {
     /// See [`crate::Store::watermarks`].
     pub(crate) async fn watermarks(&mut self) -> Result<Vec<Watermark>, StoreError> {
         let failed = |error: sqlx::Error| StoreError::database("read the watermarks", &error);
-        let rows = sqlx::query("SELECT channel_id, at_ms FROM watermarks")
-            .fetch_all(&mut self.connection)
-            .await
-            .map_err(failed)?;
+        let rows = sqlx::query(
+            "SELECT channel_id, at_ms, coalesce(since_ms, at_ms + 1), coalesce(near, '')
+             FROM watermarks LEFT JOIN margins USING (channel_id)",
+        )
+        .fetch_all(&mut self.connection)
+        .await
+        .map_err(failed)?;
         let watermark = |row: &SqliteRow| {
             let at_ms = natural("a watermark", row.try_get(1).map_err(failed)?)?;
-            Ok(Watermark { channel_id: row.try_get(0).map_err(failed)?, at_ms })
+            let since_ms = natural("a watermark", row.try_get(2).map_err(failed)?)?;
+            let (channel_id, near) = (row.try_get(0).map_err(failed)?, row.try_get(3).map_err(failed)?);
+            Ok(Watermark { channel_id, at_ms, since_ms, near })
         };
         rows.iter().map(watermark).collect()
     }
@@ -97,7 +102,8 @@ impl Sqlite {
     /// See [`crate::Store::raise_watermarks`].
     pub(crate) async fn raise_watermarks(&mut self, watermarks: &[Watermark]) -> Result<(), StoreError> {
         self.begin_to_write().await?;
-        for Watermark { channel_id, at_ms } in watermarks {
+        let failed = |error: sqlx::Error| StoreError::database("write the watermarks", &error);
+        for Watermark { channel_id, at_ms, since_ms, near } in watermarks {
             sqlx::query(
                 "INSERT INTO watermarks (channel_id, at_ms) VALUES (?, ?)
                  ON CONFLICT (channel_id) DO UPDATE SET at_ms = max(at_ms, excluded.at_ms)",
@@ -106,7 +112,19 @@ impl Sqlite {
             .bind(integer("a watermark", *at_ms)?)
             .execute(&mut self.connection)
             .await
-            .map_err(|error| StoreError::database("write the watermarks", &error))?;
+            .map_err(failed)?;
+            sqlx::query(
+                "INSERT INTO margins (channel_id, since_ms, near)
+                 SELECT channel_id, ?, ? FROM watermarks WHERE channel_id = ? AND at_ms = ?
+                 ON CONFLICT (channel_id) DO UPDATE SET since_ms = excluded.since_ms, near = excluded.near",
+            )
+            .bind(integer("a watermark", *since_ms)?)
+            .bind(near)
+            .bind(channel_id)
+            .bind(integer("a watermark", *at_ms)?)
+            .execute(&mut self.connection)
+            .await
+            .map_err(failed)?;
         }
         Ok(())
     }

@@ -159,6 +159,10 @@ impl fmt::Debug for Document {
 pub struct Watermark {
     /// The channel.
     pub channel_id: String,
-    /// Every post that is older was dealt with; the chat server's time, in milliseconds since 1970.
+    /// Posts up to here were dealt with, as far as they came in order; the chat server's time, in milliseconds since 1970.
     pub at_ms: u64,
+    /// What is older was dealt with, whatever its order.
+    pub since_ms: u64,
+    /// What the host knows of the posts from then on; the store does not look into it.
+    pub near: String,
 }

@@ -67,6 +67,12 @@ pub(crate) const TABLES: &[&str] = &[
         channel_id TEXT PRIMARY KEY NOT NULL,
         at_ms INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID",
+    // A file of a version without it has it from the next start on; a program that does not know it loses nothing by that.
+    "CREATE TABLE IF NOT EXISTS margins (
+        channel_id TEXT PRIMARY KEY NOT NULL,
+        since_ms INTEGER NOT NULL,
+        near TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS claims (
         kind TEXT NOT NULL,
         scope TEXT NOT NULL,

@@ -204,7 +204,7 @@ impl Store {
         self.call("read the watermarks", |db| Box::pin(db.watermarks())).await
     }
 
-    /// Raises watermarks; one that is higher already stays.
+    /// Raises watermarks; one that is higher already stays, with what is known of its posts.
     ///
     /// # Errors
     /// [`StoreError::TooLarge`] for more than [`RECORDS_AT_ONCE_MAX`]; [`StoreError::Database`]; [`StoreError::Stopped`].

@@ -2,9 +2,8 @@
 //!
 //! A server may write posts out of order, by some milliseconds: one that is older than the channel's mark may come after it. So each
 //! channel is read from a margin before its mark (`watermarks.rs`), and what was dealt with there is known by its id and left out.
-//! What is guaranteed: a post that came while this process lived is taken in once, also one that was written out of order, and one
-//! that was dealt with is not looked at again, whatever it was changed into. Of what an earlier process dealt with only the mark is
-//! known: up to there nothing is read again.
+//! What is guaranteed: a post is taken in once, also one that was written out of order or while the host was down, and one that was dealt
+//! with is not looked at again, whatever it was changed into. Only of the last second before a crash it is not known what was dealt with.
 //!
 //! One channel does not hold up the others: an answer that is too long is asked for in smaller parts, down to the one post that
 //! cannot be read, which is passed over; and a channel that fails by itself is left to the caller.
@@ -13,6 +12,7 @@ use crate::chat::is_everywhere;
 use crate::translator::Translator;
 use crate::watermarks::{MARGIN_MS, Watermarks};
 use futures_util::{StreamExt as _, stream};
+use std::collections::HashSet;
 use warroom_engine::Person;
 use warroom_mattermost::{ApiError, ApiErrorKind, Channel, Client, Post, PostRange};
 use warroom_runner::{IncomingPost, Runner};
@@ -45,6 +45,8 @@ pub(crate) struct Missed {
     pub(crate) read: Vec<ReadChannel>,
     /// Channels that cannot be read, though the server answers.
     pub(crate) failed: Vec<(Channel, ApiError)>,
+    /// Why the channels that are in neither list were not read: something that has to do with none of them.
+    pub(crate) cut_short: Option<ApiError>,
 }
 
 /// A channel that was read.
@@ -75,33 +77,85 @@ impl ReadChannel {
 }
 
 /// Where the reading of a channel stands.
+///
+/// Servers give what is *older* than a post, and many posts may have been written in the same millisecond. So the next page is asked for
+/// before the oldest post that has an older one behind it, and gives the oldest ones again; while all have one time, by its number.
 struct Place {
     range: PostRange,
     /// Posts of the next page.
     size: u32,
-    /// Pages of one post that are passed over.
-    passed: u32,
+    /// How many posts of the range come before the next page.
+    skipped: u32,
+    /// The oldest post of the range so far, and its time.
+    oldest: Option<(String, i64)>,
+    /// The oldest one that is newer than that.
+    anchor: Option<String>,
+}
+
+impl Place {
+    fn new(range: PostRange, size: u32) -> Place {
+        Place { range, size, skipped: 0, oldest: None, anchor: None }
+    }
+
+    fn note(&mut self, post: &Post) {
+        match &self.oldest {
+            Some((_, at)) if post.create_at > *at => return,
+            Some((id, at)) if post.create_at < *at => self.anchor = Some(id.clone()),
+            _ => {}
+        }
+        self.oldest = Some((post.id.clone(), post.create_at));
+    }
+
+    /// Goes on to the page after the one that was read.
+    fn go_on(&mut self) {
+        match self.anchor.take() {
+            Some(id) => *self = Place::new(PostRange::Before(id), self.size.saturating_mul(2).min(PAGE)),
+            None => self.skipped = (self.page() + 1).saturating_mul(self.size),
+        }
+    }
+
+    /// The number of the next page. It may begin with posts that are known, when the pages were longer before.
+    fn page(&self) -> u32 {
+        self.skipped / self.size.max(1)
+    }
+
+    /// Leaves out a post that cannot be read: the next page begins after it, not before a post that is newer.
+    fn pass_over(&mut self) {
+        *self =
+            Place { skipped: self.skipped.saturating_add(1), ..Place::new(self.range.clone(), self.size) };
+    }
 }
 
 impl CatchUp<'_> {
-    /// Reads what came since each channel's mark. A channel that was never listened to begins now. The error is one that has
-    /// nothing to do with any channel.
-    pub(crate) async fn read(&self, channels: Vec<Channel>) -> Result<Missed, ApiError> {
+    /// Reads what came since each channel's mark. A channel that was never listened to begins now. A server that is away, or wants
+    /// fewer calls, cuts the reading short; what was read until then counts.
+    pub(crate) async fn read(&self, channels: Vec<Channel>) -> Missed {
         let reads = channels.into_iter().map(|channel| self.channel(channel));
         let mut reads = stream::iter(reads).buffer_unordered(CHANNELS_AT_ONCE);
         let (mut posts, mut read, mut failed) = (Vec::new(), Vec::new(), Vec::new());
+        let mut cut_short = None;
         while let Some(found) = reads.next().await {
             match found {
                 Ok((channel, mut found)) => {
                     read.push(channel);
                     posts.append(&mut found);
                 }
-                Err((_, error)) if is_everywhere(&error) => return Err(error),
+                Err((_, error)) if is_everywhere(&error) => {
+                    cut_short = Some(error);
+                    break;
+                }
                 Err(of_channel) => failed.push(of_channel),
             }
         }
         posts.sort_by(|(one, _), (other, _)| (one.create_at, &one.id).cmp(&(other.create_at, &other.id)));
-        Ok(Missed { posts: self.translator.named(posts).await?, read, failed })
+        let with_posts: HashSet<String> = posts.iter().map(|(_, channel)| channel.id.clone()).collect();
+        let posts = self.translator.named(posts).await.unwrap_or_else(|error| {
+            // Channels without such posts need no names.
+            read.retain(|read| !with_posts.contains(&read.channel.id));
+            cut_short.get_or_insert(error);
+            Vec::new()
+        });
+        Missed { posts, read, failed, cut_short }
     }
 
     async fn channel(
@@ -128,7 +182,7 @@ impl CatchUp<'_> {
         }
     }
 
-    /// Newest first, page by page before the oldest that is known: what is posted meanwhile moves nothing.
+    /// Newest first, page by page before posts that are known: what is posted meanwhile moves nothing.
     async fn since(
         &self,
         read: &mut ReadChannel,
@@ -136,15 +190,18 @@ impl CatchUp<'_> {
         size: u32,
     ) -> Result<Vec<(Post, Channel)>, ApiError> {
         let team_name = self.translator.team_name(&read.channel.team_id).await?;
-        let mut place = Place { range: PostRange::Newest, size, passed: 0 };
-        let (mut posts, mut count) = (Vec::new(), 0);
+        let mut place = Place::new(PostRange::Newest, size);
+        let (mut posts, mut known, mut count) = (Vec::new(), HashSet::new(), 0);
         loop {
             let Some(page) = self.page(read, &mut place).await? else { continue };
-            let Some(oldest) = page.last().map(|post| post.id.clone()) else { break };
             let is_last = page.len() < place.size as usize;
-            count += u32::try_from(page.len()).unwrap_or(PAGE);
+            let known_before = known.len();
             let mut reached_mark = false;
             for post in page {
+                place.note(&post);
+                if !known.insert(post.id.clone()) {
+                    continue;
+                }
                 let at_ms = u64::try_from(post.create_at).unwrap_or(0);
                 reached_mark |= at_ms < since_ms;
                 read.note(&post, at_ms);
@@ -155,15 +212,13 @@ impl CatchUp<'_> {
             if is_last || reached_mark {
                 break;
             }
+            // A page without anything new counts too, so that this has an end.
+            count += u32::try_from(known.len() - known_before).unwrap_or(PAGE).max(1);
             if count >= self.posts_max {
                 read.is_overflown = true;
                 break;
             }
-            place = Place {
-                range: PostRange::Before(oldest),
-                size: place.size.saturating_mul(2).min(PAGE),
-                passed: 0,
-            };
+            place.go_on();
         }
         Ok(posts)
     }
@@ -171,7 +226,7 @@ impl CatchUp<'_> {
     /// The next page; none when it cannot be read, and a smaller one, or the one after, is to be asked for.
     async fn page(&self, read: &mut ReadChannel, place: &mut Place) -> Result<Option<Vec<Post>>, ApiError> {
         let channel = &read.channel;
-        let page = self.client.posts_of_channel(&channel.id, &place.range, place.passed, place.size).await;
+        let page = self.client.posts_of_channel(&channel.id, &place.range, place.page(), place.size).await;
         match page {
             Err(error) if !is_about_the_answer(&error) => Err(error),
             Err(_) if place.size > 1 => {
@@ -182,7 +237,7 @@ impl CatchUp<'_> {
             Err(error) => {
                 tracing::error!(channel = %channel.name, "a post is passed over: {error}");
                 read.unreadable += 1;
-                place.passed += 1;
+                place.pass_over();
                 Ok(None)
             }
             page => page.map(Some),

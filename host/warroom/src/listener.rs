@@ -7,9 +7,9 @@ use crate::metrics::{EventKind, Metrics};
 use crate::readiness::{Readiness, TOKEN_REFUSED};
 use crate::seen::Seen;
 use crate::translator::Translator;
-use crate::watching::Watching;
+use crate::watching::{Heard, Watching};
 use crate::watermarks::Watermarks;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
@@ -40,6 +40,10 @@ pub(crate) struct Listener {
     pub(crate) rooms_check: Duration,
     /// Channels that could not be read when they were read last, by id.
     pub(crate) failing: HashMap<String, Failing>,
+    /// The channels that are listened to without a gap, and the team of each, by id.
+    pub(crate) hears: HashMap<String, String>,
+    /// Teams whose channels cannot be listed now.
+    pub(crate) unlisted: HashSet<String>,
     /// Since when something may have been missed that is not read yet, by the server's clock; none: nothing.
     pub(crate) missing_since_ms: Option<u64>,
 }
@@ -124,13 +128,19 @@ impl Listener {
             StreamEvent::ChannelClosed { channel_id } => {
                 self.changed(&channel_id, Some(Loss::Archived)).await
             }
-            StreamEvent::BotRemoved { channel_id } => self.changed(&channel_id, Some(Loss::Removed)).await,
+            StreamEvent::BotRemoved { channel_id } => {
+                self.hears.remove(&channel_id);
+                self.changed(&channel_id, Some(Loss::Removed)).await;
+            }
             StreamEvent::ChannelReopened { channel_id } => self.changed(&channel_id, None).await,
-            StreamEvent::BotAdded { channel_id, .. } => {
-                self.begin(&channel_id).await;
+            StreamEvent::BotAdded { channel_id, team_id } => {
+                self.added(&channel_id, team_id).await;
                 self.changed(&channel_id, None).await;
             }
-            StreamEvent::TeamLeft { .. } => self.check_rooms().await,
+            StreamEvent::TeamLeft { team_id } => {
+                self.hears.retain(|_, of_team| *of_team != team_id);
+                self.check_rooms().await;
+            }
             StreamEvent::ChannelCreated { .. } | StreamEvent::ChannelRenamed { .. } => {
                 self.watch_more_at.get_or_insert_with(|| tokio::time::Instant::now() + TOGETHER);
             }
@@ -144,26 +154,29 @@ impl Listener {
 
     /// Joins what is to be listened to, and takes in what came while nobody listened. Tries for as long as it takes.
     async fn catch_up(&mut self) {
-        loop {
-            match self.try_to_catch_up().await {
-                Ok(()) => break,
-                Err(error) => {
-                    tracing::warn!("what was posted meanwhile cannot be read yet: {error}");
-                    let reason = format!("reading what was missed: {error}");
-                    self.tell_lag();
-                    self.readiness.send_replace(Readiness::Not(reason));
-                    let wait = error.retry_after_ms.map_or(AGAIN, Duration::from_millis);
-                    tokio::time::sleep(wait).await;
-                }
+        let mut left = loop {
+            match self.join().await {
+                Ok(heard) => break heard,
+                Err(error) => self.wait_to_read(&error).await,
             }
+        };
+        self.failing.retain(|id, failing| {
+            left.iter().any(|channel| channel.id == *id) || self.unlisted.contains(&failing.channel.team_id)
+        });
+        self.hears = left.iter().map(|channel| (channel.id.clone(), channel.team_id.clone())).collect();
+        // What is posted to a channel after it was read comes over the stream: it is not read again, however often the rest is.
+        while let Err(error) = self.take_in(&mut left).await {
+            self.wait_to_read(&error).await;
         }
+        self.nothing_missing();
         self.check_rooms().await;
     }
 
-    async fn try_to_catch_up(&mut self) -> Result<(), ChatError> {
-        let heard = self.join().await?;
-        self.failing.retain(|id, _| heard.iter().any(|channel| channel.id == *id));
-        self.take_in(heard).await
+    async fn wait_to_read(&self, error: &ChatError) {
+        tracing::warn!("what was posted meanwhile cannot be read yet: {error}");
+        self.tell_lag();
+        self.readiness.send_replace(Readiness::Not(format!("reading what was missed: {error}")));
+        tokio::time::sleep(error.retry_after_ms.map_or(AGAIN, Duration::from_millis)).await;
     }
 
     /// Tries some of the channels again that could not be read, those first that were tried least. The stream waits meanwhile.
@@ -173,16 +186,17 @@ impl Listener {
         }
         let mut failing: Vec<&Failing> = self.failing.values().collect();
         failing.sort_by_key(|failing| failing.tries);
-        let channels =
+        let mut channels =
             failing.into_iter().take(AGAIN_AT_ONCE).map(|failing| failing.channel.clone()).collect();
-        if let Err(error) = self.take_in(channels).await {
+        if let Err(error) = self.take_in(&mut channels).await {
             tracing::warn!("channels cannot be read yet: {error}");
         }
+        self.nothing_missing_while_ready();
     }
 
-    /// Takes in what was posted to the channels since their marks. The error is that of a server that is away, or of a channel that is
-    /// worth another try; then nothing is taken in yet.
-    async fn take_in(&mut self, channels: Vec<Channel>) -> Result<(), ChatError> {
+    /// Takes in what was posted to the channels since their marks. The error is that of a server that is away or wants fewer calls, or
+    /// of a channel that is worth another try; those that are left are to be read again, the others are dealt with.
+    async fn take_in(&mut self, left: &mut Vec<Channel>) -> Result<(), ChatError> {
         let reader = CatchUp {
             client: &self.client,
             translator: &self.translator,
@@ -191,8 +205,7 @@ impl Listener {
             bot: &self.bot,
             posts_max: self.catch_up_posts_max,
         };
-        let Missed { posts, read, failed } = reader.read(channels).await.map_err(chat_error)?;
-        self.set_aside(failed).await?;
+        let Missed { posts, read, failed, cut_short } = reader.read(left.clone()).await;
         if !posts.is_empty() {
             tracing::info!("{} posts that came while nobody listened are of interest", posts.len());
         }
@@ -201,23 +214,35 @@ impl Listener {
             self.metrics.catch_up_lag(age(post.created_ms));
             self.offer(&post, true).await;
         }
+        let mut done: HashSet<String> = HashSet::new();
         for of_channel in read {
+            done.insert(of_channel.channel.id.clone());
             self.took_in(of_channel).await;
         }
-        self.nothing_missing();
-        Ok(())
+        let again = self.set_aside(failed, &mut done).await;
+        left.retain(|channel| !done.contains(&channel.id));
+        cut_short.map(chat_error).or(again).map_or(Ok(()), Err)
     }
 
-    /// Channels that fail again and again wait for a better time, with their marks; operators are told.
-    async fn set_aside(&mut self, failed: Vec<(Channel, ApiError)>) -> Result<(), ChatError> {
+    /// Channels that fail again and again wait for a better time, with their marks, and operators are told: they are done for now.
+    /// Gives the error of one that is worth another try.
+    async fn set_aside(
+        &mut self,
+        failed: Vec<(Channel, ApiError)>,
+        done: &mut HashSet<String>,
+    ) -> Option<ChatError> {
         let (mut again, mut hopeless) = (None, Vec::new());
         for (channel, error) in failed {
             let id = channel.id.clone();
-            let failing = self.failing.entry(id).or_insert_with(|| Failing { channel, tries: 0 });
+            self.watermarks.hold(&id, true);
+            let failing = self.failing.entry(id.clone()).or_insert_with(|| Failing { channel, tries: 0 });
             failing.tries = failing.tries.saturating_add(1);
             if failing.tries < TRIES {
                 again = Some(chat_error(error));
-            } else if failing.tries == TRIES {
+                continue;
+            }
+            done.insert(id);
+            if failing.tries == TRIES {
                 hopeless.push((failing.channel.clone(), error));
             }
         }
@@ -230,13 +255,7 @@ impl Listener {
             tracing::error!("{text}");
             self.runner.tell_operators(&format!("unread/{}", channel.id), &text);
         }
-        if let Some(error) = again {
-            return Err(error);
-        }
-        for id in self.failing.keys() {
-            self.watermarks.hold(id, true);
-        }
-        Ok(())
+        again
     }
 
     /// A channel was read, and what was found is offered.
@@ -270,25 +289,74 @@ impl Listener {
 
     /// All that was missed is taken in, but for channels that cannot be read.
     fn nothing_missing(&mut self) {
-        if self.failing.is_empty() {
+        if self.failing.is_empty() && self.unlisted.is_empty() {
             self.missing_since_ms = None;
         }
         self.tell_lag();
+    }
+
+    /// The same, unless the connection is gone, or what came meanwhile is not read yet.
+    fn nothing_missing_while_ready(&mut self) {
+        if *self.readiness.borrow() == Readiness::Ready {
+            self.nothing_missing();
+        }
     }
 
     fn tell_lag(&self) {
         self.metrics.catch_up_lag(self.missing_since_ms.map_or(Duration::ZERO, age));
     }
 
-    /// The posts of a channel that the bot was just invited to count from its joining on, also when the connection breaks now.
-    async fn begin(&self, channel_id: &str) {
-        if self.watermarks.of(channel_id).is_some() {
+    /// The bot is in a channel now. In one that it is new in, posts count from its joining on, also when the connection breaks now; in one
+    /// that it listened to before, what was posted without it is taken in first.
+    async fn added(&mut self, channel_id: &str, team_id: String) {
+        if self.hears.contains_key(channel_id) {
             return;
         }
-        match self.client.channel_member(channel_id, &self.bot.id).await {
-            Ok(member) => self.watching.begin(channel_id, &member),
-            // The next look at all channels sees to it.
-            Err(error) => tracing::warn!(channel = %channel_id, "the bot is new in a channel: {error}"),
+        if self.watermarks.of(channel_id).is_none() {
+            match self.client.channel_member(channel_id, &self.bot.id).await {
+                Ok(member) => {
+                    self.watching.begin(channel_id, &member);
+                    // Unless the server does not say when it joined: then the next look at all channels sees to it, too.
+                    if self.watermarks.of(channel_id).is_some() {
+                        self.hear(channel_id, team_id);
+                    }
+                }
+                // The next look at all channels sees to it.
+                Err(error) => tracing::warn!(channel = %channel_id, "the bot is new in a channel: {error}"),
+            }
+            return;
+        }
+        match self.client.channel_by_id(channel_id).await {
+            Ok(channel) if channel.team_id.is_empty() => {}
+            Ok(channel) => self.take_in_new(vec![channel]).await,
+            Err(error) => {
+                tracing::warn!(channel = %channel_id, "the bot is in a channel again that cannot be read yet: {error}");
+                self.watermarks.hold(channel_id, true);
+                self.watch_more_at.get_or_insert_with(|| tokio::time::Instant::now() + AGAIN);
+            }
+        }
+    }
+
+    /// Takes in what was posted to channels that were not listened to until now. Those that cannot be read wait for a better time, with
+    /// their marks.
+    async fn take_in_new(&mut self, channels: Vec<Channel>) {
+        for channel in &channels {
+            self.hear(&channel.id, channel.team_id.clone());
+        }
+        let mut left = channels;
+        let Err(error) = self.take_in(&mut left).await else { return };
+        tracing::warn!("{} channels cannot be read yet: {error}", left.len());
+        self.missing_since_ms.get_or_insert_with(|| SystemClock.now_ms());
+        for channel in left {
+            self.watermarks.hold(&channel.id, true);
+            self.failing.entry(channel.id.clone()).or_insert_with(|| Failing { channel, tries: 0 });
+        }
+    }
+
+    /// From now on the channel is listened to without a gap. A direct one is listened to by nobody.
+    fn hear(&mut self, channel_id: &str, team_id: String) {
+        if !team_id.is_empty() {
+            self.hears.insert(channel_id.to_owned(), team_id);
         }
     }
 
@@ -303,18 +371,25 @@ impl Listener {
         for team in &teams {
             self.translator.know_team(&team.id, &team.name);
         }
-        self.watching.join(&teams, &self.runner).await
+        let Heard { channels, unlisted, try_soon } = self.watching.join(&teams, &self.runner).await?;
+        self.unlisted = unlisted;
+        if try_soon {
+            self.watch_more_at.get_or_insert_with(|| tokio::time::Instant::now() + AGAIN);
+        }
+        Ok(channels)
     }
 
-    /// Joins channels that are to be listened to since something changed; they count from now on.
+    /// Joins channels that are to be listened to since something changed. They count from now on, or from where they were listened to
+    /// last.
     async fn watch_more(&mut self) {
         self.watch_more_at = None;
         match self.join().await {
-            Ok(heard) => {
-                for channel in heard.iter().filter(|channel| self.watermarks.of(&channel.id).is_none()) {
-                    let last_ms = u64::try_from(channel.last_post_at).unwrap_or(0);
-                    self.watermarks.raise(&channel.id, last_ms + 1);
+            Ok(mut heard) => {
+                heard.retain(|channel| !self.hears.contains_key(&channel.id));
+                if !heard.is_empty() {
+                    self.take_in_new(heard).await;
                 }
+                self.nothing_missing_while_ready();
             }
             Err(error) => tracing::warn!("no new channels can be joined now: {error}"),
         }
@@ -341,6 +416,12 @@ impl Listener {
             return;
         }
         let is_said = event.post.user_id != self.bot.id && !event.post.is_system();
+        if self.watermarks.of(&channel_id).is_none() {
+            self.hear(&channel_id, event.team_id.clone());
+        } else if self.unlisted.contains(&event.team_id) && !self.hears.contains_key(&channel_id) {
+            // What was missed there is not read yet.
+            self.watermarks.hold(&channel_id, true);
+        }
         // A direct channel belongs to no team: no workflow could make a room for it.
         if is_said && !event.team_id.is_empty() {
             let team_name = self.team_name(&event.team_id).await;
@@ -351,6 +432,9 @@ impl Listener {
             }
         }
         self.watermarks.dealt_with(&channel_id, &post_id, at_ms);
+        if self.unlisted.is_empty() {
+            self.watermarks.settle(at_ms);
+        }
     }
 
     /// The handle of a team. Waiting here holds the stream back, as with [`Listener::offer`].

@@ -20,7 +20,7 @@ use crate::watermarks::Watermarks;
 use anyhow::{Context as _, bail};
 use axum::Router;
 use axum::routing::get;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::future::Future;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -168,6 +168,7 @@ impl Service {
             channels_max: config.limits.watched_channels_max,
             told: BTreeSet::new(),
             watermarks: watermarks.clone(),
+            unlisted: HashMap::new(),
         };
         let stream_options = mm::EventOptions { bot_id: Some(bot.id.clone()), ..mm::EventOptions::default() };
         let listener = Listener {
@@ -187,6 +188,8 @@ impl Service {
             catch_up_posts_max: config.limits.catch_up_posts_max,
             rooms_check: Duration::from_millis(config.limits.rooms_check_ms),
             failing: HashMap::new(),
+            hears: HashMap::new(),
+            unlisted: HashSet::new(),
             missing_since_ms: None,
         };
         let stream = mm::EventStream::connect(&client, stream_options);

@@ -3,14 +3,18 @@
 use crate::chat::{chat_error, is_everywhere, is_id, slug};
 use crate::config::Watch;
 use crate::watermarks::Watermarks;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use warroom_engine::Person;
 use warroom_mattermost::{ApiError, Channel, ChannelKind, ChannelMember, Client, Team};
-use warroom_runner::{ChatError, ChatErrorKind, Runner, Workflows};
+use warroom_runner::{ChatError, Runner, Workflows};
 
 /// Channels of one page.
 const PAGE: u32 = 200;
+/// How many pages of a team's public channels are read.
+const PAGES_MAX: u32 = 1_000;
+/// How often in a row a team's channels cannot be listed, for a reason that may pass, before operators are told.
+const TRIES: u32 = 3;
 
 pub(crate) struct Watching {
     pub(crate) client: Client,
@@ -21,32 +25,93 @@ pub(crate) struct Watching {
     /// What operators were told before, so that they are told once.
     pub(crate) told: BTreeSet<String>,
     pub(crate) watermarks: Watermarks,
+    /// How often in a row the bot's channels of a team could not be listed, by the team's id.
+    pub(crate) unlisted: HashMap<String, u32>,
+}
+
+/// What the bot listens to.
+pub(crate) struct Heard {
+    /// The channels, as far as they can be listed.
+    pub(crate) channels: Vec<Channel>,
+    /// Teams whose channels cannot be listed now: what is posted there comes over the stream, and what was missed waits.
+    pub(crate) unlisted: HashSet<String>,
+    /// Whether one of them is worth another try soon.
+    pub(crate) try_soon: bool,
 }
 
 impl Watching {
-    /// Joins what is to be listened to and was not. Gives every channel that the bot listens to now.
-    pub(crate) async fn join(&mut self, teams: &[Team], runner: &Runner) -> Result<Vec<Channel>, ChatError> {
-        let mut heard = Vec::new();
+    /// Joins what is to be listened to and was not. Gives every channel that the bot listens to now. A team that fails keeps the bot
+    /// from no other; the error is one that has nothing to do with any team.
+    pub(crate) async fn join(&mut self, teams: &[Team], runner: &Runner) -> Result<Heard, ChatError> {
+        let mut heard = Heard { channels: Vec::new(), unlisted: HashSet::new(), try_soon: false };
+        self.unlisted.retain(|id, _| teams.iter().any(|team| team.id == *id));
         for team in teams {
-            let listed = self.client.channels_of_me(&team.id).await.map_err(chat_error);
-            // Taken off the team just now.
-            let mut known = match listed {
-                Err(error) if error.kind == ChatErrorKind::Denied => continue,
-                listed => listed?,
-            };
-            known.retain(|channel| !channel.is_archived() && channel.team_id == team.id);
-            heard.append(&mut known);
+            match self.client.channels_of_me(&team.id).await {
+                Ok(mut known) => {
+                    known.retain(|channel| !channel.is_archived() && channel.team_id == team.id);
+                    heard.channels.append(&mut known);
+                    self.unlisted.remove(&team.id);
+                }
+                Err(error) if is_everywhere(&error) => return Err(chat_error(error)),
+                // Taken off the team just now.
+                Err(error) if error.status() == Some(403) => {}
+                Err(error) => self.cannot_list(team, &error, &mut heard, runner).await,
+            }
         }
         for team in teams {
             let wanted = match self.watch {
-                Watch::All => self.public(team).await?,
-                Watch::Named => self.named(team, &heard, runner).await?,
+                Watch::All => self.public_unless_failing(team, runner).await?,
+                Watch::Named => self.named(team, &heard.channels, runner).await?,
             };
             for channel in wanted {
-                self.join_one(channel, &mut heard, runner).await?;
+                self.join_one(channel, &mut heard.channels, runner).await?;
             }
         }
         Ok(heard)
+    }
+
+    /// The bot's channels of a team cannot be listed, and operators are told unless that may pass.
+    async fn cannot_list(&mut self, team: &Team, error: &ApiError, heard: &mut Heard, runner: &Runner) {
+        tracing::warn!(team = %team.name, "the bot's channels cannot be listed: {error}");
+        heard.unlisted.insert(team.id.clone());
+        let tries = self.unlisted.entry(team.id.clone()).or_default();
+        *tries = tries.saturating_add(1);
+        if error.is_temporary() && *tries < TRIES {
+            heard.try_soon = true;
+            return;
+        }
+        let text = format!(
+            "The bot's channels in the team {} cannot be listed: {error}. It hears what is posted there from now on; what was posted \
+             while nobody listened is read once they can be listed. It is tried again now and then.",
+            team.name
+        );
+        self.tell(runner, format!("{}/mine", team.id), &text).await;
+    }
+
+    /// The public channels of a team; none when they cannot be listed, of which operators are told unless that may pass.
+    async fn public_unless_failing(
+        &mut self,
+        team: &Team,
+        runner: &Runner,
+    ) -> Result<Vec<Channel>, ChatError> {
+        match self.public(team).await {
+            Ok(channels) => Ok(channels),
+            Err(error) if is_everywhere(&error) => Err(chat_error(error)),
+            // They are listed again with the next look at all channels.
+            Err(error) if error.is_temporary() => {
+                tracing::warn!(team = %team.name, "public channels cannot be listed yet: {error}");
+                Ok(Vec::new())
+            }
+            Err(error) => {
+                let text = format!(
+                    "The public channels of the team {} cannot be listed, so the bot joins none there and hears only those that it \
+                     is in: {error}. Let it list them, or invite @{} to those that count.",
+                    team.name, self.bot.username
+                );
+                self.tell(runner, format!("{}/public", team.id), &text).await;
+                Ok(Vec::new())
+            }
+        }
     }
 
     async fn join_one(
@@ -58,7 +123,9 @@ impl Watching {
         if heard.iter().any(|known| known.id == channel.id) {
             return Ok(());
         }
-        if heard.len() >= self.channels_max {
+        // Rooms of incidents are no channels that it listens to.
+        let listened_to = heard.iter().filter(|channel| channel.creator_id != self.bot.id).count();
+        if listened_to >= self.channels_max {
             let max = self.channels_max;
             let text = format!(
                 "The bot listens to {max} channels, as many as `[limits] watched_channels_max` allows. It does not join \
@@ -97,13 +164,13 @@ impl Watching {
         }
     }
 
-    /// All public channels of the team.
-    async fn public(&self, team: &Team) -> Result<Vec<Channel>, ChatError> {
+    /// All public channels of the team, but for the rooms that the bot made.
+    async fn public(&self, team: &Team) -> Result<Vec<Channel>, ApiError> {
         let mut channels = Vec::new();
-        for page in 0.. {
-            let mut listed = self.client.public_channels(&team.id, page, PAGE).await.map_err(chat_error)?;
+        for page in 0..PAGES_MAX {
+            let listed = self.client.public_channels(&team.id, page, PAGE).await?;
             let is_last = listed.len() < PAGE as usize;
-            channels.append(&mut listed);
+            channels.extend(listed.into_iter().filter(|channel| channel.creator_id != self.bot.id));
             if is_last || channels.len() > self.channels_max {
                 break;
             }
@@ -216,6 +283,7 @@ mod tests {
             channels_max: 1,
             told: BTreeSet::new(),
             watermarks: watermarks.clone(),
+            unlisted: HashMap::new(),
         };
         let joined = |last_update_at| ChannelMember { last_update_at, ..ChannelMember::default() };
         let mark = || watermarks.of("town").map(|mark| mark.at_ms);

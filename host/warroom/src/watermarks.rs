@@ -1,8 +1,9 @@
 //! How far the posts of each channel were dealt with: in memory, and a moment later in the store.
 //!
 //! A post is dealt with before its mark is raised, and marks are written behind: after a crash some posts are looked at
-//! twice, which the journal makes harmless, and none is missed. In memory, the ids of the posts that were dealt with within a margin before
-//! the mark are known too, since a server may write posts out of order: see `catch_up.rs`.
+//! twice, which the journal makes harmless, and none is missed. With each mark the ids of the posts that were dealt with within a margin
+//! before it are known, since a server may write posts out of order: see `catch_up.rs`. Once later posts come, whatever their channel,
+//! nothing more can come there: the channel is settled, and need not be read when nothing was posted to it since.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -27,7 +28,10 @@ pub(crate) struct Watermarks {
 #[derive(Default)]
 struct State {
     channels: HashMap<String, Known>,
+    /// Channels of which something is to be written.
     raised: HashSet<String>,
+    /// Channels where posts may still come before the mark.
+    unsettled: HashSet<String>,
 }
 
 /// What is known of a channel.
@@ -44,6 +48,21 @@ struct Known {
 impl Known {
     fn new(at_ms: u64, base_ms: u64) -> Known {
         Known { at_ms, base_ms, near: VecDeque::new(), is_held: false }
+    }
+
+    /// As it was written; near what cannot be read, posts are looked at twice.
+    fn read(mark: &Watermark) -> Known {
+        let near = serde_json::from_str(&mark.near).unwrap_or_default();
+        Known { near, ..Known::new(mark.at_ms, mark.since_ms) }
+    }
+
+    fn to_write(&self, channel_id: String) -> Watermark {
+        let near = serde_json::to_string(&self.near).unwrap_or_default();
+        Watermark { channel_id, at_ms: self.at_ms, since_ms: self.base_ms, near }
+    }
+
+    fn is_settled(&self) -> bool {
+        self.base_ms > self.at_ms
     }
 
     fn note(&mut self, post_id: &str, at_ms: u64) {
@@ -74,9 +93,15 @@ pub(crate) struct Mark {
 impl Watermarks {
     /// Reads what was written last.
     pub(crate) async fn read(store: Store) -> Result<Watermarks, StoreError> {
-        let known = |mark: Watermark| (mark.channel_id, Known::new(mark.at_ms, mark.at_ms.saturating_add(1)));
-        let channels = store.watermarks().await?.into_iter().map(known).collect();
-        Ok(Watermarks { store, state: Arc::new(Mutex::new(State { channels, raised: HashSet::new() })) })
+        let mut state = State::default();
+        for mark in store.watermarks().await? {
+            let known = Known::read(&mark);
+            if !known.is_settled() {
+                state.unsettled.insert(mark.channel_id.clone());
+            }
+            state.channels.insert(mark.channel_id, known);
+        }
+        Ok(Watermarks { store, state: Arc::new(Mutex::new(state)) })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -106,9 +131,28 @@ impl Watermarks {
     /// A post was dealt with, written at this time.
     pub(crate) fn dealt_with(&self, channel_id: &str, post_id: &str, at_ms: u64) {
         self.raise(channel_id, at_ms);
-        if let Some(known) = self.state().channels.get_mut(channel_id) {
+        let mut state = self.state();
+        if let Some(known) = state.channels.get_mut(channel_id) {
             known.note(post_id, at_ms);
+            state.raised.insert(channel_id.to_owned());
         }
+    }
+
+    /// A post that was written at this time came over the stream, and nothing is missing before it: where the newest post is much older,
+    /// nothing more can come before that one.
+    pub(crate) fn settle(&self, now_ms: u64) {
+        let mut state = self.state();
+        let State { channels, raised, unsettled } = &mut *state;
+        unsettled.retain(|id| {
+            let Some(known) = channels.get_mut(id) else { return false };
+            if known.is_held || known.at_ms.saturating_add(MARGIN_MS) >= now_ms {
+                return true;
+            }
+            known.base_ms = known.at_ms.saturating_add(1);
+            known.near.clear();
+            raised.insert(id.clone());
+            false
+        });
     }
 
     /// Posts of the channel up to this time were dealt with. For one that was never listened to, they count from then on.
@@ -122,6 +166,7 @@ impl Watermarks {
             }
         }
         state.raised.insert(channel_id.to_owned());
+        state.unsettled.insert(channel_id.to_owned());
     }
 
     /// The channel's mark stays where it is, or may rise again.
@@ -144,10 +189,7 @@ impl Watermarks {
         let raised: Vec<Watermark> = {
             let mut state = self.state();
             let raised = std::mem::take(&mut state.raised);
-            let mark = |channel_id: String| {
-                let at_ms = state.channels.get(&channel_id)?.at_ms;
-                Some(Watermark { channel_id, at_ms })
-            };
+            let mark = |channel_id: String| Some(state.channels.get(&channel_id)?.to_write(channel_id));
             raised.into_iter().filter_map(mark).collect()
         };
         for part in raised.chunks(RECORDS_AT_ONCE_MAX) {
@@ -182,9 +224,46 @@ mod tests {
         marks.write().await;
         marks.raise("town", 9);
         let again = Watermarks::read(store).await.unwrap();
-        // Of what an earlier process dealt with nothing but the mark is known.
-        assert_eq!((marks.of("town"), again.of("town")), (mark(9, 7), mark(7, 8)));
+        assert_eq!((marks.of("town"), again.of("town")), (mark(9, 7), mark(7, 7)));
         assert_eq!(again.newest_ms(), Some(7));
+    }
+
+    #[tokio::test]
+    async fn what_was_dealt_with_is_known_after_a_start_too() {
+        let store = store().await;
+        let marks = Watermarks::read(store.clone()).await.unwrap();
+        marks.raise("town", 1_000);
+        marks.dealt_with("town", "a", 50_000);
+        marks.write().await;
+        // The mark stays, and all the same it is written.
+        marks.dealt_with("town", "late", 49_000);
+        marks.write().await;
+        let again = Watermarks::read(store).await.unwrap();
+        assert_eq!(again.of("town"), mark(50_000, 40_000));
+        assert!(again.knows("town", "a") && again.knows("town", "late") && !again.knows("town", "b"));
+    }
+
+    #[tokio::test]
+    async fn a_channel_is_settled_once_much_later_posts_come_elsewhere() {
+        let store = store().await;
+        let marks = Watermarks::read(store.clone()).await.unwrap();
+        for channel in ["town", "side", "held"] {
+            marks.raise(channel, 1_000);
+            marks.dealt_with(channel, channel, 50_000);
+        }
+        marks.hold("held", true);
+        marks.dealt_with("side", "later", 50_001);
+        marks.settle(60_000);
+        assert_eq!(marks.of("town"), mark(50_000, 40_000), "a post may still come");
+        marks.settle(60_001);
+        marks.write().await;
+        for marks in [marks.clone(), Watermarks::read(store).await.unwrap()] {
+            assert_eq!(marks.of("town"), mark(50_000, 50_001));
+            assert_eq!(marks.of("side"), mark(50_001, 40_001));
+            assert_eq!(marks.of("held"), mark(50_000, 40_000));
+        }
+        marks.dealt_with("town", "again", 70_000);
+        assert_eq!(marks.of("town"), mark(70_000, 60_000));
     }
 
     #[tokio::test]

@@ -164,19 +164,50 @@ async fn a_gap_begins_the_stream_anew() {
 }
 
 #[tokio::test]
-async fn broken_frames_are_skipped() {
-    let steps = vec![
-        hello("a"),
-        Step::SayText("{not json".into()),
-        Step::Say(json!({"event": "posted", "seq": 2, "data": {"post": "{broken"}})),
-        Step::SayBytes(vec![0, 255]),
-        Step::Say(json!({"status": "OK", "seq_reply": 1})),
-        posted(3, "p3"),
-        Step::Stay,
+async fn what_cannot_be_read_begins_the_stream_anew() {
+    let broken = Step::Say(json!({"event": "posted", "seq": 2, "data": {"post": "{broken"}}));
+    let scripts = vec![
+        Script::Play(vec![hello("a"), posted(1, "p1"), Step::SayText("{not json".into()), posted(3, "p3")]),
+        Script::Play(vec![hello("b"), posted(1, "p4"), broken, posted(3, "p5"), Step::Stay]),
+        // Bytes and replies are nothing that could be missed.
+        Script::Play(vec![
+            hello("c"),
+            Step::SayBytes(vec![0, 255]),
+            Step::Say(json!({"status": "OK", "seq_reply": 1})),
+            posted(1, "p6"),
+            Step::Stay,
+        ]),
     ];
-    let server = StreamServer::start(vec![Script::Play(steps)]).await;
+    let mut server = StreamServer::start(scripts).await;
     let mut stream = EventStream::connect(&server.client, fast());
-    expect(&mut stream, &["fresh", "p3"]).await;
+    expect(&mut stream, &["fresh", "p1"]).await;
+    assert!(
+        next_loss(&mut stream).await.starts_with("the server sent what cannot be read: a frame of 9 bytes")
+    );
+    expect(&mut stream, &["fresh", "p4"]).await;
+    assert!(
+        next_loss(&mut stream).await.starts_with("the server sent what cannot be read: a post: `data.post`")
+    );
+    expect(&mut stream, &["fresh", "p6"]).await;
+    for _ in 0..3 {
+        assert_eq!(server.handshakes.recv().await.unwrap().0, "", "nothing is resumed");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_only_sends_what_cannot_be_read_is_called_ever_more_rarely() {
+    let script = || Script::Play(vec![hello("a"), Step::SayText("{not json".into()), Step::Stay]);
+    let server = StreamServer::start(std::iter::repeat_with(script).take(20).collect()).await;
+    let options = EventOptions { backoff_max: Duration::from_secs(3600), ..fast() };
+    let mut stream = EventStream::connect(&server.client, options);
+    let mut slowest = Duration::ZERO;
+    for _ in 0..11 {
+        let began = std::time::Instant::now();
+        expect(&mut stream, &["fresh", "lost"]).await;
+        slowest = slowest.max(began.elapsed());
+    }
+    // The pauses would be 2 ms each.
+    assert!(slowest > Duration::from_millis(100), "{slowest:?}");
 }
 
 #[tokio::test]

@@ -85,6 +85,32 @@ async fn pages_of_posts_join_up() {
 }
 
 #[tokio::test]
+async fn pages_before_and_after_a_post_compare_times() {
+    let setup = Setup::start().await;
+    let admin = setup.simulator.admin_token();
+    let square = setup.channel_id("town-square").await;
+    let at_ms = setup.post(admin, &square, "0").await["create_at"].as_i64().unwrap();
+    let mut ids = Vec::new();
+    for (number, after_ms) in [(1, 1), (2, 2), (3, 2), (4, 2), (5, 3)] {
+        let post =
+            json!({"channel_id": square, "message": number.to_string(), "create_at": at_ms + after_ms});
+        ids.push(id_of(&setup.must("POST", "/posts", admin, post).await));
+    }
+    let list = async |query: &str| {
+        setup.must("GET", &format!("/channels/{square}/posts?{query}"), admin, Value::Null).await["order"]
+            .clone()
+    };
+    for id in &ids[1..4] {
+        assert_eq!(list(&format!("before={id}&per_page=1")).await, json!([ids[0]]));
+        assert_eq!(list(&format!("after={id}")).await, json!([ids[4]]));
+    }
+    // A post that was deleted still has its time.
+    setup.must("DELETE", &format!("/posts/{}", ids[3]), admin, Value::Null).await;
+    assert_eq!(list(&format!("before={}&per_page=1", ids[3])).await, json!([ids[0]]));
+    assert_eq!(list(&format!("before={}", "x".repeat(26))).await, json!([]));
+}
+
+#[tokio::test]
 async fn posts_in_an_archived_channel_cannot_change_and_others_posts_neither() {
     let setup = Setup::start().await;
     let (bot, jon) = (setup.simulator.bot_token(), setup.simulator.token_of("jon").unwrap());
