@@ -8,9 +8,11 @@
 
 use crate::canvas::Canvas;
 use crate::clock::Clock;
+use crate::components::Components;
 use crate::core::Core;
 use crate::journal::{Claim, Journal, JournalError, Record, decode, encode};
 use crate::observer::{Observed, Observer, observed};
+use crate::workflows::kept;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -31,6 +33,9 @@ pub enum LedgerError {
     /// What the run's task went ahead with never reached the journal.
     #[error("what happened last could not be written down; it is done again from the journal")]
     Lost,
+    /// The run goes on with another version of its workflow, which cannot be read.
+    #[error("the version of the workflow that it goes on with cannot be read: {0}")]
+    Workflow(String),
 }
 
 /// An open run.
@@ -55,6 +60,7 @@ pub(crate) struct Ledger {
     closing_end: std::sync::Mutex<Option<Instant>>,
     state: Mutex<State>,
     journal: Arc<dyn Journal>,
+    components: Arc<Components>,
     clock: Arc<dyn Clock>,
     observer: Option<Arc<dyn Observer>>,
 }
@@ -98,6 +104,7 @@ impl Ledger {
             closing_end: std::sync::Mutex::default(),
             state: Mutex::new(State { run, ahead: Ahead::default(), stale: false, losses: 0 }),
             journal: Arc::clone(&core.journal),
+            components: Arc::clone(&core.components),
             clock: Arc::clone(&core.clock),
             observer: core.options.observer.clone(),
         }
@@ -181,12 +188,27 @@ impl Ledger {
         let mut state = self.state.lock().await;
         if state.stale {
             let run = Arc::new(read(self.journal.as_ref(), &self.id).await?);
+            self.keep_workflow(&state.run, &run).await?;
             state.losses += u64::from(run.seq < state.run.seq);
             (state.run, state.ahead, state.stale) = (run, Ahead::default(), false);
             self.note(&state.run);
             self.written.send_replace(Arc::clone(&state.run));
         }
         Ok(OpenLedger { ledger: self, state })
+    }
+
+    /// Whoever journalled that the run goes on with another version may not have lived to say so here: the journal does.
+    async fn keep_workflow(&self, known: &Run, run: &Run) -> Result<(), LedgerError> {
+        if (&known.workflow_digest, &known.components) == (&run.workflow_digest, &run.components) {
+            return Ok(());
+        }
+        let workflow = kept(self.journal.as_ref(), &self.components, run).await;
+        self.replace_workflow(workflow.map_err(LedgerError::Workflow)?);
+        Ok(())
+    }
+
+    fn replace_workflow(&self, workflow: Arc<Workflow>) {
+        *self.workflow.lock().unwrap_or_else(PoisonError::into_inner) = workflow;
     }
 
     /// Appends facts as of now.
@@ -222,10 +244,14 @@ impl OpenLedger<'_> {
         self.state.losses
     }
 
-    /// Journals that the run goes on with another version of its workflow.
-    pub(crate) async fn repin(&mut self, fact: Fact, workflow: Arc<Workflow>) -> Result<(), LedgerError> {
-        self.append(vec![fact], Vec::new()).await?;
-        *self.ledger.workflow.lock().unwrap_or_else(PoisonError::into_inner) = workflow;
+    /// Journals that the run goes on with another version of its workflow, whose text the journal has.
+    pub(crate) async fn repin(
+        &mut self,
+        facts: Vec<Fact>,
+        workflow: Arc<Workflow>,
+    ) -> Result<(), LedgerError> {
+        self.append(facts, Vec::new()).await?;
+        self.ledger.replace_workflow(workflow);
         Ok(())
     }
 

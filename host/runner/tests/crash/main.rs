@@ -16,6 +16,7 @@
 mod chat;
 mod fuse;
 mod journal;
+mod repinned;
 
 use chat::MemoryChat;
 use fuse::{Death, Fuse};
@@ -89,6 +90,13 @@ impl World {
         }
     }
 
+    /// Puts this text in force.
+    fn put(&self, workflows: &Workflows, text: &str) {
+        let file = LoadedFile { name: "security_issue.json".into(), text: text.to_owned() };
+        let (is_in_force, diagnostics, _) = workflows.put(&file, self.components.catalog());
+        assert!(is_in_force, "{diagnostics:?}");
+    }
+
     /// Returns once the only run waits for people.
     async fn waits(&self, runner: &Runner) -> Run {
         let workflow = warroom_workflow::check(&self.workflow, self.components.catalog()).workflows.remove(0);
@@ -103,23 +111,30 @@ impl World {
 
     /// A process: a runner over what survived.
     async fn start(&self) -> Runner {
-        let (runner, stuck) = self.start_with_stuck().await;
+        self.start_with(&Arc::default()).await
+    }
+
+    /// The same, over workflows that can be changed afterwards.
+    async fn start_with(&self, workflows: &Arc<Workflows>) -> Runner {
+        let (runner, stuck) = self.start_over(workflows).await;
         assert!(stuck.is_empty(), "{stuck:?}");
         runner
     }
 
     /// The same, with the runs that it could not take up.
     async fn start_with_stuck(&self) -> (Runner, Vec<(String, String)>) {
-        let workflows = Workflows::default();
-        let file = LoadedFile { name: "security_issue.json".into(), text: self.workflow.clone() };
-        assert!(workflows.put(&file, self.components.catalog()).0);
+        self.start_over(&Arc::default()).await
+    }
+
+    async fn start_over(&self, workflows: &Arc<Workflows>) -> (Runner, Vec<(String, String)>) {
+        self.put(workflows, &self.workflow);
         let options = Options { retry_first_ms: 1, retry_wait_max_ms: 4, ..Options::default() };
         let runner = Runner::new(
             Arc::clone(&self.chat) as Arc<dyn warroom_runner::Chat>,
             Arc::clone(&self.journal) as Arc<dyn Journal>,
             Arc::new(SystemClock),
             Arc::clone(&self.components),
-            Arc::new(workflows),
+            Arc::clone(workflows),
             Key::new([1; 32]),
             options,
         );
