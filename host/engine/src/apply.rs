@@ -104,6 +104,7 @@ impl Run {
                 if let Some(current) = &mut self.current {
                     current.not_before_ms = Some(*until_ms);
                     current.budget.note(event.at_ms, *spends_try);
+                    current.budget.waits_until(*until_ms);
                 }
             }
             Fact::ActionSucceeded { action, outputs } => {

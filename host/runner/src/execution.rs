@@ -6,6 +6,7 @@ use crate::core::Core;
 use crate::declared::Declared;
 use crate::host_calls::{HostCalls, Interruption, Trace, unknown};
 use crate::ledger::{Ledger, LedgerError};
+use crate::options::Spent;
 use crate::patience::is_outage;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -290,11 +291,21 @@ async fn deferred(
     let mut budget = current.budget.clone();
     budget.note(now_ms, spends_try);
     let execution = current.key.execution(&run.id);
-    let Some(wait_ms) = core.options.next_wait_ms(&budget, retry, &error, (&execution, now_ms)) else {
-        let (tries, seconds) = (budget.tries, budget.trying_ms(now_ms) / 1000);
-        let message = format!("{error} (given up after {tries} tries in {seconds} s)");
-        let failure = Failure { kind: FailureKind::Unavailable, message };
-        return failed(&workflow, run, &current.key, failure);
+    let wait_ms = match core.options.next_wait_ms(&budget, retry, &error, (&execution, now_ms)) {
+        Ok(wait_ms) => wait_ms,
+        Err(spent) => {
+            let (tries, seconds) = (budget.tries, budget.trying_ms(now_ms) / 1000);
+            let tried = format!("given up after {tries} tries in {seconds} s");
+            let message = match spent {
+                Spent::Budget => format!("{error} ({tried})"),
+                Spent::Asked { seconds } => format!(
+                    "{error} ({tried}: the server asks for a wait of at least {seconds} s, which is longer than the action is \
+                     tried; retry after that)"
+                ),
+            };
+            let failure = Failure { kind: FailureKind::Unavailable, message };
+            return failed(&workflow, run, &current.key, failure);
+        }
     };
     tracing::info!(run = %run.id, action = %current.key.name, wait_ms, spends_try, "action interrupted: {error}");
     Fact::ActionDeferred {
