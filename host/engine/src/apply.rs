@@ -232,11 +232,12 @@ impl Run {
     }
 
     fn apply_to_field(&mut self, event: &Event) {
-        let Fact::FieldSet { post, action, field, value, by } = &event.fact else { return };
+        let Fact::FieldSet { post, action, field, value, by, press } = &event.fact else { return };
         self.write_outputs(action, [(field.clone(), value.clone())].into());
         let visit = self.post(post).map_or(self.visit(), |post| post.visit);
         let (value, post_key) = (value.clone(), post.clone());
-        let choice = Choice { value, by: by.clone(), post: post_key, visit, at_ms: event.at_ms };
+        let press = press.clone();
+        let choice = Choice { value, by: by.clone(), post: post_key, visit, press, at_ms: event.at_ms };
         let choices = self.choices.entry((action.clone(), field.clone())).or_default();
         choices.push(choice);
         // Of each visit some are kept, so that the post of a visit that was left stays as it was.

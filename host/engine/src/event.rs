@@ -443,6 +443,9 @@ pub enum Fact {
         value: String,
         /// Who.
         by: Person,
+        /// Which press it was; empty where the server does not tell, and in journals of earlier versions.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        press: String,
     },
     /// It is decided that the current step is left.
     TransitionChosen {

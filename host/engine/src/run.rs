@@ -117,6 +117,8 @@ pub struct Choice {
     pub post: String,
     /// The visit of that post.
     pub visit: u32,
+    /// Which press it was; empty where that is not known.
+    pub press: String,
     /// When, in milliseconds since 1970.
     pub at_ms: u64,
 }

@@ -115,7 +115,11 @@ impl Runner {
         if address.run == held::RUN {
             return Ok(self.start_held(address, press).await?.map(Answer::from));
         }
-        let Some(pressed) = address.control.pressed(press.option.clone()) else { return Ok(Err(Unverified)) };
+        let Some(pressed) =
+            address.control.pressed(press.option.clone(), press.click(self.core.clock.now_ms()))
+        else {
+            return Ok(Err(Unverified));
+        };
         match self.core.ledger(&address.run) {
             Some(ledger) => self.press_open(&ledger, address, press, &pressed).await,
             None => Ok(self.press_closed(address, press, &pressed).await?.map(Answer::from)),
@@ -168,7 +172,7 @@ impl Runner {
         // From here on the post must not be rewritten before the answer had its time.
         ledger.canvas.answered(&address.post, self.core.clock.now_ms());
         if !repeated {
-            let wish = match self.wish(open.run(), address, press.option.clone()) {
+            let wish = match self.wish(open.run(), address, press) {
                 Ok(wish) => wish,
                 Err(refusal) => return Ok(told(&refusal)),
             };
@@ -285,10 +289,13 @@ impl Runner {
         Ok(Ok(()))
     }
 
-    fn wish(&self, run: &Run, address: &Address, option: Option<String>) -> Result<Wish, Refusal> {
+    fn wish(&self, run: &Run, address: &Address, press: &Press) -> Result<Wish, Refusal> {
         let post = address.post.clone();
         let input = match address.control {
-            Control::Field(field) => Input::SetField { post, field, option },
+            Control::Field(field) => {
+                let (option, click) = (press.option.clone(), press.click(self.core.clock.now_ms()));
+                Input::SetField { post, field, option, click }
+            }
             Control::Transition(transition) => Input::ChooseTransition { post, transition },
             Control::Retry => Input::Retry,
             Control::Renumber => Input::Renumber,

@@ -191,6 +191,7 @@ async fn nudge(world: &World, runner: &Runner) -> Option<Run> {
                 channel_id: post.channel_id.clone(),
                 by: person("chris"),
                 option,
+                id: String::new(),
             };
             let reply = runner.press(&press).await.unwrap().unwrap().reply;
             assert!(matches!(reply, Reply::Update { .. }), "{reply:?}");
@@ -347,7 +348,7 @@ async fn a_press_whose_connection_breaks_while_it_is_journalled_still_counts() {
     let post = world.waits(&runner).await.posts.last().cloned().unwrap();
     let context = world.chat.control(&post.post_id, "Triaged").unwrap();
     let (post_id, channel_id) = (post.post_id, post.channel_id);
-    let press = Press { context, post_id, channel_id, by: person("chris"), option: None };
+    let press = Press { context, post_id, channel_id, by: person("chris"), option: None, id: String::new() };
     // The journal has it, and whoever waited for the journal is gone.
     world.fuse.arm(1, Death::AfterTheCall);
     let mut pressing = Box::pin(runner.press(&press));
@@ -378,7 +379,8 @@ async fn a_press_is_acted_on_when_its_answer_was_given_or_nobody_takes_it() {
         let post = world.waits(&runner).await.posts.last().cloned().unwrap();
         let context = world.chat.control(&post.post_id, "Triaged").unwrap();
         let (post_id, channel_id) = (post.post_id, post.channel_id);
-        let press = Press { context, post_id, channel_id, by: person("chris"), option: None };
+        let press =
+            Press { context, post_id, channel_id, by: person("chris"), option: None, id: String::new() };
         let answer = runner.press(&press).await.unwrap().unwrap();
         tokio::time::sleep(Duration::from_millis(200)).await;
         let run = runner.run(&world.journal.run_ids()[0]).await.unwrap();
@@ -405,7 +407,14 @@ async fn a_press_that_is_faster_than_the_answer_to_the_post_waits_for_it() {
         }
         tokio::time::sleep(Duration::from_millis(1)).await;
     };
-    let press = Press { context, post_id, channel_id, by: person("chris"), option: Some("S1".into()) };
+    let press = Press {
+        context,
+        post_id,
+        channel_id,
+        by: person("chris"),
+        option: Some("S1".into()),
+        id: String::new(),
+    };
     let reply = runner.press(&press).await.unwrap().unwrap().reply;
     assert!(matches!(reply, Reply::Update { .. }), "{reply:?}");
 }
