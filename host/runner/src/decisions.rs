@@ -151,6 +151,7 @@ impl Runner {
         // Held from before it is journalled, which wakes the task that would act on it.
         let _held = Some(ledger.answering().await);
         let counted = self.count(ledger, address, press, pressed, &by).await?;
+        ledger.answer_begins();
         Ok(counted.map(|reply| Answer { reply, _held }))
     }
 

@@ -55,7 +55,7 @@ pub(crate) struct Ledger {
     /// Read while a press is answered, written by who would act on it.
     answers: Arc<RwLock<()>>,
     /// When the last of these answers is given up.
-    answers_end: std::sync::Mutex<Instant>,
+    answers_end: watch::Sender<Instant>,
     /// Until when repeats wait for the run to be over, since one of them found it closing.
     closing_end: std::sync::Mutex<Option<Instant>>,
     state: Mutex<State>,
@@ -100,7 +100,7 @@ impl Ledger {
             written: watch::Sender::new(Arc::clone(&run)),
             made: std::sync::Mutex::new(made),
             answers: Arc::default(),
-            answers_end: std::sync::Mutex::new(Instant::now()),
+            answers_end: watch::Sender::new(Instant::now()),
             closing_end: std::sync::Mutex::default(),
             state: Mutex::new(State { run, ahead: Ahead::default(), stale: false, losses: 0 }),
             journal: Arc::clone(&core.journal),
@@ -140,15 +140,30 @@ impl Ledger {
     /// A press is about to be decided and answered: the task that drives the run waits while the guard lives.
     pub(crate) async fn answering(&self) -> OwnedRwLockReadGuard<()> {
         let answering = Arc::clone(&self.answers).read_owned().await;
-        *self.answers_end.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now() + ANSWER_MAX;
+        self.answers_end.send_replace(Instant::now() + DECISION_MAX);
         answering
+    }
+
+    /// The press is journalled, and its answer begins its way.
+    pub(crate) fn answer_begins(&self) {
+        self.answers_end.send_replace(Instant::now() + ANSWER_MAX);
     }
 
     /// Returns when all answers are on their way; one that nobody takes holds nothing up for long. No press is decided while the
     /// guard lives: hold it until the run is open.
     pub(crate) async fn answered(&self) -> Option<RwLockWriteGuard<'_, ()>> {
-        let end = *self.answers_end.lock().unwrap_or_else(PoisonError::into_inner);
-        tokio::time::timeout_at(end, self.answers.write()).await.ok()
+        let mut ends = self.answers_end.subscribe();
+        let all_given = self.answers.write();
+        tokio::pin!(all_given);
+        // No other press begins meanwhile, so the end moves once for each that was begun.
+        loop {
+            let end = *ends.borrow_and_update();
+            tokio::select! {
+                given = &mut all_given => return Some(given),
+                () = tokio::time::sleep_until(end) => return None,
+                _ = ends.changed() => {}
+            }
+        }
     }
 
     /// Until when to wait for the run to be over, if it is closing: the same time for everybody.
@@ -224,6 +239,9 @@ impl Ledger {
 
 /// How long the answer to a press holds up what the press set off. It is a few hundred bytes to a server nearby.
 const ANSWER_MAX: Duration = Duration::from_secs(1);
+
+/// How long deciding and journalling a press holds up the run; whoever brings a press gives up earlier.
+const DECISION_MAX: Duration = Duration::from_secs(30);
 
 /// How many hints are kept; a run writes few posts at a time.
 const HINTS_MAX: usize = 16;

@@ -395,6 +395,27 @@ async fn a_press_is_acted_on_when_its_answer_was_given_or_nobody_takes_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_press_that_a_slow_journal_takes_long_for_is_acted_on_after_its_answer_all_the_same() {
+    let world = World::new(components().await);
+    let runner = world.start().await;
+    runner.on_post(&report()).await.unwrap();
+    let post = world.waits(&runner).await.posts.last().cloned().unwrap();
+    let context = world.chat.control(&post.post_id, "Triaged").unwrap();
+    let (post_id, channel_id) = (post.post_id, post.channel_id);
+    let press = Press { context, post_id, channel_id, by: person("chris"), option: None, id: String::new() };
+    // Longer than an answer is waited for.
+    let slow = ("transition_chosen".to_owned(), Duration::from_millis(1_300));
+    *world.journal.slow_about.lock().unwrap() = Some(slow);
+    let answer = runner.press(&press).await.unwrap().unwrap();
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let room = world.chat.only_room("a press");
+    assert_eq!(world.chat.messages(&room.id).len(), 1, "nothing is done before the answer");
+    drop(answer);
+    let ended = tokio::time::timeout(Duration::from_secs(30), play(&world, &runner)).await;
+    assert_whole_without_severity(&world, &ended.expect("the run goes on").unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_press_that_is_faster_than_the_answer_to_the_post_waits_for_it() {
     let world = World::new(components().await);
     let runner = world.start().await;
