@@ -231,6 +231,10 @@ impl HostCalls {
         // The intent of a look-up, or of a call that was refused before it was made, is journalled with its answer.
         let has_intent =
             self.execution(open.run()).is_some_and(|execution| execution.calls.contains_key(&self.n));
+        if !has_intent && self.is_over(open.run()) {
+            // Nothing was made, and nobody goes on with what was looked up.
+            return Err(over());
+        }
         let mut facts = if has_intent { Vec::new() } else { vec![intent] };
         facts.append(&mut before);
         facts.push(answered);
@@ -290,8 +294,17 @@ impl HostCalls {
         }
     }
 
-    async fn intend(&self, intent: &Fact, intended: bool, claims: Vec<Claim>) -> Result<(), LedgerError> {
-        if intended { Ok(()) } else { self.open().await?.append(vec![intent.clone()], claims).await }
+    /// Journals that the call is about to be made, unless an earlier execution did.
+    async fn intend(&self, intent: &Fact, intended: bool, claims: Vec<Claim>) -> Result<(), Trouble> {
+        if intended {
+            return Ok(());
+        }
+        let mut open = self.open().await?;
+        // Looking something up takes its time, in which the run can be cancelled.
+        if self.is_over(open.run()) {
+            return Err(over());
+        }
+        Ok(open.append(vec![intent.clone()], claims).await?)
     }
 
     /// This execution, as the run knows it; none when it is over, and nobody needs to find out about a call.
@@ -332,12 +345,14 @@ impl HostCalls {
                 "the name is taken{archived}; rename that channel, or change `channel_name`"
             )));
         }
-        if self.is_over(run) {
+        if self.is_over(self.open().await?.run()) {
             return Err(over());
         }
         let claim = Claim { kind: "channel".to_owned(), scope: team_id.clone(), name: draft.name.clone() };
         match self.intend(intent, intended, vec![claim]).await {
-            Err(LedgerError::Journal(JournalError::Claimed { by_run, .. })) => {
+            Err(Trouble::Interrupts(Interruption::Journal(LedgerError::Journal(
+                JournalError::Claimed { by_run, .. },
+            )))) => {
                 return Err(taken(&format!("the run {by_run} claimed that name; change `channel_name`")));
             }
             other => other?,
