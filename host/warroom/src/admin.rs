@@ -85,6 +85,13 @@ pub(crate) struct Order {
     pub(crate) keep_room: bool,
 }
 
+/// The answer to an order that is carried out.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Obeyed {
+    /// The run's id, which stays when its number changes.
+    pub(crate) run: String,
+}
+
 #[derive(Deserialize)]
 struct Wanted {
     #[serde(default)]
@@ -214,7 +221,7 @@ async fn command(
     };
     match resolve(&runner.archive(), &name).await {
         Ok(Some(id)) => match obey(&runner, &id, command, Person::at_the_shell(&order.by)).await {
-            Ok(()) => Json(json!({})).into_response(),
+            Ok(()) => Json(Obeyed { run: id }).into_response(),
             Err(CommandError::Runner(error)) => failed(&error),
             Err(error) => problem(StatusCode::CONFLICT, &error.to_string()),
         },
