@@ -4,7 +4,8 @@ use crate::announcement::{Announcement, Matter, Place, Remedy, Resolution};
 use crate::budget::Budget;
 use crate::event::{ActionKey, Chooser, Event, Fact, Failure, FailureKind, Loss, Person, Phase};
 use crate::run::{
-    CHOICES_KEPT_MAX, Call, Cancelled, Choice, CurrentAction, Leaving, Renumbering, Run, Status, Visit,
+    CHOICES_KEPT_MAX, Call, Cancelled, Choice, CurrentAction, GIVEN_UP_MAX, GivenUp, LEFT_MAX, Leaving,
+    Renumbering, Run, Status, Visit,
 };
 use std::collections::BTreeMap;
 
@@ -19,6 +20,7 @@ impl Run {
             Fact::ActionStarted { .. }
             | Fact::CallIntended { .. }
             | Fact::CallAnswered { .. }
+            | Fact::CallGivenUp { .. }
             | Fact::ActionDeferred { .. }
             | Fact::ActionSucceeded { .. }
             | Fact::ActionFailed { .. } => self.apply_to_action(event),
@@ -94,11 +96,19 @@ impl Run {
                 }
             }
             Fact::CallAnswered { action, n, answer } => {
-                if self.unsettled.take_if(|left| left.key == *action).is_none()
+                if !self.settle(action)
                     && let Some(call) = self.current.as_mut().and_then(|current| current.calls.get_mut(n))
                 {
                     call.answer = Some(answer.clone());
                 }
+            }
+            Fact::CallGivenUp { action, function, channel_name, reason, .. } if self.settle(action) => {
+                self.give_up(GivenUp {
+                    action: action.name.clone(),
+                    function: function.clone(),
+                    channel_name: channel_name.clone(),
+                    reason: reason.clone(),
+                });
             }
             Fact::ActionDeferred { until_ms, spends_try, .. } => {
                 if let Some(current) = &mut self.current {
@@ -115,11 +125,40 @@ impl Run {
             Fact::ActionFailed { action, failure, goes_on: true } => {
                 self.announce(Matter::Warning { action: action.clone(), failure: failure.clone() });
                 self.renumbering = None;
-                self.unsettled = self.current.take().filter(|current| may_be_half_done(current, failure));
+                let left = self.current.take().filter(|current| may_be_half_done(current, failure));
+                self.leave_behind(left);
                 self.advance(action);
             }
             Fact::ActionFailed { action, failure, .. } => self.fail(action, failure),
             _ => {}
+        }
+    }
+
+    /// The run goes on without this execution: its last call may have been made.
+    fn leave_behind(&mut self, execution: Option<CurrentAction>) {
+        let Some(execution) = execution else { return };
+        if self.left.len() >= LEFT_MAX {
+            let oldest = self.left.remove(0);
+            self.give_up(GivenUp {
+                function: oldest.open_call().map(|(_, call)| call.function.clone()).unwrap_or_default(),
+                action: oldest.key.name,
+                channel_name: None,
+                reason: "there are too many calls that the server did not answer".to_owned(),
+            });
+        }
+        self.left.push(execution);
+    }
+
+    /// The last call of an execution that the run goes on without is known, or given up. Whether it was one.
+    fn settle(&mut self, action: &ActionKey) -> bool {
+        let known = self.left.len();
+        self.left.retain(|left| left.key != *action);
+        self.left.len() < known
+    }
+
+    fn give_up(&mut self, given_up: GivenUp) {
+        if self.given_up.len() < GIVEN_UP_MAX {
+            self.given_up.push(given_up);
         }
     }
 
@@ -170,6 +209,8 @@ impl Run {
             }
             Fact::Skipped { by } => {
                 self.unblock(Remedy::Skip, by);
+                let left = self.unsettled.take();
+                self.leave_behind(left);
                 self.index += 1;
                 self.attempt = 1;
             }
@@ -321,7 +362,9 @@ impl Run {
         self.last_actor = Some(cancelled.by.clone());
         self.status = Status::Cancelled(cancelled);
         // A call that is under way may have made something.
-        self.unsettled = self.current.take().filter(has_open_call).or(self.unsettled.take());
+        for left in [self.unsettled.take(), self.current.take().filter(has_open_call)] {
+            self.leave_behind(left);
+        }
         self.announce(Matter::Cancelled);
         if let Some(visit) = self.visits.last_mut() {
             visit.left_ms.get_or_insert(at_ms);
@@ -349,7 +392,7 @@ fn may_be_half_done(current: &CurrentAction, failure: &Failure) -> bool {
 }
 
 fn has_open_call(current: &CurrentAction) -> bool {
-    current.calls.values().any(|call| call.answer.is_none())
+    current.open_call().is_some()
 }
 
 fn with_fresh_budget(mut current: CurrentAction) -> CurrentAction {

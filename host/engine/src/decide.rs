@@ -167,6 +167,17 @@ pub enum Refusal {
     CannotRepin(String),
 }
 
+impl Refusal {
+    /// What is said while the run is blocked; none while it is not.
+    #[must_use]
+    pub fn blocked(run: &Run) -> Option<Refusal> {
+        match &run.status {
+            Status::Blocked { failure, .. } => Some(Refusal::Blocked(sentence(&failure.message))),
+            _ => None,
+        }
+    }
+}
+
 /// Where a run is, for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Whereabouts(String);
@@ -329,8 +340,8 @@ fn choose(run: &Run, key: &str, transition: usize, by: &Actor) -> Result<Vec<Fac
     if !allowed.is_empty() && !allowed.iter().any(|name| by.is_named(name)) {
         return Err(Refusal::NotAllowed { label: label.clone(), allowed: allowed.clone() });
     }
-    if let Status::Blocked { failure, .. } = &run.status {
-        return Err(Refusal::Blocked(sentence(&failure.message)));
+    if let Some(blocked) = Refusal::blocked(run) {
+        return Err(blocked);
     }
     let (to, label) = (Destination::Step(to.clone()), Some(label.clone()));
     Ok(vec![Fact::TransitionChosen { to, label, by: Chooser::Person(by.person.clone()) }])

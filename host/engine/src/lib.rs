@@ -60,7 +60,7 @@ pub use event::{
 };
 pub use next::{AUTOMATIC_TRANSITIONS_MAX, Act, Next, next};
 pub use run::{
-    CHOICES_KEPT_MAX, Call, Cancelled, Choice, CurrentAction, Leaving, NotARun, Renumbering, Repeats, Run,
-    Status, Visit,
+    CHOICES_KEPT_MAX, Call, Cancelled, Choice, CurrentAction, GIVEN_UP_MAX, GivenUp, LEFT_MAX, Leaving,
+    NotARun, Renumbering, Repeats, Run, Status, Visit,
 };
 pub use timeline::{Entry, Picked, timeline};

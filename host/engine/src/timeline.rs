@@ -98,6 +98,7 @@ fn action(fact: &Fact) -> Option<&str> {
         Fact::ActionStarted { action, .. }
         | Fact::CallIntended { action, .. }
         | Fact::CallAnswered { action, .. }
+        | Fact::CallGivenUp { action, .. }
         | Fact::ActionDeferred { action, .. }
         | Fact::ActionSucceeded { action, .. }
         | Fact::ActionFailed { action, .. } => Some(&action.name),
@@ -273,7 +274,17 @@ fn of_actions(fact: &Fact) -> Option<Entry> {
         }
         Fact::RunBlocked { failure } => failed("Blocked", &failure.message),
         Fact::CallIntended { function, n, .. } => detail(format!("call {n}: {function}")),
-        Fact::CallAnswered { n, .. } => detail(format!("call {n} answered")),
+        Fact::CallAnswered { n, answer, .. } => {
+            let error = answer.pointer("/error/message").and_then(Value::as_str).map(str::to_owned);
+            Entry { error, ..detail(format!("call {n} answered")) }
+        }
+        Fact::CallGivenUp { action, n, function, channel_name, reason } => {
+            let what = match channel_name {
+                Some(name) => format!("a channel `{name}` may be left behind"),
+                None => format!("whether call {n} of `{}`, {function}, was made is not known", action.name),
+            };
+            failed(what, reason)
+        }
         _ => return None,
     })
 }

@@ -158,7 +158,7 @@ pub struct Press {
 impl Press {
     /// Which press it is, in a form that can be journalled whatever the server sends.
     pub(crate) fn click(&self, at_ms: u64) -> Click {
-        let digest = |id: &str| hex(&Sha256::digest(id)[..CLICK_BYTES]);
+        let digest = |id: &str| hex(&Sha256::digest(id).into_iter().take(CLICK_BYTES).collect::<Vec<u8>>());
         let id = Some(self.id.as_str()).filter(|id| !id.is_empty()).map(digest).unwrap_or_default();
         Click { id, at_ms }
     }

@@ -10,7 +10,7 @@ use crate::runner::{Outcome, Runner, RunnerError};
 use crate::workflows::InForce;
 use std::sync::Arc;
 use std::time::Duration;
-use warroom_engine::{Actor, Input, Person, Pressed, Refusal, Run, decide, is_repeated};
+use warroom_engine::{Actor, CurrentAction, Input, Person, Pressed, Refusal, Run, decide, is_repeated};
 use warroom_workflow::Workflow;
 
 /// What an operator asks for from the shell.
@@ -233,6 +233,9 @@ impl Runner {
                 Ok(true) if is_being_written(run, address) => {
                     return words("This is just being written down. Press again in a moment.");
                 }
+                Ok(true) if is_open_in(run.unsettled.as_ref(), run, address) => {
+                    return Err(told(&Refusal::blocked(run).unwrap_or(Refusal::Unknown)));
+                }
                 Ok(true) => return Err(Ok(Reply::Whisper(Refusal::Unknown.to_string()))),
                 Ok(false) => return Err(Err(Unverified)),
                 Err(error) => {
@@ -321,13 +324,30 @@ impl Runner {
     /// when that takes too long. When its writer waits for a lost answer, the press itself tells that the post is there.
     async fn await_post(&self, ledger: &Ledger, address: &Address, press: &Press) -> Result<(), LedgerError> {
         if !is_coming(ledger, address).await? {
-            return Ok(());
+            return self.note_unheard(ledger, address, press).await;
         }
         if !becomes_known(ledger, address, WRITER_WAIT).await? {
             if self.has_stamp(address, press).await.unwrap_or(false) {
                 ledger.hint(&address.post, &press.post_id);
             }
             becomes_known(ledger, address, POST_WAIT_MAX).await?;
+        }
+        Ok(())
+    }
+
+    /// Who presses a post whose writer was given up tells that it is there: then whoever retries need not look for it.
+    async fn note_unheard(
+        &self,
+        ledger: &Ledger,
+        address: &Address,
+        press: &Press,
+    ) -> Result<(), LedgerError> {
+        let is_unheard = {
+            let open = ledger.open().await?;
+            is_open_in(open.run().unsettled.as_ref(), open.run(), address)
+        };
+        if is_unheard && self.has_stamp(address, press).await.unwrap_or(false) {
+            ledger.hint(&address.post, &press.post_id);
         }
         Ok(())
     }
@@ -438,9 +458,17 @@ async fn becomes_known(ledger: &Ledger, address: &Address, within: Duration) -> 
 
 /// Whether the post is that of a call which is intended and not answered yet.
 fn is_being_written(run: &Run, address: &Address) -> bool {
-    run.current.as_ref().is_some_and(|current| {
-        let mut open = current.calls.iter().filter(|(_, call)| call.answer.is_none());
-        open.any(|(n, _)| current.key.call(&run.id, *n) == address.post)
+    is_open_in(run.current.iter().chain(&run.left), run, address)
+}
+
+/// Whether the post is that of a call which the executions left open.
+fn is_open_in<'a>(
+    executions: impl IntoIterator<Item = &'a CurrentAction>,
+    run: &Run,
+    address: &Address,
+) -> bool {
+    executions.into_iter().any(|execution| {
+        execution.open_call().is_some_and(|(n, _)| execution.key.call(&run.id, n) == address.post)
     })
 }
 

@@ -48,6 +48,8 @@ pub(crate) struct Trace {
     pub(crate) interruption: Option<Interruption>,
     /// Whether a call was under way when the guest was stopped.
     pub(crate) in_call: bool,
+    /// The handle of the channel that the last call was to make.
+    pub(crate) channel_name: Option<String>,
     /// Whether the last call was refused since the name of a channel is taken.
     pub(crate) name_taken: bool,
 }
@@ -115,13 +117,6 @@ fn over() -> Trouble {
     shown(ErrorKind::Denied, "the incident goes on without this action, or has ended".to_owned())
 }
 
-/// The answer to a call that nobody can find out about.
-pub(crate) fn unknown() -> serde_json::Value {
-    let message = "what became of it cannot be found out".to_owned();
-    let answer = Journalled::Error(ActionError { kind: ErrorKind::Unavailable, message });
-    serde_json::to_value(answer).unwrap_or_default()
-}
-
 pub(crate) fn shown(kind: ErrorKind, message: String) -> Trouble {
     Trouble::Shown(ActionError { kind, message })
 }
@@ -130,7 +125,14 @@ pub(crate) fn shown(kind: ErrorKind, message: String) -> Trouble {
 impl Host for HostCalls {
     async fn call(&mut self, call: Call) -> Result<Answer, CallFailure> {
         self.n += 1;
-        self.trace.lock().unwrap_or_else(PoisonError::into_inner).in_call = true;
+        {
+            let mut trace = self.trace.lock().unwrap_or_else(PoisonError::into_inner);
+            trace.in_call = true;
+            trace.channel_name = match &call {
+                Call::CreateChannel(draft) => Some(draft.name.clone()),
+                _ => None,
+            };
+        }
         let answer = self.answer(&call).await;
         let mut trace = self.trace.lock().unwrap_or_else(PoisonError::into_inner);
         trace.in_call = false;
@@ -309,7 +311,7 @@ impl HostCalls {
 
     /// This execution, as the run knows it; none when it is over, and nobody needs to find out about a call.
     fn execution<'a>(&self, run: &'a Run) -> Option<&'a CurrentAction> {
-        let mut known = run.current.iter().chain(run.execution_to_settle());
+        let mut known = run.current.iter().chain(&run.left);
         known.find(|execution| execution.key == self.action)
     }
 

@@ -135,7 +135,7 @@ fn cancelled_while_the_room_is_made(keep_room: bool) -> (Driven, ActionKey) {
         Fact::CallIntended { action: key.clone(), n: 1, function, arguments },
     ]);
     driven.decide(Input::Cancel { reason: None, keep_room }, "jon").unwrap();
-    assert_eq!(driven.settle(), Next::Settle);
+    assert_eq!(driven.settle(), Next::Settle { is_last_chance: true });
     assert!(!driven.run.has_settled());
     (driven, key)
 }
