@@ -238,3 +238,35 @@ async fn skipping_warns_of_the_templates_that_will_miss_something() {
     assert!(skip.contains("AddUsers") && skip.contains("TriagePost"), "{skip}");
     service.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_can_only_say_that_it_failed_is_out() {
+    let stage = Stage::new().await;
+    let service = hasty(&stage).await;
+    // As with its database gone: whatever it is asked.
+    stage.proxy.break_next("POST", CHANNELS, FOR_EVER);
+    stage.proxy.break_next("GET", "/api/v4/users/me", FOR_EVER);
+    stage.say("jon", "town-square", "#sec x").await;
+    let held_up = run(&stage, &service, "the outage", |run| outages(run) > 3).await;
+    assert_eq!((tries(&held_up), &held_up.status), (0, &Status::Open));
+    stage.proxy.mend();
+    let room = stage.channel_id("security-issue-1").await;
+    stage.post(&room, TRIAGE, 1).await;
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_asks_for_a_wait_beyond_the_period_blocks_at_once_and_says_so() {
+    let stage = Stage::new().await;
+    let service = stage.service().await;
+    stage.proxy.maintain_next("POST", CHANNELS, 86_400, 1);
+    stage.say("jon", "town-square", "#sec x").await;
+    let town = stage.channel_id("town-square").await;
+    let notice = stage.post(&town, BLOCKED, 1).await;
+    let text = notice["message"].as_str().unwrap();
+    assert!(text.contains("the server asks for a wait of at least 3600 s"), "{text}");
+    assert_eq!(stage.press("jon", &notice, "Retry", None).await, 200);
+    let room = stage.channel_id("security-issue-1").await;
+    stage.post(&room, TRIAGE, 1).await;
+    service.stop().await;
+}

@@ -1,7 +1,7 @@
 //! What people who press are answered: first, second, late, again, and by whom they may not.
 
 use crate::callbacks::Desk;
-use crate::stage::Stage;
+use crate::stage::{Stage, controls, drill};
 use serde_json::{Value, json};
 use warroom_store::{Options, Store};
 
@@ -305,4 +305,97 @@ async fn a_control_of_an_incident_that_the_journal_lost_says_so() {
         "{told}"
     );
     desk.service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_press_that_is_delivered_again_changes_nothing_though_somebody_pressed_meanwhile() {
+    let desk = Desk::new().await;
+    let (_, triage) = desk.stage.triage().await;
+    let id = desk.service.runner().open_runs().pop().unwrap();
+    for (label, options, shows) in [
+        ("Severity", [Some("S1"), Some("S2")], "Severity: **S2**, set by @chris"),
+        ("Alert", [None, None], "Alert: pressed by @chris"),
+    ] {
+        let jon = desk.take("jon", &triage, label, options[0]).await;
+        let chris = desk.take("chris", &triage, label, options[1]).await;
+        desk.shown(&jon).await;
+        desk.shown(&chris).await;
+        let set =
+            async || events(&desk, &id).await.iter().filter(|event| event["kind"] == "field_set").count();
+        let before = set().await;
+        let again = desk.shown(&jon).await.to_string();
+        assert!(again.contains(shows), "{again}");
+        assert_eq!(set().await, before, "{label}");
+    }
+    desk.service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_presses_a_post_whose_writer_was_given_up_is_told_why_and_a_retry_takes_that_post() {
+    let ask = json!([{
+        "name": "Ask", "type": "post", "channel_name": "Town Square", "message": "Well?", "retry": {"tries": 1},
+        "transitions": [{"label": "On", "to": "End"}],
+    }]);
+    let desk = Desk::on(Stage::with_workflow(&drill(&ask)).await).await;
+    desk.stage.proxy.lose_answer_of_next("POST", "/api/v4/posts", 1);
+    desk.stage.say("jon", "town-square", "#drill").await;
+    let town = desk.stage.channel_id("town-square").await;
+    let post = desk.stage.post(&town, "Well?", 1).await;
+    let notice = desk.stage.post(&town, ":warning: Incident **drill 1** is blocked", 1).await;
+    let on = desk.take("jon", &post, "On", None).await;
+    let told = desk.told(&on).await;
+    assert!(
+        told.starts_with("The incident is blocked: ") && told.ends_with("Retry, skip or cancel first."),
+        "{told}"
+    );
+
+    desk.stage.proxy.forget_requests();
+    desk.shown(&desk.take("jon", &notice, "Retry", None).await).await;
+    desk.shown(&on).await;
+    desk.ended().await;
+    let asked = desk.stage.proxy.requests();
+    let looked_for = format!("/api/v4/channels/{town}/posts");
+    assert!(!asked.contains(&("GET".to_owned(), looked_for)), "the press said where it is: {asked:?}");
+    assert_eq!(desk.stage.messages(&town).await.iter().filter(|text| *text == "Well?").count(), 1);
+    desk.service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_button_works_after_the_bot_was_given_another_token() {
+    let stage = Stage::new().await;
+    let service = stage.service().await;
+    let (room, triage) = stage.triage().await;
+    service.stop().await;
+    stage.revoke_bot_token().await;
+    stage.renew_bot_token().await;
+    let service = stage.service().await;
+    assert_eq!(stage.press("jon", &triage, "Triaged", None).await, 200);
+    stage.post(&room, "Developing a fix", 1).await;
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn managers_and_administrators_decide_about_a_block_where_there_is_no_room() {
+    for who in ["manager", "administrator"] {
+        let stage = Stage::new().await;
+        stage.write_config("[permissions]\nmanagers = [\"@chris\"]");
+        stage.make_channel("jon", "security-issue-1", "Taken", "O").await;
+        let service = stage.service().await;
+        stage.say("jon", "town-square", "#sec x").await;
+        let town = stage.channel_id("town-square").await;
+        let notice = stage.post(&town, ":warning: Incident **security_issue 1** is blocked", 1).await;
+        let admin_id = stage.get("/users/me").await["id"].as_str().unwrap().to_owned();
+        stage.put_on_team(&stage.team_id, &admin_id).await;
+        stage.admin("POST", &format!("/channels/{town}/members"), Some(json!({ "user_id": admin_id }))).await;
+        assert_eq!(stage.press("alex", &notice, "Cancel", None).await, 200);
+        assert_eq!(controls(&stage.fresh(&notice).await).len(), 4, "alex is neither");
+        let token = if who == "manager" { stage.token("chris") } else { stage.admin_token() };
+        let controls = controls(&notice);
+        let cancel = controls.iter().find(|control| control["name"] == "Cancel").unwrap();
+        let path =
+            format!("/posts/{}/actions/{}", notice["id"].as_str().unwrap(), cancel["id"].as_str().unwrap());
+        assert_eq!(stage.call("POST", &path, token, Some(json!({}))).await.0, 200);
+        stage.at_rest(&service).await;
+        service.stop().await;
+    }
 }

@@ -4,7 +4,8 @@ use crate::announcement::{Announcement, Matter, Place, Remedy, Resolution};
 use crate::budget::Budget;
 use crate::event::{ActionKey, Channel, Chooser, Event, Fact, Failure, FailureKind, Loss, Person, Phase};
 use crate::run::{
-    CHOICES_KEPT_MAX, Call, Cancelled, Choice, CurrentAction, Leaving, Renumbering, Run, Status, Visit,
+    CHOICES_KEPT_MAX, Call, Cancelled, Choice, CurrentAction, GIVEN_UP_MAX, GivenUp, LEFT_MAX, Leaving,
+    Renumbering, Run, Status, Visit,
 };
 use std::collections::BTreeMap;
 
@@ -19,6 +20,7 @@ impl Run {
             Fact::ActionStarted { .. }
             | Fact::CallIntended { .. }
             | Fact::CallAnswered { .. }
+            | Fact::CallGivenUp { .. }
             | Fact::ActionDeferred { .. }
             | Fact::ActionSucceeded { .. }
             | Fact::ActionFailed { .. } => self.apply_to_action(event),
@@ -94,16 +96,25 @@ impl Run {
                 }
             }
             Fact::CallAnswered { action, n, answer } => {
-                if self.unsettled.take_if(|left| left.key == *action).is_none()
+                if !self.settle(action)
                     && let Some(call) = self.current.as_mut().and_then(|current| current.calls.get_mut(n))
                 {
                     call.answer = Some(answer.clone());
                 }
             }
+            Fact::CallGivenUp { action, function, channel_name, reason, .. } if self.settle(action) => {
+                self.give_up(GivenUp {
+                    action: action.name.clone(),
+                    function: function.clone(),
+                    channel_name: channel_name.clone(),
+                    reason: reason.clone(),
+                });
+            }
             Fact::ActionDeferred { until_ms, spends_try, .. } => {
                 if let Some(current) = &mut self.current {
                     current.not_before_ms = Some(*until_ms);
                     current.budget.note(event.at_ms, *spends_try);
+                    current.budget.waits_until(*until_ms);
                 }
             }
             Fact::ActionSucceeded { action, outputs } => {
@@ -114,11 +125,40 @@ impl Run {
             Fact::ActionFailed { action, failure, goes_on: true } => {
                 self.announce(Matter::Warning { action: action.clone(), failure: failure.clone() });
                 self.renumbering = None;
-                self.unsettled = self.current.take().filter(|current| may_be_half_done(current, failure));
+                let left = self.current.take().filter(|current| may_be_half_done(current, failure));
+                self.leave_behind(left);
                 self.advance(action);
             }
             Fact::ActionFailed { action, failure, .. } => self.fail(action, failure),
             _ => {}
+        }
+    }
+
+    /// The run goes on without this execution: its last call may have been made.
+    fn leave_behind(&mut self, execution: Option<CurrentAction>) {
+        let Some(execution) = execution else { return };
+        if self.left.len() >= LEFT_MAX {
+            let oldest = self.left.remove(0);
+            self.give_up(GivenUp {
+                function: oldest.open_call().map(|(_, call)| call.function.clone()).unwrap_or_default(),
+                action: oldest.key.name,
+                channel_name: None,
+                reason: "there are too many calls that the server did not answer".to_owned(),
+            });
+        }
+        self.left.push(execution);
+    }
+
+    /// The last call of an execution that the run goes on without is known, or given up. Whether it was one.
+    fn settle(&mut self, action: &ActionKey) -> bool {
+        let known = self.left.len();
+        self.left.retain(|left| left.key != *action);
+        self.left.len() < known
+    }
+
+    fn give_up(&mut self, given_up: GivenUp) {
+        if self.given_up.len() < GIVEN_UP_MAX {
+            self.given_up.push(given_up);
         }
     }
 
@@ -169,6 +209,8 @@ impl Run {
             }
             Fact::Skipped { by } => {
                 self.unblock(Remedy::Skip, by);
+                let left = self.unsettled.take();
+                self.leave_behind(left);
                 self.index += 1;
                 self.attempt = 1;
             }
@@ -232,11 +274,12 @@ impl Run {
     }
 
     fn apply_to_field(&mut self, event: &Event) {
-        let Fact::FieldSet { post, action, field, value, by } = &event.fact else { return };
+        let Fact::FieldSet { post, action, field, value, by, press } = &event.fact else { return };
         self.write_outputs(action, [(field.clone(), value.clone())].into());
         let visit = self.post(post).map_or(self.visit(), |post| post.visit);
         let (value, post_key) = (value.clone(), post.clone());
-        let choice = Choice { value, by: by.clone(), post: post_key, visit, at_ms: event.at_ms };
+        let press = press.clone();
+        let choice = Choice { value, by: by.clone(), post: post_key, visit, press, at_ms: event.at_ms };
         let choices = self.choices.entry((action.clone(), field.clone())).or_default();
         choices.push(choice);
         // Of each visit some are kept, so that the post of a visit that was left stays as it was.
@@ -320,7 +363,9 @@ impl Run {
         self.last_actor = Some(cancelled.by.clone());
         self.status = Status::Cancelled(cancelled);
         // A call that is under way may have made something.
-        self.unsettled = self.current.take().filter(has_open_call).or(self.unsettled.take());
+        for left in [self.unsettled.take(), self.current.take().filter(has_open_call)] {
+            self.leave_behind(left);
+        }
         self.announce(Matter::Cancelled);
         if let Some(visit) = self.visits.last_mut() {
             visit.left_ms.get_or_insert(at_ms);
@@ -348,7 +393,7 @@ fn may_be_half_done(current: &CurrentAction, failure: &Failure) -> bool {
 }
 
 fn has_open_call(current: &CurrentAction) -> bool {
-    current.calls.values().any(|call| call.answer.is_none())
+    current.open_call().is_some()
 }
 
 fn with_fresh_budget(mut current: CurrentAction) -> CurrentAction {

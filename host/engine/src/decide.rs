@@ -4,7 +4,7 @@ use crate::announcement::{Matter, Remedy, Resolution};
 use crate::control::{ControlPost, Field, FieldKind, TransitionControl};
 use crate::data::template_data;
 use crate::event::{ActionKey, Chooser, Destination, Fact, FailureKind, Person, Phase};
-use crate::run::{Leaving, Run, Status};
+use crate::run::{Choice, Leaving, Run, Status};
 use std::collections::BTreeMap;
 use warroom_workflow::{Action, ActionKind, OnError, Workflow, render_parameters};
 
@@ -45,6 +45,8 @@ pub enum Input {
         field: usize,
         /// The option, for a menu.
         option: Option<String>,
+        /// Which press it was.
+        click: Click,
     },
     /// Pressed a transition.
     ChooseTransition {
@@ -77,11 +79,20 @@ pub enum Input {
     },
 }
 
+/// One press, among others of the same person on the same control.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Click {
+    /// What the server calls it; empty where it does not tell.
+    pub id: String,
+    /// When it came, in milliseconds since 1970.
+    pub at_ms: u64,
+}
+
 /// What a person pressed on a post.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Pressed {
-    /// A field, from 0, and the option, for a menu.
-    Field(usize, Option<String>),
+    /// A field, from 0, the option, for a menu, and which press it was.
+    Field(usize, Option<String>, Click),
     /// A transition, from 0.
     Transition(usize),
     /// What is to be done about what the post tells of.
@@ -156,6 +167,17 @@ pub enum Refusal {
     CannotRepin(String),
 }
 
+impl Refusal {
+    /// What is said while the run is blocked; none while it is not.
+    #[must_use]
+    pub fn blocked(run: &Run) -> Option<Refusal> {
+        match &run.status {
+            Status::Blocked { failure, .. } => Some(Refusal::Blocked(sentence(&failure.message))),
+            _ => None,
+        }
+    }
+}
+
 /// Where a run is, for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Whereabouts(String);
@@ -201,7 +223,9 @@ impl Whereabouts {
 pub fn decide(workflow: &Workflow, run: &Run, input: Input, by: &Actor) -> Result<Vec<Fact>, Refusal> {
     let person = || by.person.clone();
     match input {
-        Input::SetField { post, field, option } => set_field(run, &post, field, option, &by.person),
+        Input::SetField { post, field, option, click } => {
+            set_field(run, &post, (field, option), &click, &by.person)
+        }
         Input::ChooseTransition { post, transition } => choose(run, &post, transition, by),
         Input::Retry => blocked_action(run, "retry").map(|_| vec![Fact::Retried { by: person() }]),
         Input::Renumber => renumber(workflow, run).map(|()| vec![Fact::RenumberingAsked { by: person() }]),
@@ -224,8 +248,8 @@ pub fn decide(workflow: &Workflow, run: &Run, input: Input, by: &Actor) -> Resul
 /// [`Refusal`] when it comes too late, or the post has no such control.
 pub fn is_repeated(run: &Run, post: &str, pressed: &Pressed, by: &Person) -> Result<bool, Refusal> {
     match pressed {
-        Pressed::Field(field, option) => {
-            set_field(run, post, *field, option.clone(), by).map(|facts| facts.is_empty())
+        Pressed::Field(field, option, click) => {
+            set_field(run, post, (*field, option.clone()), click, by).map(|facts| facts.is_empty())
         }
         Pressed::Transition(transition) => offered(run, post, *transition, by).map(|offer| offer.is_none()),
         Pressed::Remedy(remedy) => is_remedied(run, post, *remedy, by),
@@ -263,8 +287,8 @@ fn was_cancelled_by(run: &Run, by: &Person) -> bool {
 fn set_field(
     run: &Run,
     key: &str,
-    field: usize,
-    option: Option<String>,
+    (field, option): (usize, Option<String>),
+    click: &Click,
     by: &Person,
 ) -> Result<Vec<Fact>, Refusal> {
     let post = run.post(key).ok_or(Refusal::Unknown)?;
@@ -275,7 +299,7 @@ fn set_field(
         (FieldKind::Menu(_), Some(option)) => return Err(Refusal::NotOffered(option)),
         (FieldKind::Menu(_), None) => return Err(Refusal::Unknown),
     };
-    if is_set_so(run, post, field, &value, by) {
+    if is_set_so(run, post, field, &value, click, by) {
         return Ok(Vec::new());
     }
     require_live(run, post)?;
@@ -285,16 +309,30 @@ fn set_field(
         field: field.name.clone(),
         value,
         by: by.clone(),
+        press: click.id.clone(),
     }])
 }
 
-/// Whether the person made the last choice that the post shows, and made it so. A button that was pressed on an earlier visit
+/// Whether the press was taken before, or changes nothing: the person made the last choice that the post shows, and made it so. A
+/// button is there to be pressed again, once nobody can have pressed it twice by mistake; and one that was pressed on an earlier visit
 /// was not pressed on this one.
-fn is_set_so(run: &Run, post: &ControlPost, field: &Field, value: &str, by: &Person) -> bool {
-    let last = run.choices_on(post, &field.name).last();
-    last.filter(|last| field.kind != FieldKind::Button || last.post == post.key)
+fn is_set_so(run: &Run, post: &ControlPost, field: &Field, value: &str, click: &Click, by: &Person) -> bool {
+    let choices = run.choices_on(post, &field.name);
+    if !click.id.is_empty() && choices.iter().any(|known| known.press == click.id) {
+        return true;
+    }
+    let is_anew = |last: &Choice| {
+        !click.id.is_empty() && click.at_ms.saturating_sub(last.at_ms) > PRESSED_TWICE_MS_MAX
+            || last.post != post.key
+    };
+    choices
+        .last()
+        .filter(|last| field.kind != FieldKind::Button || !is_anew(last))
         .is_some_and(|last| last.value == value && last.by.id == by.id)
 }
+
+/// Within which time the same person's presses of a button count as one, in milliseconds.
+const PRESSED_TWICE_MS_MAX: u64 = 10_000;
 
 fn choose(run: &Run, key: &str, transition: usize, by: &Actor) -> Result<Vec<Fact>, Refusal> {
     let Some(offer) = offered(run, key, transition, &by.person)? else { return Ok(Vec::new()) };
@@ -302,8 +340,8 @@ fn choose(run: &Run, key: &str, transition: usize, by: &Actor) -> Result<Vec<Fac
     if !allowed.is_empty() && !allowed.iter().any(|name| by.is_named(name)) {
         return Err(Refusal::NotAllowed { label: label.clone(), allowed: allowed.clone() });
     }
-    if let Status::Blocked { failure, .. } = &run.status {
-        return Err(Refusal::Blocked(sentence(&failure.message)));
+    if let Some(blocked) = Refusal::blocked(run) {
+        return Err(blocked);
     }
     let (to, label) = (Destination::Step(to.clone()), Some(label.clone()));
     Ok(vec![Fact::TransitionChosen { to, label, by: Chooser::Person(by.person.clone()) }])

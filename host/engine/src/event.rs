@@ -275,6 +275,20 @@ pub enum Fact {
         /// The answer, as the host encodes it.
         answer: Value,
     },
+    /// What became of a host call of an execution that is over is not found out any more.
+    CallGivenUp {
+        /// By which execution.
+        action: ActionKey,
+        /// Its number within the execution.
+        n: u32,
+        /// The function, such as `channels.create`.
+        function: String,
+        /// The handle of the channel that may have been made, where it is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        channel_name: Option<String>,
+        /// Why.
+        reason: String,
+    },
     /// The run made a channel; the first one is its room.
     ChannelCreated {
         /// The channel.
@@ -446,6 +460,9 @@ pub enum Fact {
         value: String,
         /// Who.
         by: Person,
+        /// Which press it was; empty where the server does not tell, and in journals of earlier versions.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        press: String,
     },
     /// It is decided that the current step is left.
     TransitionChosen {

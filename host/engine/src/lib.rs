@@ -51,8 +51,8 @@ pub use budget::Budget;
 pub use control::{ControlPost, Controls, Field, FieldKind, TransitionControl};
 pub use data::{template_data, trigger_data};
 pub use decide::{
-    Actor, Input, Pressed, Refusal, Whereabouts, can_renumber, decide, ends_by_itself, goes_on_after_failure,
-    is_repeated, place_in,
+    Actor, Click, Input, Pressed, Refusal, Whereabouts, can_renumber, decide, ends_by_itself,
+    goes_on_after_failure, is_repeated, place_in,
 };
 pub use event::{
     ActionKey, Channel, Chooser, Destination, Event, Fact, Failure, FailureKind, Loss, Person, Phase, Repeat,
@@ -60,7 +60,7 @@ pub use event::{
 };
 pub use next::{AUTOMATIC_TRANSITIONS_MAX, Act, Next, next};
 pub use run::{
-    CHOICES_KEPT_MAX, Call, Cancelled, Choice, CurrentAction, Leaving, NotARun, Renumbering, Repeats, Run,
-    Status, Visit,
+    CHOICES_KEPT_MAX, Call, Cancelled, Choice, CurrentAction, GIVEN_UP_MAX, GivenUp, LEFT_MAX, Leaving,
+    NotARun, Renumbering, Repeats, Run, Status, Visit,
 };
 pub use timeline::{Entry, Picked, timeline};

@@ -36,7 +36,10 @@ pub enum Next {
     /// Take the workflow's next number, then journal `Renumbered`.
     TakeNumber,
     /// Find out about the call that [`Run::execution_to_settle`] left open, then journal `CallAnswered`.
-    Settle,
+    Settle {
+        /// Whether the run comes to its end: what cannot be found out now is given up with `CallGivenUp`.
+        is_last_chance: bool,
+    },
     /// Archive the channel, then journal `ChannelArchived` or `ChannelKept`.
     CloseRoom(Box<Channel>),
     /// Nothing until a person decides.
@@ -76,7 +79,6 @@ fn by_status(workflow: &Workflow, run: &Run) -> Next {
         Status::Cancelled(_) => close(run),
         Status::Blocked { .. } => Next::Blocked,
         Status::Open if run.renumbering.as_ref().is_some_and(|search| search.is_due) => Next::TakeNumber,
-        Status::Open if run.execution_to_settle().is_some() => Next::Settle,
         Status::Open => open(workflow, run),
     }
 }
@@ -86,6 +88,14 @@ fn at_rest(run: &Run) -> Option<Next> {
     if let Some(n) = due(run, |_| true) {
         return Some(Next::Announce(n));
     }
+    pin(run).or_else(|| settle(run, false))
+}
+
+fn settle(run: &Run, is_last_chance: bool) -> Option<Next> {
+    run.execution_to_settle().map(|_| Next::Settle { is_last_chance })
+}
+
+fn pin(run: &Run) -> Option<Next> {
     let wanted = run.post_to_pin();
     match run.pinned.as_deref().and_then(|key| run.post(key)) {
         Some(pinned) if wanted.is_none_or(|wanted| wanted.key != pinned.key) => {
@@ -110,8 +120,8 @@ fn close(run: &Run) -> Next {
     if let Some(n) = due(run, |_| true) {
         return Next::Announce(n);
     }
-    if run.execution_to_settle().is_some() {
-        return Next::Settle;
+    if let Some(next) = settle(run, true) {
+        return next;
     }
     if let Some(room) = run.room_to_close() {
         return Next::CloseRoom(Box::new(room.clone()));
@@ -173,10 +183,11 @@ fn leave(workflow: &Workflow, run: &Run, visit: &Visit, step: &Step) -> Next {
     }
     match &visit.leaving {
         Some(Leaving { to: Destination::Step(to), .. }) => enter(workflow, run, to),
-        _ => match run.stale_pin() {
-            Some(pinned) => Next::Unpin(Box::new(pinned.clone())),
-            None => Next::Record(vec![Fact::StepLeft, Fact::RunFinished]),
-        },
+        _ => run
+            .stale_pin()
+            .map(|pinned| Next::Unpin(Box::new(pinned.clone())))
+            .or_else(|| settle(run, true))
+            .unwrap_or(Next::Record(vec![Fact::StepLeft, Fact::RunFinished])),
     }
 }
 

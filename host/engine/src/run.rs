@@ -50,6 +50,25 @@ pub struct Renumbering {
 /// How many choices of a field are remembered from one visit.
 pub const CHOICES_KEPT_MAX: usize = 10;
 
+/// How many executions are remembered that the run went on without, while a call of theirs is to be found out about.
+pub const LEFT_MAX: usize = 16;
+
+/// How many calls are remembered that nobody found out about.
+pub const GIVEN_UP_MAX: usize = 16;
+
+/// A host call of which nobody knows whether it was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GivenUp {
+    /// The action that made it.
+    pub action: String,
+    /// The function.
+    pub function: String,
+    /// The handle of the channel that may have been made, where it is known.
+    pub channel_name: Option<String>,
+    /// Why it is not found out about.
+    pub reason: String,
+}
+
 /// One stay in a step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Visit {
@@ -95,6 +114,15 @@ pub struct CurrentAction {
     pub budget: Budget,
 }
 
+impl CurrentAction {
+    /// The call that is intended and not answered, with its number.
+    #[must_use]
+    pub fn open_call(&self) -> Option<(u32, &Call)> {
+        let mut calls = self.calls.iter();
+        calls.find(|(_, call)| call.answer.is_none()).map(|(n, call)| (*n, call))
+    }
+}
+
 /// A host call of the current execution.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Call {
@@ -117,6 +145,8 @@ pub struct Choice {
     pub post: String,
     /// The visit of that post.
     pub visit: u32,
+    /// Which press it was; empty where that is not known.
+    pub press: String,
     /// When, in milliseconds since 1970.
     pub at_ms: u64,
 }
@@ -168,10 +198,14 @@ pub struct Run {
     pub attempt: u32,
     /// The execution in progress.
     pub current: Option<CurrentAction>,
-    /// An execution that failed, or was cancelled, with a host call that may or may not have been made. A retry goes on with it, so
-    /// that the call is found out about and not made twice; when the run goes on without it, what it made belongs to the run all the
-    /// same, and is cleared away with the run.
+    /// The execution that failed and blocks the run, with a host call that may or may not have been made. A retry goes on with it, so
+    /// that the call is found out about and not made twice.
     pub unsettled: Option<CurrentAction>,
+    /// Executions with such a call that the run went on without, or was cancelled in, oldest first; at most [`LEFT_MAX`]. What they
+    /// made belongs to the run all the same, and is cleared away with the run.
+    pub left: Vec<CurrentAction>,
+    /// Calls of such executions that nobody found out about; at most [`GIVEN_UP_MAX`].
+    pub given_up: Vec<GivenUp>,
     /// What actions put out and people set, by action in the order of first writing.
     pub outputs: Vec<(String, BTreeMap<String, String>)>,
     /// Who set which field, (action, field), the newest last; at most [`CHOICES_KEPT_MAX`] of each from one visit.
@@ -232,6 +266,8 @@ impl Run {
             attempt: 1,
             current: None,
             unsettled: None,
+            left: Vec::new(),
+            given_up: Vec::new(),
             outputs: Vec::new(),
             choices: BTreeMap::new(),
             room: None,
@@ -346,13 +382,10 @@ impl Run {
         }
     }
 
-    /// The execution that the run went on without, or was cancelled in, while nobody knew whether its last call was made.
+    /// The first execution that the run went on without, or was cancelled in, while nobody knew whether its last call was made.
     #[must_use]
     pub fn execution_to_settle(&self) -> Option<&CurrentAction> {
-        match self.status {
-            Status::Open | Status::Cancelled(_) => self.unsettled.as_ref(),
-            Status::Blocked { .. } | Status::Finished => None,
-        }
+        self.left.first().filter(|_| self.status != Status::Finished)
     }
 
     /// Whether the run has ended and nothing is left to do for it.

@@ -1,6 +1,6 @@
 //! A run's journal as people read it: what happened when, by whom, and where it can be looked at.
 
-use crate::announcement::Matter;
+use crate::announcement::{Matter, Remedy};
 use crate::event::{ActionKey, Chooser, Destination, Event, Fact, Loss, Person};
 use crate::run::Run;
 use serde_json::Value;
@@ -42,6 +42,13 @@ pub enum Picked {
     },
     /// A transition, by what its button says.
     Transition(String),
+    /// What is to be done about a block, or the end of the run.
+    Remedy {
+        /// Which.
+        remedy: Remedy,
+        /// Whether the channels of a run that is cancelled stay as they are.
+        keep_room: bool,
+    },
 }
 
 /// The timeline of a run, from all its events in order: an entry for each.
@@ -91,6 +98,7 @@ fn action(fact: &Fact) -> Option<&str> {
         Fact::ActionStarted { action, .. }
         | Fact::CallIntended { action, .. }
         | Fact::CallAnswered { action, .. }
+        | Fact::CallGivenUp { action, .. }
         | Fact::ActionDeferred { action, .. }
         | Fact::ActionSucceeded { action, .. }
         | Fact::ActionFailed { action, .. } => Some(&action.name),
@@ -162,6 +170,10 @@ fn done(text: impl Into<String>, by: &Person) -> Entry {
     Entry { by: Some(by.clone()), ..said(text) }
 }
 
+fn remedied(remedy: Remedy, text: impl Into<String>, by: &Person) -> Entry {
+    Entry { picked: Some(Picked::Remedy { remedy, keep_room: false }), ..done(text, by) }
+}
+
 fn shown(entry: Entry, post_id: &str) -> Entry {
     Entry { post_id: Some(post_id.to_owned()), ..entry }
 }
@@ -199,16 +211,17 @@ fn of_people(fact: &Fact) -> Option<Entry> {
             Entry { picked: Some(picked), ..done(format!("{field}: **{value}**"), by) }
         }
         Fact::TransitionChosen { to, label, by } => chosen(to, label.as_deref(), by),
-        Fact::RunCancelled { by, reason, .. } => {
-            let text =
-                reason.as_ref().map_or("Cancelled".to_owned(), |reason| format!("Cancelled: {reason}"));
-            done(text, by)
+        Fact::RunCancelled { by, reason, keep_room } => {
+            let kept = if *keep_room { ", its room stays open" } else { "" };
+            let reason = reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+            let picked = Picked::Remedy { remedy: Remedy::Cancel, keep_room: *keep_room };
+            Entry { picked: Some(picked), ..done(format!("Cancelled{kept}{reason}"), by) }
         }
-        Fact::Retried { by } => done("Retry", by),
-        Fact::Skipped { by } => done("Skip", by),
-        Fact::RenumberingAsked { by } => done("Retry with the next free number", by),
+        Fact::Retried { by } => remedied(Remedy::Retry, "Retry", by),
+        Fact::Skipped { by } => remedied(Remedy::Skip, "Skip", by),
+        Fact::RenumberingAsked { by } => remedied(Remedy::Renumber, "Retry with the next free number", by),
         Fact::Repinned { by, workflow_digest, .. } => {
-            done(format!("Retry with the current version, {workflow_digest}"), by)
+            remedied(Remedy::Repin, format!("Retry with the current version, {workflow_digest}"), by)
         }
         _ => return None,
     })
@@ -261,7 +274,17 @@ fn of_actions(fact: &Fact) -> Option<Entry> {
         }
         Fact::RunBlocked { failure } => failed("Blocked", &failure.message),
         Fact::CallIntended { function, n, .. } => detail(format!("call {n}: {function}")),
-        Fact::CallAnswered { n, .. } => detail(format!("call {n} answered")),
+        Fact::CallAnswered { n, answer, .. } => {
+            let error = answer.pointer("/error/message").and_then(Value::as_str).map(str::to_owned);
+            Entry { error, ..detail(format!("call {n} answered")) }
+        }
+        Fact::CallGivenUp { action, n, function, channel_name, reason } => {
+            let what = match channel_name {
+                Some(name) => format!("a channel `{name}` may be left behind"),
+                None => format!("whether call {n} of `{}`, {function}, was made is not known", action.name),
+            };
+            failed(what, reason)
+        }
         _ => return None,
     })
 }

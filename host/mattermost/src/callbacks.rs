@@ -24,7 +24,7 @@ pub struct ActionRequest {
     pub team_domain: String,
     /// The post that has the control.
     pub post_id: String,
-    /// Opens a dialog for who pressed, for a few seconds.
+    /// Opens a dialog for who pressed, for a few seconds. Each press has its own.
     pub trigger_id: String,
     /// `button` or `select`.
     #[serde(rename = "type")]

@@ -167,7 +167,7 @@ pub trait Chat: Send + Sync {
     /// The bot itself: only its own posts and channels count as made by us.
     fn bot(&self) -> &Person;
 
-    /// Whether the server answers the bot at all now, with an error if need be.
+    /// Whether the server answers the bot at all now, with an error if need be; but one that can only say that it failed does not.
     async fn answers(&self) -> bool;
 
     /// The id of the channel where operators want to be told what nobody else reads; none when they want none, or it does not exist.

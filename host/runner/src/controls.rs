@@ -6,10 +6,10 @@
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::{Map, Value, json};
-use sha2::Sha256;
+use sha2::{Digest as _, Sha256};
 use std::fmt;
 use tokio::sync::OwnedRwLockReadGuard;
-use warroom_engine::{Person, Pressed, Remedy};
+use warroom_engine::{Click, Person, Pressed, Remedy};
 
 /// The secret key of this installation, from the store.
 #[derive(Clone)]
@@ -111,9 +111,9 @@ impl Control {
     }
 
     /// What the engine calls a press on it; none for what belongs to no run.
-    pub(crate) fn pressed(self, option: Option<String>) -> Option<Pressed> {
+    pub(crate) fn pressed(self, option: Option<String>, click: Click) -> Option<Pressed> {
         Some(match self {
-            Control::Field(at) => Pressed::Field(at, option),
+            Control::Field(at) => Pressed::Field(at, option, click),
             Control::Transition(at) => Pressed::Transition(at),
             Control::Retry => Pressed::Remedy(Remedy::Retry),
             Control::Renumber => Pressed::Remedy(Remedy::Renumber),
@@ -151,7 +151,21 @@ pub struct Press {
     pub by: Person,
     /// The option chosen, for a menu.
     pub option: Option<String>,
+    /// What the server calls this one press, so that it is known when it is delivered again; empty where it does not tell.
+    pub id: String,
 }
+
+impl Press {
+    /// Which press it is, in a form that can be journalled whatever the server sends.
+    pub(crate) fn click(&self, at_ms: u64) -> Click {
+        let digest = |id: &str| hex(&Sha256::digest(id).into_iter().take(CLICK_BYTES).collect::<Vec<u8>>());
+        let id = Some(self.id.as_str()).filter(|id| !id.is_empty()).map(digest).unwrap_or_default();
+        Click { id, at_ms }
+    }
+}
+
+/// How many bytes tell one press from another.
+const CLICK_BYTES: usize = 16;
 
 /// The answer to a press. What the press set off waits while this lives, for a second at most: keep it until the answer is on its way.
 #[derive(Debug)]

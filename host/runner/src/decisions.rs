@@ -8,9 +8,10 @@ use crate::ledger::{Ledger, LedgerError, OpenLedger, read};
 use crate::mentions;
 use crate::rendering;
 use crate::runner::{Outcome, Runner, RunnerError};
+use crate::workflows::InForce;
 use std::sync::Arc;
 use std::time::Duration;
-use warroom_engine::{Actor, Input, Person, Pressed, Refusal, Run, decide, is_repeated};
+use warroom_engine::{Actor, CurrentAction, Input, Person, Pressed, Refusal, Run, decide, is_repeated};
 use warroom_workflow::Workflow;
 
 /// What an operator asks for from the shell.
@@ -53,6 +54,19 @@ impl From<LedgerError> for CommandError {
     }
 }
 
+/// What a person wants, as it is about to be decided.
+struct Wish {
+    input: Input,
+    /// The version of the workflow that the run is to go on with, when it is to be another one: the same that is decided about.
+    newer: Option<InForce>,
+}
+
+impl From<Input> for Wish {
+    fn from(input: Input) -> Wish {
+        Wish { input, newer: None }
+    }
+}
+
 impl Runner {
     /// Does what an operator asks for.
     ///
@@ -66,14 +80,14 @@ impl Runner {
             return Err(CommandError::NotOpen(self.why_not_open(&run)));
         };
         let mut open = ledger.open().await?;
-        let input = match command {
-            Command::Retry => Input::Retry,
+        let wish = match command {
+            Command::Retry => Input::Retry.into(),
             Command::RetryCurrent => self.repin(open.run())?,
-            Command::Renumber => Input::Renumber,
-            Command::Skip => Input::Skip,
-            Command::Cancel { reason, keep_room } => Input::Cancel { reason, keep_room },
+            Command::Renumber => Input::Renumber.into(),
+            Command::Skip => Input::Skip.into(),
+            Command::Cancel { reason, keep_room } => Input::Cancel { reason, keep_room }.into(),
         };
-        Ok(self.act(&ledger, &mut open, input, &by.into()).await??)
+        Ok(self.act(&ledger, &mut open, wish, &by.into()).await??)
     }
 
     /// Takes a click or a choice: verifies it, decides what it means, journals that, and gives the answer. What follows
@@ -101,7 +115,11 @@ impl Runner {
         if address.run == held::RUN {
             return Ok(self.start_held(address, press).await?.map(Answer::from));
         }
-        let Some(pressed) = address.control.pressed(press.option.clone()) else { return Ok(Err(Unverified)) };
+        let Some(pressed) =
+            address.control.pressed(press.option.clone(), press.click(self.core.clock.now_ms()))
+        else {
+            return Ok(Err(Unverified));
+        };
         match self.core.ledger(&address.run) {
             Some(ledger) => self.press_open(&ledger, address, press, &pressed).await,
             None => Ok(self.press_closed(address, press, &pressed).await?.map(Answer::from)),
@@ -133,6 +151,7 @@ impl Runner {
         // Held from before it is journalled, which wakes the task that would act on it.
         let _held = Some(ledger.answering().await);
         let counted = self.count(ledger, address, press, pressed, &by).await?;
+        ledger.answer_begins();
         Ok(counted.map(|reply| Answer { reply, _held }))
     }
 
@@ -154,11 +173,11 @@ impl Runner {
         // From here on the post must not be rewritten before the answer had its time.
         ledger.canvas.answered(&address.post, self.core.clock.now_ms());
         if !repeated {
-            let input = match self.input(open.run(), address, press.option.clone()) {
-                Ok(input) => input,
+            let wish = match self.wish(open.run(), address, press) {
+                Ok(wish) => wish,
                 Err(refusal) => return Ok(told(&refusal)),
             };
-            if let Err(refusal) = self.act(ledger, &mut open, input, by).await? {
+            if let Err(refusal) = self.act(ledger, &mut open, wish, by).await? {
                 return Ok(told(&refusal));
             }
         }
@@ -217,6 +236,9 @@ impl Runner {
                 Ok(true) if is_being_written(run, address) => {
                     return words("This is just being written down. Press again in a moment.");
                 }
+                Ok(true) if is_open_in(run.unsettled.as_ref(), run, address) => {
+                    return Err(told(&Refusal::blocked(run).unwrap_or(Refusal::Unknown)));
+                }
                 Ok(true) => return Err(Ok(Reply::Whisper(Refusal::Unknown.to_string()))),
                 Ok(false) => return Err(Err(Unverified)),
                 Err(error) => {
@@ -255,76 +277,57 @@ impl Runner {
         &self,
         ledger: &Arc<Ledger>,
         open: &mut OpenLedger<'_>,
-        input: Input,
+        wish: Wish,
         by: &Actor,
     ) -> Result<Result<(), Refusal>, RunnerError> {
-        let current = match &input {
-            Input::Repin { current, .. } => Some(Arc::new(Workflow::clone(current))),
-            _ => None,
-        };
-        let mut facts = match decide(&ledger.workflow(), open.run(), input, by) {
+        let facts = match decide(&ledger.workflow(), open.run(), wish.input, by) {
             Ok(facts) => facts,
             Err(refusal) => return Ok(Err(refusal)),
         };
-        match (current, facts.pop()) {
-            (Some(current), Some(fact)) => {
+        match wish.newer {
+            Some(newer) => {
                 // The run may go on only with the text in the store.
-                if let Some(in_force) = self.core.workflows.named(&open.run().workflow) {
-                    let text = in_force.file_text.as_bytes().to_vec();
-                    self.core.journal.put_blob(&in_force.file_digest, text).await?;
-                }
-                let repinned = open.repin(fact, current).await;
-                if repinned.is_err() {
-                    self.reopen_soon(ledger.id.clone());
-                }
-                repinned?;
+                let text = newer.file_text.as_bytes().to_vec();
+                self.core.journal.put_blob(&newer.file_digest, text).await?;
+                open.repin(facts, newer.workflow).await?;
             }
-            (_, Some(fact)) => {
-                facts.push(fact);
-                open.append(facts, Vec::new()).await?;
-            }
-            (_, None) => {}
+            None => open.append(facts, Vec::new()).await?,
         }
         Ok(Ok(()))
     }
 
-    /// Whether the other version was journalled nobody knows: the journal says which workflow goes on.
-    fn reopen_soon(&self, id: String) {
-        let runner = self.clone();
-        tokio::spawn(async move {
-            if let Err(reason) = runner.reopen(&id).await {
-                tracing::error!(run = %id, "an open run cannot go on: {reason}");
-            }
-        });
-    }
-
-    fn input(&self, run: &Run, address: &Address, option: Option<String>) -> Result<Input, Refusal> {
+    fn wish(&self, run: &Run, address: &Address, press: &Press) -> Result<Wish, Refusal> {
         let post = address.post.clone();
-        Ok(match address.control {
-            Control::Field(field) => Input::SetField { post, field, option },
+        let input = match address.control {
+            Control::Field(field) => {
+                let (option, click) = (press.option.clone(), press.click(self.core.clock.now_ms()));
+                Input::SetField { post, field, option, click }
+            }
             Control::Transition(transition) => Input::ChooseTransition { post, transition },
             Control::Retry => Input::Retry,
             Control::Renumber => Input::Renumber,
-            Control::Repin => self.repin(run)?,
+            Control::Repin => return self.repin(run),
             Control::Skip => Input::Skip,
             Control::Cancel => Input::Cancel { reason: None, keep_room: false },
             Control::Start(_) => return Err(Refusal::Unknown),
-        })
+        };
+        Ok(input.into())
     }
 
-    fn repin(&self, run: &Run) -> Result<Input, Refusal> {
+    fn repin(&self, run: &Run) -> Result<Wish, Refusal> {
         let unchanged = || Refusal::CannotRepin("it is the one that the incident has".to_owned());
         let newer = self.core.workflows.newer(&self.core, run).ok_or_else(unchanged)?;
         let components = self.core.components.pin(&newer.workflow);
         let current = Box::new(Workflow::clone(&newer.workflow));
-        Ok(Input::Repin { workflow_digest: newer.file_digest, components, current })
+        let input = Input::Repin { workflow_digest: newer.file_digest.clone(), components, current };
+        Ok(Wish { input, newer: Some(newer) })
     }
 
     /// People see a post, and can press, as soon as the server has it; the journal has it a moment later. Returns once it does, or
     /// when that takes too long. When its writer waits for a lost answer, the press itself tells that the post is there.
     async fn await_post(&self, ledger: &Ledger, address: &Address, press: &Press) -> Result<(), LedgerError> {
         if !is_coming(ledger, address).await? {
-            return Ok(());
+            return self.note_unheard(ledger, address, press).await;
         }
         if !becomes_known(ledger, address, WRITER_WAIT).await? {
             if self.has_stamp(address, press).await.unwrap_or(false) {
@@ -346,6 +349,23 @@ impl Runner {
             }
             None => format!("{name} cannot go on at the moment; the operators' log says why."),
         }
+    }
+
+    /// Who presses a post whose writer was given up tells that it is there: then whoever retries need not look for it.
+    async fn note_unheard(
+        &self,
+        ledger: &Ledger,
+        address: &Address,
+        press: &Press,
+    ) -> Result<(), LedgerError> {
+        let is_unheard = {
+            let open = ledger.open().await?;
+            is_open_in(open.run().unsettled.as_ref(), open.run(), address)
+        };
+        if is_unheard && self.has_stamp(address, press).await.unwrap_or(false) {
+            ledger.hint(&address.post, &press.post_id);
+        }
+        Ok(())
     }
 
     /// Starts an incident for a post that was held back.
@@ -445,9 +465,17 @@ async fn becomes_known(ledger: &Ledger, address: &Address, within: Duration) -> 
 
 /// Whether the post is that of a call which is intended and not answered yet.
 fn is_being_written(run: &Run, address: &Address) -> bool {
-    run.current.as_ref().is_some_and(|current| {
-        let mut open = current.calls.iter().filter(|(_, call)| call.answer.is_none());
-        open.any(|(n, _)| current.key.call(&run.id, *n) == address.post)
+    is_open_in(run.current.iter().chain(&run.left), run, address)
+}
+
+/// Whether the post is that of a call which the executions left open.
+fn is_open_in<'a>(
+    executions: impl IntoIterator<Item = &'a CurrentAction>,
+    run: &Run,
+    address: &Address,
+) -> bool {
+    executions.into_iter().any(|execution| {
+        execution.open_call().is_some_and(|(n, _)| execution.key.call(&run.id, n) == address.post)
     })
 }
 

@@ -176,9 +176,9 @@ async fn turn(core: &Core, ledger: &Arc<Ledger>, patience: &mut Patience) -> Res
             drop(open);
             pin(core, ledger, patience, (&post, false)).await
         }
-        Next::Settle => {
+        Next::Settle { is_last_chance } => {
             drop(open);
-            settle(core, ledger, patience).await
+            settle(core, ledger, patience, is_last_chance).await
         }
         Next::CloseRoom(room) => {
             drop(open);
@@ -232,20 +232,37 @@ async fn pin(
     ledger.append(vec![fact], Vec::new()).await.map(|()| Pace::Again)
 }
 
-/// Finds out what an action did last that was cancelled or gone on without. What cannot be found out, as long as an action is tried, is
-/// let be; a run that goes on does not wait for it.
-async fn settle(core: &Core, ledger: &Arc<Ledger>, patience: &mut Patience) -> Result<Pace, LedgerError> {
-    if let Some(error) = execution::settle(core, ledger).await? {
-        if ledger.run().has_ended()
-            && let Some(wait_ms) = patience.wait_ms(core, "what a cancelled action did", &error).await
-        {
-            return Ok(Pace::Until(core.clock.now_ms().saturating_add(wait_ms)));
+/// Finds out what an action did last that was cancelled or gone on without. A run that rests looks for it now and then, and does not
+/// wait; one that comes to its end lets be what cannot be found out for as long as an action is tried.
+async fn settle(
+    core: &Core,
+    ledger: &Arc<Ledger>,
+    patience: &mut Patience,
+    is_last_chance: bool,
+) -> Result<Pace, LedgerError> {
+    let Some(left) = ledger.run().execution_to_settle().cloned() else { return Ok(Pace::Again) };
+    let asked = execution::settle(core, ledger, &left);
+    let unsettled = if is_last_chance {
+        asked.await?
+    } else {
+        tokio::select! {
+            unsettled = asked => unsettled?,
+            () = ledger.woken.notified() => return Ok(Pace::Again),
         }
-        tracing::warn!(run = %ledger.id, "what an action did last is not found out: {error}");
+    };
+    let Some(unsettled) = unsettled else { return Ok(Pace::Again) };
+    let about = format!("{} left, at the end: {is_last_chance}", left.key.execution(&ledger.id));
+    let wait_ms = match patience.wait_ms(core, &about, &unsettled.error).await {
+        None if !is_last_chance => Some(core.options.retry_period_ms),
+        wait_ms => wait_ms,
+    };
+    if let Some(wait_ms) = wait_ms {
+        return Ok(Pace::Until(core.clock.now_ms().saturating_add(wait_ms)));
     }
-    let left = ledger.run().execution_to_settle().cloned();
-    let facts = left.iter().flat_map(execution::abandoned).collect();
-    ledger.append(facts, Vec::new()).await.map(|()| Pace::Again)
+    tracing::warn!(
+        run = %ledger.id, action = %left.key.name, "what an action did last is not found out: {}", unsettled.error
+    );
+    ledger.append(execution::given_up(&left, &unsettled), Vec::new()).await.map(|()| Pace::Again)
 }
 
 /// Archives a room of a cancelled run; what is archived already is fine.

@@ -4,8 +4,9 @@ use crate::chat::{ChatError, ChatErrorKind};
 use crate::components::{Admitted, channel, user};
 use crate::core::Core;
 use crate::declared::Declared;
-use crate::host_calls::{HostCalls, Interruption, Trace, unknown};
+use crate::host_calls::{HostCalls, Interruption, Trace};
 use crate::ledger::{Ledger, LedgerError};
+use crate::options::Spent;
 use crate::patience::is_outage;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -125,28 +126,53 @@ async fn run_guest(
     (result, trace)
 }
 
+/// A call that was not found out about.
+pub(crate) struct Unsettled {
+    /// Why not, and whether that may pass.
+    pub(crate) error: ChatError,
+    /// The handle of the channel that it was to make, where that is known.
+    channel_name: Option<String>,
+}
+
 /// Finds out about the call that was left open by an execution that is over: the component is run once more, and its host calls make
-/// nothing that was not made before. Gives the error when the server cannot tell now.
-pub(crate) async fn settle(core: &Core, ledger: &Arc<Ledger>) -> Result<Option<ChatError>, LedgerError> {
+/// nothing that was not made before. None: it is known now.
+pub(crate) async fn settle(
+    core: &Core,
+    ledger: &Arc<Ledger>,
+    left: &CurrentAction,
+) -> Result<Option<Unsettled>, LedgerError> {
     let (run, losses) = {
         let open = ledger.open_ahead().await?;
         (Arc::clone(open.run()), open.losses())
     };
-    let Some(left) = run.execution_to_settle() else { return Ok(None) };
-    let Ok(admitted) = core.components.resolve(&left.digest).await else { return Ok(None) };
+    let never = |message: String| ChatError { kind: ChatErrorKind::Failed, message, retry_after_ms: None };
+    let admitted = match core.components.resolve(&left.digest).await {
+        Ok(admitted) => admitted,
+        Err(message) => return Ok(Some(Unsettled { error: never(message), channel_name: None })),
+    };
     let (result, trace) = run_guest(core, ledger, (&run, losses), left, &admitted).await;
-    match (trace.interruption, result) {
-        (Some(Interruption::Journal(error)), _) => Err(error),
-        (Some(Interruption::Temporary(error)), _) => Ok(Some(error)),
-        (None, Err(RunError::Deadline { .. })) if trace.in_call => Ok(Some(slow())),
-        _ => Ok(None),
-    }
+    let error = match (trace.interruption, result) {
+        (Some(Interruption::Journal(error)), _) => return Err(error),
+        (Some(Interruption::Temporary(error)), _) => error,
+        (None, Err(RunError::Deadline { .. })) if trace.in_call => slow(),
+        _ if !ledger.open_ahead().await?.run().left.iter().any(|known| known.key == left.key) => {
+            return Ok(None);
+        }
+        _ => never("run again, the component does not come to that call any more".to_owned()),
+    };
+    Ok(Some(Unsettled { error, channel_name: trace.channel_name }))
 }
 
-/// The facts that close what cannot be found out.
-pub(crate) fn abandoned(left: &CurrentAction) -> Vec<Fact> {
-    let open = left.calls.iter().filter(|(_, call)| call.answer.is_none());
-    open.map(|(n, _)| Fact::CallAnswered { action: left.key.clone(), n: *n, answer: unknown() }).collect()
+/// The facts that close what is not found out.
+pub(crate) fn given_up(left: &CurrentAction, unsettled: &Unsettled) -> Vec<Fact> {
+    let fact = |(n, call): (u32, &warroom_engine::Call)| Fact::CallGivenUp {
+        action: left.key.clone(),
+        n,
+        function: call.function.clone(),
+        channel_name: unsettled.channel_name.clone(),
+        reason: unsettled.error.message.clone(),
+    };
+    left.open_call().map(fact).into_iter().collect()
 }
 
 /// The other side was slow, not the guest.
@@ -290,11 +316,21 @@ async fn deferred(
     let mut budget = current.budget.clone();
     budget.note(now_ms, spends_try);
     let execution = current.key.execution(&run.id);
-    let Some(wait_ms) = core.options.next_wait_ms(&budget, retry, &error, (&execution, now_ms)) else {
-        let (tries, seconds) = (budget.tries, budget.trying_ms(now_ms) / 1000);
-        let message = format!("{error} (given up after {tries} tries in {seconds} s)");
-        let failure = Failure { kind: FailureKind::Unavailable, message };
-        return failed(&workflow, run, &current.key, failure);
+    let wait_ms = match core.options.next_wait_ms(&budget, retry, &error, (&execution, now_ms)) {
+        Ok(wait_ms) => wait_ms,
+        Err(spent) => {
+            let (tries, seconds) = (budget.tries, budget.trying_ms(now_ms) / 1000);
+            let tried = format!("given up after {tries} tries in {seconds} s");
+            let message = match spent {
+                Spent::Budget => format!("{error} ({tried})"),
+                Spent::Asked { seconds } => format!(
+                    "{error} ({tried}: the server asks for a wait of at least {seconds} s, which is longer than the action is \
+                     tried; retry after that)"
+                ),
+            };
+            let failure = Failure { kind: FailureKind::Unavailable, message };
+            return failed(&workflow, run, &current.key, failure);
+        }
     };
     tracing::info!(run = %run.id, action = %current.key.name, wait_ms, spends_try, "action interrupted: {error}");
     Fact::ActionDeferred {

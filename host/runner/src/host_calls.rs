@@ -48,6 +48,8 @@ pub(crate) struct Trace {
     pub(crate) interruption: Option<Interruption>,
     /// Whether a call was under way when the guest was stopped.
     pub(crate) in_call: bool,
+    /// The handle of the channel that the last call was to make.
+    pub(crate) channel_name: Option<String>,
     /// Whether the last call was refused since the name of a channel is taken.
     pub(crate) name_taken: bool,
 }
@@ -115,13 +117,6 @@ fn over() -> Trouble {
     shown(ErrorKind::Denied, "the incident goes on without this action, or has ended".to_owned())
 }
 
-/// The answer to a call that nobody can find out about.
-pub(crate) fn unknown() -> serde_json::Value {
-    let message = "what became of it cannot be found out".to_owned();
-    let answer = Journalled::Error(ActionError { kind: ErrorKind::Unavailable, message });
-    serde_json::to_value(answer).unwrap_or_default()
-}
-
 pub(crate) fn shown(kind: ErrorKind, message: String) -> Trouble {
     Trouble::Shown(ActionError { kind, message })
 }
@@ -130,7 +125,14 @@ pub(crate) fn shown(kind: ErrorKind, message: String) -> Trouble {
 impl Host for HostCalls {
     async fn call(&mut self, call: Call) -> Result<Answer, CallFailure> {
         self.n += 1;
-        self.trace.lock().unwrap_or_else(PoisonError::into_inner).in_call = true;
+        {
+            let mut trace = self.trace.lock().unwrap_or_else(PoisonError::into_inner);
+            trace.in_call = true;
+            trace.channel_name = match &call {
+                Call::CreateChannel(draft) => Some(draft.name.clone()),
+                _ => None,
+            };
+        }
         let answer = self.answer(&call).await;
         let mut trace = self.trace.lock().unwrap_or_else(PoisonError::into_inner);
         trace.in_call = false;
@@ -231,6 +233,10 @@ impl HostCalls {
         // The intent of a look-up, or of a call that was refused before it was made, is journalled with its answer.
         let has_intent =
             self.execution(open.run()).is_some_and(|execution| execution.calls.contains_key(&self.n));
+        if !has_intent && self.is_over(open.run()) {
+            // Nothing was made, and nobody goes on with what was looked up.
+            return Err(over());
+        }
         let mut facts = if has_intent { Vec::new() } else { vec![intent] };
         facts.append(&mut before);
         facts.push(answered);
@@ -290,13 +296,22 @@ impl HostCalls {
         }
     }
 
-    async fn intend(&self, intent: &Fact, intended: bool, claims: Vec<Claim>) -> Result<(), LedgerError> {
-        if intended { Ok(()) } else { self.open().await?.append(vec![intent.clone()], claims).await }
+    /// Journals that the call is about to be made, unless an earlier execution did.
+    async fn intend(&self, intent: &Fact, intended: bool, claims: Vec<Claim>) -> Result<(), Trouble> {
+        if intended {
+            return Ok(());
+        }
+        let mut open = self.open().await?;
+        // Looking something up takes its time, in which the run can be cancelled.
+        if self.is_over(open.run()) {
+            return Err(over());
+        }
+        Ok(open.append(vec![intent.clone()], claims).await?)
     }
 
     /// This execution, as the run knows it; none when it is over, and nobody needs to find out about a call.
     fn execution<'a>(&self, run: &'a Run) -> Option<&'a CurrentAction> {
-        let mut known = run.current.iter().chain(run.execution_to_settle());
+        let mut known = run.current.iter().chain(&run.left);
         known.find(|execution| execution.key == self.action)
     }
 
@@ -332,12 +347,14 @@ impl HostCalls {
                 "the name is taken{archived}; rename that channel, or change `channel_name`"
             )));
         }
-        if self.is_over(run) {
+        if self.is_over(self.open().await?.run()) {
             return Err(over());
         }
         let claim = Claim { kind: "channel".to_owned(), scope: team_id.clone(), name: draft.name.clone() };
         match self.intend(intent, intended, vec![claim]).await {
-            Err(LedgerError::Journal(JournalError::Claimed { by_run, .. })) => {
+            Err(Trouble::Interrupts(Interruption::Journal(LedgerError::Journal(
+                JournalError::Claimed { by_run, .. },
+            )))) => {
                 return Err(taken(&format!("the run {by_run} claimed that name; change `channel_name`")));
             }
             other => other?,

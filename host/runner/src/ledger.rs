@@ -8,9 +8,11 @@
 
 use crate::canvas::Canvas;
 use crate::clock::Clock;
+use crate::components::Components;
 use crate::core::Core;
 use crate::journal::{Claim, Journal, JournalError, Record, decode, encode};
 use crate::observer::{Observed, Observer, observed};
+use crate::workflows::kept;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -31,6 +33,9 @@ pub enum LedgerError {
     /// What the run's task went ahead with never reached the journal.
     #[error("what happened last could not be written down; it is done again from the journal")]
     Lost,
+    /// The run goes on with another version of its workflow, which cannot be read.
+    #[error("the version of the workflow that it goes on with cannot be read: {0}")]
+    Workflow(String),
 }
 
 /// An open run.
@@ -50,11 +55,12 @@ pub(crate) struct Ledger {
     /// Read while a press is answered, written by who would act on it.
     answers: Arc<RwLock<()>>,
     /// When the last of these answers is given up.
-    answers_end: std::sync::Mutex<Instant>,
+    answers_end: watch::Sender<Instant>,
     /// Until when repeats wait for the run to be over, since one of them found it closing.
     closing_end: std::sync::Mutex<Option<Instant>>,
     state: Mutex<State>,
     journal: Arc<dyn Journal>,
+    components: Arc<Components>,
     clock: Arc<dyn Clock>,
     observer: Option<Arc<dyn Observer>>,
 }
@@ -94,10 +100,11 @@ impl Ledger {
             written: watch::Sender::new(Arc::clone(&run)),
             made: std::sync::Mutex::new(made),
             answers: Arc::default(),
-            answers_end: std::sync::Mutex::new(Instant::now()),
+            answers_end: watch::Sender::new(Instant::now()),
             closing_end: std::sync::Mutex::default(),
             state: Mutex::new(State { run, ahead: Ahead::default(), stale: false, losses: 0 }),
             journal: Arc::clone(&core.journal),
+            components: Arc::clone(&core.components),
             clock: Arc::clone(&core.clock),
             observer: core.options.observer.clone(),
         }
@@ -133,15 +140,30 @@ impl Ledger {
     /// A press is about to be decided and answered: the task that drives the run waits while the guard lives.
     pub(crate) async fn answering(&self) -> OwnedRwLockReadGuard<()> {
         let answering = Arc::clone(&self.answers).read_owned().await;
-        *self.answers_end.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now() + ANSWER_MAX;
+        self.answers_end.send_replace(Instant::now() + DECISION_MAX);
         answering
+    }
+
+    /// The press is journalled, and its answer begins its way.
+    pub(crate) fn answer_begins(&self) {
+        self.answers_end.send_replace(Instant::now() + ANSWER_MAX);
     }
 
     /// Returns when all answers are on their way; one that nobody takes holds nothing up for long. No press is decided while the
     /// guard lives: hold it until the run is open.
     pub(crate) async fn answered(&self) -> Option<RwLockWriteGuard<'_, ()>> {
-        let end = *self.answers_end.lock().unwrap_or_else(PoisonError::into_inner);
-        tokio::time::timeout_at(end, self.answers.write()).await.ok()
+        let mut ends = self.answers_end.subscribe();
+        let all_given = self.answers.write();
+        tokio::pin!(all_given);
+        // No other press begins meanwhile, so the end moves once for each that was begun.
+        loop {
+            let end = *ends.borrow_and_update();
+            tokio::select! {
+                given = &mut all_given => return Some(given),
+                () = tokio::time::sleep_until(end) => return None,
+                _ = ends.changed() => {}
+            }
+        }
     }
 
     /// Until when to wait for the run to be over, if it is closing: the same time for everybody.
@@ -181,12 +203,27 @@ impl Ledger {
         let mut state = self.state.lock().await;
         if state.stale {
             let run = Arc::new(read(self.journal.as_ref(), &self.id).await?);
+            self.keep_workflow(&state.run, &run).await?;
             state.losses += u64::from(run.seq < state.run.seq);
             (state.run, state.ahead, state.stale) = (run, Ahead::default(), false);
             self.note(&state.run);
             self.written.send_replace(Arc::clone(&state.run));
         }
         Ok(OpenLedger { ledger: self, state })
+    }
+
+    /// Whoever journalled that the run goes on with another version may not have lived to say so here: the journal does.
+    async fn keep_workflow(&self, known: &Run, run: &Run) -> Result<(), LedgerError> {
+        if (&known.workflow_digest, &known.components) == (&run.workflow_digest, &run.components) {
+            return Ok(());
+        }
+        let workflow = kept(self.journal.as_ref(), &self.components, run).await;
+        self.replace_workflow(workflow.map_err(LedgerError::Workflow)?);
+        Ok(())
+    }
+
+    fn replace_workflow(&self, workflow: Arc<Workflow>) {
+        *self.workflow.lock().unwrap_or_else(PoisonError::into_inner) = workflow;
     }
 
     /// Appends facts as of now.
@@ -202,6 +239,9 @@ impl Ledger {
 
 /// How long the answer to a press holds up what the press set off. It is a few hundred bytes to a server nearby.
 const ANSWER_MAX: Duration = Duration::from_secs(1);
+
+/// How long deciding and journalling a press holds up the run; whoever brings a press gives up earlier.
+const DECISION_MAX: Duration = Duration::from_secs(30);
 
 /// How many hints are kept; a run writes few posts at a time.
 const HINTS_MAX: usize = 16;
@@ -222,10 +262,14 @@ impl OpenLedger<'_> {
         self.state.losses
     }
 
-    /// Journals that the run goes on with another version of its workflow.
-    pub(crate) async fn repin(&mut self, fact: Fact, workflow: Arc<Workflow>) -> Result<(), LedgerError> {
-        self.append(vec![fact], Vec::new()).await?;
-        *self.ledger.workflow.lock().unwrap_or_else(PoisonError::into_inner) = workflow;
+    /// Journals that the run goes on with another version of its workflow, whose text the journal has.
+    pub(crate) async fn repin(
+        &mut self,
+        facts: Vec<Fact>,
+        workflow: Arc<Workflow>,
+    ) -> Result<(), LedgerError> {
+        self.append(facts, Vec::new()).await?;
+        self.ledger.replace_workflow(workflow);
         Ok(())
     }
 

@@ -54,7 +54,7 @@ impl Options {
         backoff / 2 + spread(backoff / 2, key)
     }
 
-    /// How long to wait after a temporary error, which `budget` has taken in, in milliseconds; none when the budget is spent.
+    /// How long to wait after a temporary error, which `budget` has taken in, in milliseconds; or why there is no other try.
     /// `retry` is what the workflow says of the action. What the server asks for is waited at least, and spread after it.
     pub(crate) fn next_wait_ms(
         &self,
@@ -62,21 +62,42 @@ impl Options {
         retry: Option<Retry>,
         error: &ChatError,
         (key, now_ms): (&str, u64),
-    ) -> Option<u64> {
+    ) -> Result<u64, Spent> {
         let tries_max = retry.map_or(self.retry_tries_max, |retry| retry.tries);
         let period_ms = retry.map_or(self.retry_period_ms, |retry| u64::from(retry.minutes) * 60_000);
         let spends_try = budget.outages == 0;
-        if spends_try && (budget.tries >= tries_max || budget.trying_ms(now_ms) >= period_ms) {
-            return None;
+        let trying_ms = budget.trying_ms(now_ms);
+        if spends_try && (budget.tries >= tries_max || trying_ms >= period_ms) {
+            return Err(Spent::Budget);
+        }
+        let asked_ms = error.retry_after_ms.unwrap_or(0);
+        if spends_try && trying_ms.saturating_add(asked_ms) > period_ms {
+            return Err(Spent::Asked { seconds: asked_ms / 1000 });
         }
         let backoff_ms = if spends_try {
             between_tries_ms(budget.tries, tries_max, period_ms, key)
         } else {
             self.wait_ms(budget.outages - 1, key)
         };
-        let asked_ms = error.retry_after_ms.map_or(0, |ms| ms.saturating_add(spread(ASKED_SPREAD_MS, key)));
-        Some(backoff_ms.max(asked_ms).max(1))
+        // Nobody is told of an outage, so one that is announced for a day is looked at more often.
+        let asked_ms = match asked_ms.min(period_ms) {
+            0 => 0,
+            asked_ms => asked_ms.saturating_add(spread(ASKED_SPREAD_MS, key)),
+        };
+        Ok(backoff_ms.max(asked_ms).max(1))
     }
+}
+
+/// Why there is no other try.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Spent {
+    /// It was tried as often, or for as long, as it may be.
+    Budget,
+    /// The server asks for a wait until after that.
+    Asked {
+        /// So many seconds.
+        seconds: u64,
+    },
 }
 
 /// How far those are spread who were asked to come back after the same time, in milliseconds.
@@ -119,7 +140,7 @@ mod tests {
         let (mut budget, mut now_ms, mut waits) = (Budget::default(), 1_000_000, Vec::new());
         loop {
             budget.note(now_ms, true);
-            let Some(wait_ms) = options.next_wait_ms(&budget, retry, &error, (key, now_ms)) else {
+            let Ok(wait_ms) = options.next_wait_ms(&budget, retry, &error, (key, now_ms)) else {
                 return waits;
             };
             waits.push(wait_ms);
@@ -156,12 +177,19 @@ mod tests {
         let error = failure(ChatErrorKind::RateLimited, Some(600_000));
         budget.note(0, true);
         let wait_ms = options.next_wait_ms(&budget, None, &error, ("k", 0)).unwrap();
-        budget.note(899_999, true);
-        assert!(options.next_wait_ms(&budget, None, &error, ("k", 899_999)).is_some());
+        budget.note(300_000, true);
+        assert!(options.next_wait_ms(&budget, None, &error, ("k", 300_000)).is_ok());
+        budget.note(300_001, true);
+        let asked = Err(Spent::Asked { seconds: 600 });
+        assert_eq!(options.next_wait_ms(&budget, None, &error, ("k", 300_001)), asked);
         budget.note(900_000, true);
-        assert_eq!(options.next_wait_ms(&budget, None, &error, ("k", 900_000)), None);
+        assert_eq!(options.next_wait_ms(&budget, None, &error, ("k", 900_000)), Err(Spent::Budget));
         // What was asked for is waited at least.
         assert!((600_000..=602_000).contains(&wait_ms), "{wait_ms}");
+        let (mut outage, asked) = (Budget::default(), failure(ChatErrorKind::Away, Some(86_400_000)));
+        outage.note(0, false);
+        let wait_ms = options.next_wait_ms(&outage, None, &asked, ("k", 0)).unwrap();
+        assert!(wait_ms <= options.retry_period_ms + ASKED_SPREAD_MS, "{wait_ms}");
         for kind in [ChatErrorKind::Unavailable, ChatErrorKind::Away] {
             let wait_ms = |key: &str| {
                 let mut budget = Budget::default();

@@ -24,7 +24,7 @@ impl Patience {
         let spends_try = !is_outage(core.chat.as_ref(), error).await;
         let now_ms = core.clock.now_ms();
         self.budget.note(now_ms, spends_try);
-        core.options.next_wait_ms(&self.budget, None, error, (about, now_ms))
+        core.options.next_wait_ms(&self.budget, None, error, (about, now_ms)).ok()
     }
 }
 
@@ -33,7 +33,7 @@ impl Patience {
 pub(crate) async fn is_outage(chat: &dyn Chat, error: &ChatError) -> bool {
     match error.kind {
         ChatErrorKind::Unreachable => true,
-        ChatErrorKind::Away => !chat.answers().await,
+        ChatErrorKind::Away | ChatErrorKind::Unavailable => !chat.answers().await,
         _ => false,
     }
 }

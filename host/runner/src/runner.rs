@@ -17,8 +17,7 @@ use crate::ledger::{Ledger, LedgerError, read};
 use crate::members::Members;
 use crate::options::Options;
 use crate::repeats;
-use crate::stuck::stand_in;
-use crate::workflows::{InForce, Workflows, pinned};
+use crate::workflows::{InForce, Workflows, kept};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -58,7 +57,7 @@ impl RunnerError {
             RunnerError::Ledger(LedgerError::Journal(error)) | RunnerError::Journal(error) => {
                 !matches!(error, JournalError::Refused(_))
             }
-            RunnerError::Ledger(LedgerError::Lost) => true,
+            RunnerError::Ledger(LedgerError::Lost | LedgerError::Workflow(_)) => true,
             RunnerError::Ledger(LedgerError::NotARun(_)) => false,
         }
     }
@@ -157,22 +156,8 @@ impl Runner {
     async fn open_ledger(&self, id: &str) -> Result<Arc<Ledger>, String> {
         let core = &self.core;
         let run = read(core.journal.as_ref(), id).await.map_err(|error| error.to_string())?;
-        let workflow = match self.workflow_of(&run).await {
-            Err(_) if run.has_ended() => stand_in(&run)?,
-            workflow => workflow?,
-        };
+        let workflow = kept(core.journal.as_ref(), &core.components, &run).await?;
         Ok(Arc::new(Ledger::new(run, workflow, core)))
-    }
-
-    /// The workflow that the run keeps.
-    async fn workflow_of(&self, run: &Run) -> Result<Arc<Workflow>, String> {
-        let core = &self.core;
-        let text = core.journal.blob(&run.workflow_digest).await.map_err(|error| error.to_string())?;
-        let text = text.and_then(|bytes| String::from_utf8(bytes).ok());
-        let text = text.ok_or_else(|| {
-            format!("the text of its workflow, {}, is not in the store", run.workflow_digest)
-        })?;
-        pinned(&core.components, &text, &run.workflow, &run.components).await
     }
 
     /// Spawns the task that drives the run.

@@ -2,6 +2,8 @@
 
 use crate::components::Components;
 use crate::core::Core;
+use crate::journal::Journal;
+use crate::stuck::stand_in;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -147,8 +149,28 @@ impl State {
     }
 }
 
+/// The workflow that a run keeps, from the store. One that has ended needs none that can be read.
+pub(crate) async fn kept(
+    journal: &dyn Journal,
+    components: &Components,
+    run: &Run,
+) -> Result<Arc<Workflow>, String> {
+    let read = async {
+        let text = journal.blob(&run.workflow_digest).await.map_err(|error| error.to_string())?;
+        let text = text.and_then(|bytes| String::from_utf8(bytes).ok());
+        let text = text.ok_or_else(|| {
+            format!("the text of its workflow, {}, is not in the store", run.workflow_digest)
+        })?;
+        pinned(components, &text, &run.workflow, &run.components).await
+    };
+    match read.await {
+        Err(_) if run.has_ended() => stand_in(run),
+        workflow => workflow,
+    }
+}
+
 /// The workflow that an open run began with, from the text that it keeps and the components that it keeps.
-pub(crate) async fn pinned(
+async fn pinned(
     components: &Components,
     text: &str,
     name: &str,

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path as FilePath;
 use tokio::net::UnixListener;
-use warroom_engine::{Loss, Person, Picked, Run, Status, timeline};
+use warroom_engine::{Loss, Person, Picked, Remedy, Run, Status, timeline};
 use warroom_runner::{Archive, Command, CommandError, Runner, RunnerError};
 
 /// Only who runs the service, and root, may open the socket.
@@ -67,8 +67,20 @@ pub(crate) struct StoryEvent {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(untagged)]
 pub(crate) enum StoryChoice {
-    Field { field: String, value: String },
-    Transition { label: String },
+    Field {
+        field: String,
+        value: String,
+    },
+    Transition {
+        label: String,
+    },
+    Remedy {
+        /// `retry`, `skip`, `renumber`, `current` or `cancel`.
+        remedy: String,
+        /// Whether the room of a run that is cancelled stays open.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        keep_room: bool,
+    },
 }
 
 /// What is asked of a run.
@@ -83,6 +95,13 @@ pub(crate) struct Order {
     pub(crate) reason: Option<String>,
     #[serde(default)]
     pub(crate) keep_room: bool,
+}
+
+/// The answer to an order that is carried out.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Obeyed {
+    /// The run's id, which stays when its number changes.
+    pub(crate) run: String,
 }
 
 #[derive(Deserialize)]
@@ -184,6 +203,9 @@ pub(crate) async fn story(archive: &Archive, name: &str) -> Result<Option<RunSto
         choice: entry.picked.map(|picked| match picked {
             Picked::Field { field, value } => StoryChoice::Field { field, value },
             Picked::Transition(label) => StoryChoice::Transition { label },
+            Picked::Remedy { remedy, keep_room } => {
+                StoryChoice::Remedy { remedy: remedy_name(remedy).to_owned(), keep_room }
+            }
         }),
         text: entry.text,
         by: entry.by.map(|by| by.mention()),
@@ -197,6 +219,17 @@ pub(crate) async fn story(archive: &Archive, name: &str) -> Result<Option<RunSto
         permalink: run.trigger.permalink.clone(),
         events: events.collect(),
     }))
+}
+
+/// What a remedy is called, as on the command line.
+fn remedy_name(remedy: Remedy) -> &'static str {
+    match remedy {
+        Remedy::Retry => "retry",
+        Remedy::Skip => "skip",
+        Remedy::Renumber => "renumber",
+        Remedy::Repin => "current",
+        Remedy::Cancel => "cancel",
+    }
 }
 
 async fn command(
@@ -214,7 +247,7 @@ async fn command(
     };
     match resolve(&runner.archive(), &name).await {
         Ok(Some(id)) => match obey(&runner, &id, command, Person::at_the_shell(&order.by)).await {
-            Ok(()) => Json(json!({})).into_response(),
+            Ok(()) => Json(Obeyed { run: id }).into_response(),
             Err(CommandError::Runner(error)) => failed(&error),
             Err(error) => problem(StatusCode::CONFLICT, &error.to_string()),
         },

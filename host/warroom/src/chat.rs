@@ -141,7 +141,7 @@ impl Chat for MattermostChat {
 
     async fn answers(&self) -> bool {
         let me = self.timed(self.client.me()).await.map_err(chat_error);
-        !me.is_err_and(|error| error.may_be_an_outage())
+        !me.is_err_and(|error| error.may_be_an_outage() || error.kind == ChatErrorKind::Unavailable)
     }
 
     async fn operators_channel(&self) -> Result<Option<String>, ChatError> {

@@ -84,6 +84,7 @@ async fn pressed(endpoints: &Endpoints, body: &Bytes) -> (CallbackOutcome, Respo
         post_id: request.post_id,
         channel_id: request.channel_id,
         by: Person { id: request.user_id, username: request.user_name },
+        id: request.trigger_id,
     };
     let Ok(pressed) = tokio::time::timeout(PRESS_TIME_MAX, runner.press(&press)).await else {
         let answer = whisper(

@@ -73,7 +73,7 @@ fn a_pressed_button_is_told_once_however_often_it_is_pressed() {
     driven.run_to_wait();
     let post = driven.run.posts[0].clone();
     let field = post.controls.fields.iter().position(|field| field.kind == FieldKind::Button).unwrap();
-    let press = || Input::SetField { post: post.key.clone(), field, option: None };
+    let press = || Input::SetField { post: post.key.clone(), field, option: None, click: Click::default() };
     for _ in 0..3 {
         driven.decide(press(), "jon").unwrap();
     }
@@ -139,7 +139,7 @@ fn cancelled_while_the_room_is_made(keep_room: bool) -> (Driven, ActionKey) {
         Fact::CallIntended { action: key.clone(), n: 1, function, arguments },
     ]);
     driven.decide(Input::Cancel { reason: None, keep_room }, "jon").unwrap();
-    assert_eq!(driven.settle(), Next::Settle);
+    assert_eq!(driven.settle(), Next::Settle { is_last_chance: true });
     assert!(!driven.run.has_settled());
     (driven, key)
 }

@@ -75,7 +75,7 @@ fn a_retry_goes_on_with_a_call_that_nobody_knows_the_end_of() {
 }
 
 #[test]
-fn a_run_that_goes_on_without_an_action_first_finds_out_what_it_made() {
+fn a_run_that_goes_on_without_an_action_finds_out_at_rest_what_it_made() {
     for is_skipped in [true, false] {
         let mut driven = Driven::new(workflow(SECURITY_ISSUE));
         let action = with_an_open_call(&mut driven);
@@ -83,12 +83,12 @@ fn a_run_that_goes_on_without_an_action_first_finds_out_what_it_made() {
         if is_skipped {
             driven.decide(Input::Skip, "jon").unwrap();
         }
-        assert_eq!(driven.settle(), Next::Settle);
+        assert_eq!(driven.settle(), Next::Settle { is_last_chance: false });
         // A block of the run itself is not one of that action: a retry does not bring it back.
         let failure = Failure { kind: FailureKind::Failed, message: "a defect".into() };
         driven.record(vec![Fact::RunBlocked { failure }]);
         driven.decide(Input::Retry, "jon").unwrap();
-        assert_eq!(driven.settle(), Next::Settle);
+        assert_eq!(driven.settle(), Next::Settle { is_last_chance: false });
         let channel =
             Channel { id: "room".into(), name: "r".into(), display_name: "R".into(), team_id: "t".into() };
         let answered = Fact::CallAnswered { action: action.clone(), n: 1, answer: Value::Null };
@@ -242,4 +242,36 @@ fn a_workflow_without_the_step_or_the_action_takes_no_run_over() {
         let refusal = repin(&mut driven, current).unwrap_err();
         assert!(refusal.to_string().contains(missing), "{refusal}");
     }
+}
+
+#[test]
+fn calls_that_are_not_found_out_about_are_kept_apart_and_bounded() {
+    let mut driven = Driven::new(workflow(SECURITY_ISSUE));
+    let action = with_an_open_call(&mut driven);
+    driven.record(vec![failed(&action, FailureKind::Unavailable, true)]);
+    for attempt in 2..=30 {
+        let key = ActionKey { attempt, ..action.clone() };
+        let (function, arguments) = ("channels.create".to_owned(), "h".to_owned());
+        driven.record(vec![
+            Fact::ActionStarted {
+                action: key.clone(),
+                digest: "d".into(),
+                input: serde_json::Map::new(),
+                incident: Value::Null,
+            },
+            Fact::CallIntended { action: key.clone(), n: 1, function, arguments },
+            failed(&key, FailureKind::Unavailable, true),
+        ]);
+    }
+    assert_eq!((driven.run.left.len(), driven.run.given_up.len()), (LEFT_MAX, 30 - LEFT_MAX));
+    driven.decide(Input::Cancel { reason: None, keep_room: false }, "jon").unwrap();
+    while let Some(left) = driven.run.execution_to_settle().cloned() {
+        assert_eq!(driven.settle(), Next::Settle { is_last_chance: true });
+        let (n, function) = (1, "channels.create".to_owned());
+        let (channel_name, reason) = (Some("r".to_owned()), "x".to_owned());
+        let given_up = Fact::CallGivenUp { action: left.key, n, function, channel_name, reason };
+        driven.record(vec![given_up]);
+    }
+    assert_eq!(driven.settle(), Next::Done);
+    assert!(driven.run.has_settled() && driven.run.given_up.len() == GIVEN_UP_MAX);
 }

@@ -33,7 +33,12 @@ fn the_security_issue_lives_from_setup_to_resolved() {
     assert_eq!(driven.settle(), Next::Wait);
 
     let post = driven.run.posts[0].key.clone();
-    driven.decide(Input::SetField { post, field: 1, option: Some("L3".into()) }, "chris").unwrap();
+    driven
+        .decide(
+            Input::SetField { post, field: 1, option: Some("L3".into()), click: Click::default() },
+            "chris",
+        )
+        .unwrap();
     driven.press("Triaged", "jon").unwrap();
     assert_eq!(driven.succeed().key.phase, Phase::Finish, "finish actions run when the step is left");
     let fix = driven.succeed();
@@ -67,7 +72,7 @@ fn the_first_transition_wins_and_the_second_person_is_told_who() {
     let refusal = driven.press("Resolved", "chris").unwrap_err();
     assert_eq!(refusal.to_string(), "@jon chose \u{201c}Triaged\u{201d} first.");
     let post = driven.run.posts[0].key.clone();
-    let late = Input::SetField { post, field: 1, option: Some("L1".into()) };
+    let late = Input::SetField { post, field: 1, option: Some("L1".into()), click: Click::default() };
     assert!(driven.decide(late, "chris").is_err(), "fields close with the step");
 }
 
@@ -103,7 +108,12 @@ fn the_last_choice_of_a_menu_wins_and_only_offered_ones_count() {
     let mut driven = Driven::new(workflow(SECURITY_ISSUE));
     driven.run_to_wait();
     let post = driven.run.posts[0].key.clone();
-    let choose = |option: &str| Input::SetField { post: post.clone(), field: 3, option: Some(option.into()) };
+    let choose = |option: &str| Input::SetField {
+        post: post.clone(),
+        field: 3,
+        option: Some(option.into()),
+        click: Click::default(),
+    };
     driven.decide(choose("S1"), "jon").unwrap();
     driven.decide(choose("S2"), "chris").unwrap();
     assert_eq!(driven.decide(choose("S9"), "jon"), Err(Refusal::NotOffered("S9".into())));
@@ -198,7 +208,12 @@ fn the_timeline_says_what_happened_by_whom_and_where() {
     let mut driven = Driven::new(workflow(SECURITY_ISSUE));
     driven.run_to_wait();
     let post = driven.run.posts[0].key.clone();
-    driven.decide(Input::SetField { post, field: 1, option: Some("L3".into()) }, "chris").unwrap();
+    driven
+        .decide(
+            Input::SetField { post, field: 1, option: Some("L3".into()), click: Click::default() },
+            "chris",
+        )
+        .unwrap();
     driven.press("Resolved", "jon").unwrap();
     driven.fail("no such channel");
     driven.decide(Input::Cancel { reason: Some("a drill".into()), keep_room: true }, "sam").unwrap();
@@ -220,7 +235,12 @@ fn the_timeline_has_an_entry_for_each_event_that_a_program_can_read() {
     let mut driven = Driven::new(workflow(SECURITY_ISSUE));
     driven.run_to_wait();
     let post = driven.run.posts[0].key.clone();
-    driven.decide(Input::SetField { post, field: 1, option: Some("L3".into()) }, "chris").unwrap();
+    driven
+        .decide(
+            Input::SetField { post, field: 1, option: Some("L3".into()), click: Click::default() },
+            "chris",
+        )
+        .unwrap();
     driven.press("Resolved", "jon").unwrap();
     let entries = timeline(driven.journal());
     assert_eq!(entries.len(), driven.journal().len());
@@ -302,7 +322,7 @@ proptest! {
                 }
                 Deed::Set(field, option) => if let Some(post) = driven.run.posts.last() {
                     let post = post.key.clone();
-                    let _ = driven.decide(Input::SetField { post, field, option }, "chris");
+                    let _ = driven.decide(Input::SetField { post, field, option, click: Click::default() }, "chris");
                 },
                 Deed::Decide(0) => { let _ = driven.decide(Input::Retry, "jon"); }
                 Deed::Decide(1) => { let _ = driven.decide(Input::Skip, "jon"); }

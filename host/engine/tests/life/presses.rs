@@ -25,7 +25,9 @@ fn second_visit(driven: &mut Driven) -> String {
 
 fn set(driven: &mut Driven, post: &str, field: usize, option: Option<&str>, by: &str) {
     let option = option.map(str::to_owned);
-    driven.decide(Input::SetField { post: post.to_owned(), field, option }, by).unwrap();
+    driven
+        .decide(Input::SetField { post: post.to_owned(), field, option, click: Click::default() }, by)
+        .unwrap();
 }
 
 fn pressed_by(driven: &Driven) -> Vec<&str> {
@@ -74,7 +76,8 @@ fn a_stale_control_says_who_left_the_step_and_where_the_run_is() {
     driven.run_to_wait();
     let late = |driven: &mut Driven, input: Input| driven.decide(input, "chris").unwrap_err().to_string();
     let choose = || Input::ChooseTransition { post: post.clone(), transition: 1 };
-    let field = || Input::SetField { post: post.clone(), field: ALERT, option: None };
+    let field =
+        || Input::SetField { post: post.clone(), field: ALERT, option: None, click: Click::default() };
     let said = "@jon chose \u{201c}Triaged\u{201d} first. This incident is in step DevelopFix now.";
     assert_eq!(late(&mut driven, choose()), said);
     assert_eq!(late(&mut driven, field()), said);
@@ -103,8 +106,8 @@ fn meaning(driven: &Driven, post: &str, pressed: &Pressed, by: &str) -> Result<b
 #[test]
 fn a_repeated_press_of_every_kind_is_known_for_good_and_a_new_one_comes_too_late() {
     let (mut driven, post) = triage();
-    let alert = Pressed::Field(ALERT, None);
-    let severity = Pressed::Field(SEVERITY, Some("S1".into()));
+    let alert = Pressed::Field(ALERT, None, Click::default());
+    let severity = Pressed::Field(SEVERITY, Some("S1".into()), Click::default());
     let triaged = Pressed::Transition(0);
     for pressed in [&alert, &severity, &triaged] {
         assert_eq!(meaning(&driven, &post, pressed, "jon"), Ok(false), "{pressed:?}");
@@ -117,7 +120,7 @@ fn a_repeated_press_of_every_kind_is_known_for_good_and_a_new_one_comes_too_late
             assert_eq!(meaning(driven, &post, pressed, "jon"), Ok(true), "{pressed:?}");
             assert!(meaning(driven, &post, pressed, "chris").is_err(), "{pressed:?}");
         }
-        let altered = Pressed::Field(SEVERITY, Some("S99".into()));
+        let altered = Pressed::Field(SEVERITY, Some("S99".into()), Click::default());
         assert!(meaning(driven, &post, &altered, "jon").unwrap_err().contains("not one of the options"));
     };
     known(&driven);
@@ -167,4 +170,35 @@ fn a_cancel_counts_once_and_only_while_there_is_something_to_cancel() {
     assert_eq!(meaning(&driven, &lost, &cancel, "jon"), Ok(true));
     let told = meaning(&driven, &lost, &cancel, "chris");
     assert_eq!(told, Err("Too late: this incident is cancelled by @jon now.".to_owned()));
+}
+
+/// Presses as the server tells of it: with an id of the press, and when.
+fn click(driven: &mut Driven, post: &str, field: usize, option: Option<&str>, by: &str, click: (&str, u64)) {
+    let (option, click) = (option.map(str::to_owned), Click { id: click.0.to_owned(), at_ms: click.1 });
+    driven.decide(Input::SetField { post: post.to_owned(), field, option, click }, by).unwrap();
+}
+
+#[test]
+fn a_choice_that_is_delivered_again_changes_nothing_though_somebody_chose_meanwhile() {
+    let (mut driven, post) = triage();
+    click(&mut driven, &post, SEVERITY, Some("S1"), "jon", ("first", 1));
+    click(&mut driven, &post, SEVERITY, Some("S2"), "chris", ("second", 2));
+    click(&mut driven, &post, SEVERITY, Some("S1"), "jon", ("first", 3));
+    assert_eq!(driven.run.choice("TriagePost", "Severity").unwrap().value, "S2");
+    click(&mut driven, &post, SEVERITY, Some("S1"), "jon", ("third", 4));
+    assert_eq!(driven.run.choice("TriagePost", "Severity").unwrap().value, "S1", "a new choice counts");
+}
+
+#[test]
+fn a_button_that_is_pressed_again_later_rings_again_and_one_that_is_pressed_twice_does_not() {
+    let (mut driven, post) = triage();
+    let began_ms = driven.run.started_ms;
+    let later = |ms: u64| began_ms + ms;
+    click(&mut driven, &post, ALERT, None, "jon", ("first", later(0)));
+    click(&mut driven, &post, ALERT, None, "jon", ("second", later(500)));
+    assert_eq!(pressed_by(&driven), ["jon"], "a double click");
+    click(&mut driven, &post, ALERT, None, "jon", ("third", later(86_400_000)));
+    assert_eq!(pressed_by(&driven), ["jon", "jon"]);
+    click(&mut driven, &post, ALERT, None, "jon", ("third", later(172_800_000)));
+    assert_eq!(pressed_by(&driven), ["jon", "jon"], "delivered again");
 }

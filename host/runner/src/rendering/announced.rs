@@ -6,7 +6,8 @@ use crate::controls::{Control, Key};
 use crate::core::Core;
 use crate::mentions;
 use warroom_engine::{
-    ActionKey, Channel, Failure, Loss, Matter, Remedy, Resolution, Run, Status, can_renumber, place_in,
+    ActionKey, Channel, Failure, GivenUp, Loss, Matter, Remedy, Resolution, Run, Status, can_renumber,
+    place_in,
 };
 use warroom_workflow::Workflow;
 
@@ -186,7 +187,18 @@ fn cancelled(run: &Run) -> String {
         .values()
         .map(|reason| format!("\nIts room could not be archived:\n\n{}", quoted(reason)))
         .collect();
-    format!(":x: Incident **{}** was cancelled by {}{reason}{kept}", name(run), cancelled.by.mention())
+    let left: String = run.given_up.iter().filter_map(left_behind).collect();
+    format!(":x: Incident **{}** was cancelled by {}{reason}{kept}{left}", name(run), cancelled.by.mention())
+}
+
+/// A channel that may have been made, and that nobody closes.
+fn left_behind(given_up: &GivenUp) -> Option<String> {
+    let whose = match &given_up.channel_name {
+        Some(name) => format!("`{name}`"),
+        None => format!("that action `{}` was making", given_up.action),
+    };
+    (given_up.function == "channels.create")
+        .then(|| format!("\nA channel {whose} may be left behind:\n\n{}", quoted(&given_up.reason)))
 }
 
 /// The one post that says how often the trigger matched again.

@@ -4,6 +4,7 @@ use crate::fuse::Fuse;
 use async_trait::async_trait;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use warroom_runner::{Claim, Journal, JournalError, NewRun, Record, StartOutcome};
 
 pub(crate) struct MemoryJournal {
@@ -11,6 +12,8 @@ pub(crate) struct MemoryJournal {
     fuse: Arc<Fuse>,
     /// The first append with such a record is done, and its answer lost.
     pub(crate) lose_answer_of: Mutex<Option<String>>,
+    /// The first append with such a record takes this long.
+    pub(crate) slow_about: Mutex<Option<(String, Duration)>>,
 }
 
 #[derive(Default)]
@@ -26,7 +29,12 @@ struct State {
 
 impl MemoryJournal {
     pub(crate) fn new(fuse: Arc<Fuse>) -> MemoryJournal {
-        MemoryJournal { state: Mutex::default(), fuse, lose_answer_of: Mutex::default() }
+        MemoryJournal {
+            state: Mutex::default(),
+            fuse,
+            lose_answer_of: Mutex::default(),
+            slow_about: Mutex::default(),
+        }
     }
 
     /// Loses a blob, as a store that was restored from half a backup.
@@ -87,6 +95,10 @@ impl Journal for MemoryJournal {
         claims: Vec<Claim>,
     ) -> Result<(), JournalError> {
         let kinds: Vec<String> = records.iter().map(|record| record.kind.clone()).collect();
+        let slow = self.slow_about.lock().unwrap().take_if(|(kind, _)| kinds.contains(kind));
+        if let Some((_, time)) = slow {
+            tokio::time::sleep(time).await;
+        }
         let append = || {
             let mut state = self.state.lock().unwrap();
             for claim in &claims {

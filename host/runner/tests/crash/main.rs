@@ -16,6 +16,7 @@
 mod chat;
 mod fuse;
 mod journal;
+mod repinned;
 
 use chat::MemoryChat;
 use fuse::{Death, Fuse};
@@ -92,6 +93,13 @@ impl World {
         }
     }
 
+    /// Puts this text in force.
+    fn put(&self, workflows: &Workflows, text: &str) {
+        let file = LoadedFile { name: "security_issue.json".into(), text: text.to_owned() };
+        let (is_in_force, diagnostics, _) = workflows.put(&file, self.components.catalog());
+        assert!(is_in_force, "{diagnostics:?}");
+    }
+
     /// Returns once the only run waits for people.
     async fn waits(&self, runner: &Runner) -> Run {
         let workflow = warroom_workflow::check(&self.workflow, self.components.catalog()).workflows.remove(0);
@@ -106,16 +114,23 @@ impl World {
 
     /// A process: a runner over what survived.
     async fn start(&self) -> Runner {
-        let (runner, stuck) = self.start_with_stuck().await;
+        self.start_with(&Arc::default()).await
+    }
+
+    /// The same, over workflows that can be changed afterwards.
+    async fn start_with(&self, workflows: &Arc<Workflows>) -> Runner {
+        let (runner, stuck) = self.start_over(workflows).await;
         assert!(stuck.is_empty(), "{stuck:?}");
         runner
     }
 
     /// The same, with the runs that it could not take up.
     async fn start_with_stuck(&self) -> (Runner, Vec<(String, String)>) {
-        let workflows = Workflows::default();
-        let file = LoadedFile { name: "security_issue.json".into(), text: self.workflow.clone() };
-        assert!(workflows.put(&file, self.components.catalog()).0);
+        self.start_over(&Arc::default()).await
+    }
+
+    async fn start_over(&self, workflows: &Arc<Workflows>) -> (Runner, Vec<(String, String)>) {
+        self.put(workflows, &self.workflow);
         let retry_first_ms = self.retry_first_ms;
         let options = Options { retry_first_ms, retry_wait_max_ms: 4 * retry_first_ms, ..Options::default() };
         let runner = Runner::new(
@@ -123,7 +138,7 @@ impl World {
             Arc::clone(&self.journal) as Arc<dyn Journal>,
             Arc::new(SystemClock),
             Arc::clone(&self.components),
-            Arc::new(workflows),
+            Arc::clone(workflows),
             Key::new([1; 32]),
             options,
         );
@@ -180,6 +195,7 @@ async fn nudge(world: &World, runner: &Runner) -> Option<Run> {
                 channel_id: post.channel_id.clone(),
                 by: person("chris"),
                 option,
+                id: String::new(),
             };
             let reply = runner.press(&press).await.unwrap().unwrap().reply;
             assert!(matches!(reply, Reply::Update { .. }), "{reply:?}");
@@ -336,7 +352,7 @@ async fn a_press_whose_connection_breaks_while_it_is_journalled_still_counts() {
     let post = world.waits(&runner).await.posts.last().cloned().unwrap();
     let context = world.chat.control(&post.post_id, "Triaged").unwrap();
     let (post_id, channel_id) = (post.post_id, post.channel_id);
-    let press = Press { context, post_id, channel_id, by: person("chris"), option: None };
+    let press = Press { context, post_id, channel_id, by: person("chris"), option: None, id: String::new() };
     // The journal has it, and whoever waited for the journal is gone.
     world.fuse.arm(1, Death::AfterTheCall);
     let mut pressing = Box::pin(runner.press(&press));
@@ -367,7 +383,8 @@ async fn a_press_is_acted_on_when_its_answer_was_given_or_nobody_takes_it() {
         let post = world.waits(&runner).await.posts.last().cloned().unwrap();
         let context = world.chat.control(&post.post_id, "Triaged").unwrap();
         let (post_id, channel_id) = (post.post_id, post.channel_id);
-        let press = Press { context, post_id, channel_id, by: person("chris"), option: None };
+        let press =
+            Press { context, post_id, channel_id, by: person("chris"), option: None, id: String::new() };
         let answer = runner.press(&press).await.unwrap().unwrap();
         tokio::time::sleep(Duration::from_millis(200)).await;
         let run = runner.run(&world.journal.run_ids()[0]).await.unwrap();
@@ -379,6 +396,27 @@ async fn a_press_is_acted_on_when_its_answer_was_given_or_nobody_takes_it() {
         assert_whole_without_severity(&world, &ended.expect("the run goes on").unwrap());
         drop(kept);
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_press_that_a_slow_journal_takes_long_for_is_acted_on_after_its_answer_all_the_same() {
+    let world = World::new(components().await);
+    let runner = world.start().await;
+    runner.on_post(&report()).await.unwrap();
+    let post = world.waits(&runner).await.posts.last().cloned().unwrap();
+    let context = world.chat.control(&post.post_id, "Triaged").unwrap();
+    let (post_id, channel_id) = (post.post_id, post.channel_id);
+    let press = Press { context, post_id, channel_id, by: person("chris"), option: None, id: String::new() };
+    // Longer than an answer is waited for.
+    let slow = ("transition_chosen".to_owned(), Duration::from_millis(1_300));
+    *world.journal.slow_about.lock().unwrap() = Some(slow);
+    let answer = runner.press(&press).await.unwrap().unwrap();
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let room = world.chat.only_room("a press");
+    assert_eq!(world.chat.messages(&room.id).len(), 1, "nothing is done before the answer");
+    drop(answer);
+    let ended = tokio::time::timeout(Duration::from_secs(30), play(&world, &runner)).await;
+    assert_whole_without_severity(&world, &ended.expect("the run goes on").unwrap());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -394,7 +432,14 @@ async fn a_press_that_is_faster_than_the_answer_to_the_post_waits_for_it() {
         }
         tokio::time::sleep(Duration::from_millis(1)).await;
     };
-    let press = Press { context, post_id, channel_id, by: person("chris"), option: Some("S1".into()) };
+    let press = Press {
+        context,
+        post_id,
+        channel_id,
+        by: person("chris"),
+        option: Some("S1".into()),
+        id: String::new(),
+    };
     let reply = runner.press(&press).await.unwrap().unwrap().reply;
     assert!(matches!(reply, Reply::Update { .. }), "{reply:?}");
 }
@@ -463,13 +508,13 @@ async fn people_learn_that_a_run_cannot_be_taken_up_though_the_server_was_in_tro
     };
     tokio::time::timeout(Duration::from_secs(30), told).await.expect("people are told");
     let (post_id, channel_id) = (post.post_id, post.channel_id);
-    let press = Press { context, post_id, channel_id, by: person("chris"), option: None };
+    let press = Press { context, post_id, channel_id, by: person("chris"), option: None, id: String::new() };
     let reply = runner.press(&press).await.unwrap().unwrap().reply;
     let Reply::Whisper(words) = reply else { panic!("{reply:?}") };
     assert!(words.contains("is not in the store"), "{words}");
 
     let (post_id, channel_id, context) = world.chat.newest_with("Cancel").unwrap();
-    let press = Press { context, post_id, channel_id, by: person("jon"), option: None };
+    let press = Press { context, post_id, channel_id, by: person("jon"), option: None, id: String::new() };
     let reply = runner.press(&press).await.unwrap().unwrap().reply;
     let Reply::Update { post, .. } = reply else { panic!("{reply:?}") };
     assert!(post.message.starts_with(":white_check_mark: Cancelled by @jon.") && post.sections.is_empty());

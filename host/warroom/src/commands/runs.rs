@@ -145,8 +145,10 @@ pub(crate) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
         }
         Verb::Retry { run, current, renumber } => {
             let order = Order { current: *current, renumber: *renumber, ..Order::by_me() };
-            door.order(run, "retry", &order).await?;
-            format!("{run} tries its failed action again; `warroom runs show {run}` tells how it went\n")
+            let id = door.order(run, "retry", &order).await?;
+            // The number that it was named by may be another one's soon.
+            let named = if *renumber { &id } else { run };
+            format!("{run} tries its failed action again; `warroom runs show {named}` tells how it went\n")
         }
         Verb::Skip { run } => {
             door.order(run, "skip", &Order::by_me()).await?;

@@ -1,6 +1,6 @@
 //! The way to the runs: the socket of the running service, else the journal.
 
-use crate::admin::{self, Order, RunLine, RunStory};
+use crate::admin::{self, Obeyed, Order, RunLine, RunStory};
 use crate::config::Config;
 use crate::journal::StoreJournal;
 use anyhow::{Context as _, bail};
@@ -44,10 +44,11 @@ impl Door {
         }
     }
 
-    pub(super) async fn order(&self, run: &str, command: &str, order: &Order) -> anyhow::Result<()> {
+    /// Gives the run's id.
+    pub(super) async fn order(&self, run: &str, command: &str, order: &Order) -> anyhow::Result<String> {
         let path = format!("/runs/{}/{command}", encoded(run));
-        match self.ask::<Value>(reqwest::Method::POST, &path, Some(order)).await? {
-            Some(_) => Ok(()),
+        match self.ask::<Obeyed>(reqwest::Method::POST, &path, Some(order)).await? {
+            Some(obeyed) => Ok(obeyed.run),
             None => bail!(
                 "no service answers, and only a running one can do that: start `warroom serve` with the same configuration"
             ),
