@@ -124,13 +124,16 @@ fn asks(channel: &str) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_channel_with_buttons_that_is_archived_by_hand_is_told_and_goes_on_once_it_is_back() {
-    let stage = Stage::with_workflow(&drill(&json!([asks("ops")]))).await;
+    let mut ask = asks("ops");
+    ask["fields"] = json!([{"name": "Ack", "description": "Seen", "type": "button"}]);
+    let stage = Stage::with_workflow(&drill(&json!([ask]))).await;
     let ops = stage.make_channel("jon", "ops", "Operations", "O").await;
     let desk = Desk::on(stage).await;
     let stage = &desk.stage;
     stage.say("jon", "town-square", "#drill").await;
     let asked = stage.post(&ops, "Well?", 1).await;
-    let press = desk.take("jon", &asked, "Done", None).await;
+    let (press, done) =
+        (desk.take("jon", &asked, "Ack", None).await, desk.take("jon", &asked, "Done", None).await);
     stage.archive(&ops).await;
     let town = stage.channel_id("town-square").await;
     let notice =
@@ -146,6 +149,7 @@ async fn a_channel_with_buttons_that_is_archived_by_hand_is_told_and_goes_on_onc
             now["message"].as_str().unwrap().contains("can be used again").then_some(())
         })
         .await;
+    desk.shown(&done).await;
     desk.ended().await;
     stage
         .eventually("the controls to go", async || {

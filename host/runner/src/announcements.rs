@@ -139,28 +139,56 @@ pub(crate) async fn place(
 }
 
 /// Tells the triggering channel that a run cannot be taken up, unless it was told before; else operators. Such a run can only
-/// be cancelled: what it began with cannot be read. What is tried for as long as an action is, is only logged; the next start tells again.
+/// be cancelled: what it began with cannot be read. What is tried for as long as an action is, is only logged; the next start tells
+/// again. When the run is stuck no more, the notice says so and loses its button.
 pub(crate) fn tell_stuck(core: &Arc<Core>, id: &str, reason: &str) {
     let (core, id, reason) = (Arc::clone(core), id.to_owned(), reason.to_owned());
     tokio::spawn(async move {
         let about = stuck::notice_key(&id, &reason);
         let mut patience = Patience::default();
-        while let Err(error) = try_to_tell_stuck(&core, &about, &id, &reason).await {
-            if !waits(&core, &mut patience, &about, &error).await {
+        let post_id = loop {
+            match try_to_tell_stuck(&core, &about, &id, &reason).await {
+                Ok(Some(post_id)) => break post_id,
+                Ok(None) => return,
+                Err(error) if waits(&core, &mut patience, &about, &error).await => {}
+                Err(_) => return,
+            }
+        };
+        core.stuck_no_more(&id).await;
+        while let Err(error) = tell_unstuck(&core, &about, (&id, &reason), &post_id).await {
+            if !waits(&core, &mut patience, &post_id, &error).await {
                 return;
             }
         }
     });
 }
 
-async fn try_to_tell_stuck(core: &Core, about: &str, id: &str, reason: &str) -> Result<(), ChatError> {
+/// Gives the notice's id; none when there is nothing to tell any more.
+async fn try_to_tell_stuck(
+    core: &Core,
+    about: &str,
+    id: &str,
+    reason: &str,
+) -> Result<Option<String>, ChatError> {
     if !core.is_stuck(id) {
-        return Ok(());
+        return Ok(None);
     }
     let run = read(core.journal.as_ref(), id).await.map_err(passing)?;
     let post = stuck::notice(&core.key, &run, reason);
     let since_ms = earliest(run.started_ms);
-    place(core, &run.trigger.channel.id, &core.key.stamp(about), since_ms, &post).await.map(|_| ())
+    let stamp = core.key.stamp(about);
+    place(core, &run.trigger.channel.id, &stamp, since_ms, &post).await.map(Some)
+}
+
+async fn tell_unstuck(
+    core: &Core,
+    about: &str,
+    (id, reason): (&str, &str),
+    post_id: &str,
+) -> Result<(), ChatError> {
+    let run = read(core.journal.as_ref(), id).await.map_err(passing)?;
+    let stamp = core.key.stamp(about);
+    core.chat.update_post(post_id, &stamp, &stuck::last_look(&run, reason)).await
 }
 
 /// What may pass by itself, and is no answer of the chat server.

@@ -41,6 +41,8 @@ pub(crate) struct Core {
     pub(crate) showing: Mutex<BTreeMap<String, AbortHandle>>,
     /// The open runs that could not be taken up, by id, with the reasons.
     pub(crate) stuck: Mutex<BTreeMap<String, String>>,
+    /// Wakes who waits for a change there.
+    pub(crate) unstuck: Notify,
 }
 
 /// A run that is driven.
@@ -80,6 +82,20 @@ impl Core {
             Some(reason) => stuck.insert(id.to_owned(), reason.to_owned()),
             None => stuck.remove(id),
         };
+        self.unstuck.notify_waiters();
+    }
+
+    /// Waits until the run is not stuck any more.
+    pub(crate) async fn stuck_no_more(&self, id: &str) {
+        loop {
+            let mut changed = std::pin::pin!(self.unstuck.notified());
+            // From here on no change is missed.
+            changed.as_mut().enable();
+            if !self.is_stuck(id) {
+                return;
+            }
+            changed.await;
+        }
     }
 
     /// Waits so long, or until the chat server is seen to answer.

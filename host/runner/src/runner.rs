@@ -111,6 +111,7 @@ impl Runner {
                 open,
                 showing: Mutex::default(),
                 stuck: Mutex::default(),
+                unstuck: Notify::new(),
             }),
         }
     }

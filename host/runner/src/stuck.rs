@@ -13,7 +13,7 @@ use crate::runner::Runner;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
-use warroom_engine::{Event, Fact, Person, Run, effects::arguments_digest};
+use warroom_engine::{Event, Fact, Person, Run, Status, effects::arguments_digest};
 use warroom_workflow::{Catalog, Workflow, check};
 
 impl Runner {
@@ -94,6 +94,17 @@ pub(crate) fn notice(key: &Key, run: &Run, reason: &str) -> RenderedPost {
     }];
     let text = "**Cancel**: end the incident here and archive its room.".to_owned();
     RenderedPost { message, sections: vec![Section { title: "What now?".to_owned(), text, controls }] }
+}
+
+/// How that notice is to look when the run is stuck no more.
+pub(crate) fn last_look(run: &Run, reason: &str) -> RenderedPost {
+    if let Status::Cancelled(cancelled) = &run.status {
+        return cancelled_look(run, reason, &cancelled.by);
+    }
+    let (name, quoted) = (name(run), mentions::quiet(reason));
+    let message =
+        format!(":white_check_mark: Incident **{name}** goes on again. It could not go on:\n\n> {quoted}");
+    RenderedPost { message, sections: Vec::new() }
 }
 
 fn cancelled_look(run: &Run, reason: &str, by: &Person) -> RenderedPost {
