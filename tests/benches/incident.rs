@@ -3,7 +3,8 @@
 //!
 //! What Warroom adds (the journal on disk, the components) is the same for every incident, and what it saves grows with the people who
 //! are added at the same time, and with the time that the server takes for a call. So there are several sizes: a simulated server answers in
-//! a fifth of a millisecond, which no real one does.
+//! a fifth of a millisecond, which no real one does. With `WARROOM_TEST_MATTERMOST_URL` and `WARROOM_TEST_ADMIN_TOKEN` set, a real one is
+//! measured: version 5.37 with its database on the same machine takes some 10 ms for most of these calls.
 
 #![allow(
     missing_docs,
@@ -64,7 +65,9 @@ async fn main() {
     for (case, (count, delay)) in CASES.into_iter().enumerate() {
         let people = &people[..count];
         if !delay.is_zero() {
-            stage.simulator().unwrap().delay_next("*", "/api/v4/", delay, u32::MAX);
+            // A real server takes its own time.
+            let Some(simulator) = stage.simulator() else { continue };
+            simulator.delay_next("*", "/api/v4/", delay, u32::MAX);
         }
         measure(&Bare { case, stage: &stage, town: &town, people }, &mut posts, delay).await;
     }
@@ -162,7 +165,8 @@ impl Bare<'_> {
 
 /// The comparison is worth something only if neither side does more than the other.
 async fn check_that_both_make_the_same_calls(bare: &Bare<'_>, posts: &mut Posts) {
-    let simulator = bare.stage.simulator().unwrap();
+    // A real server does not tell; it was asked the same on the simulator.
+    let Some(simulator) = bare.stage.simulator() else { return };
     let calls = || {
         let mut calls: Vec<String> =
             simulator.requests().iter().map(|(method, path)| shape(method, path)).collect();

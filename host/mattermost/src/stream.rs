@@ -22,6 +22,9 @@ use crate::options::EventOptions;
 use crate::recent::Recent;
 use crate::token::Token;
 
+/// Bytes that are read from the socket at once. Each look at it clears as many, and most frames are a kilobyte.
+const READ_BYTES: usize = 8 << 10;
+
 /// For how long a frame that could not be read keeps the pauses between two attempts to connect from beginning anew: a server that sends
 /// such frames for ever must not be called for ever, again and again.
 const UNREADABLE_REMEMBERED: Duration = Duration::from_secs(600);
@@ -227,7 +230,10 @@ impl Keeper {
         request.headers_mut().insert("authorization", pass.header.clone());
 
         let bytes_max = Some(self.options.frame_bytes_max);
-        let config = WebSocketConfig::default().max_message_size(bytes_max).max_frame_size(bytes_max);
+        let config = WebSocketConfig::default()
+            .read_buffer_size(READ_BYTES)
+            .max_message_size(bytes_max)
+            .max_frame_size(bytes_max);
         let connecting = tokio_tungstenite::connect_async_with_config(request, Some(config), true);
         let connected = tokio::time::timeout(self.options.greeting_max, connecting).await;
         let connected =

@@ -17,6 +17,8 @@ const WRITE_EVERY: Duration = Duration::from_secs(1);
 pub(crate) const MARGIN_MS: u64 = 10_000;
 /// How many posts of one channel are known there; with more, the margin is shorter.
 const NEAR_MAX: usize = 500;
+/// How often channels are looked through for those that are settled, in milliseconds: there may be thousands, and posts each second.
+const SETTLE_EVERY_MS: u64 = 1_000;
 
 /// The marks. Clones share them.
 #[derive(Clone)]
@@ -32,6 +34,8 @@ struct State {
     raised: HashSet<String>,
     /// Channels where posts may still come before the mark.
     unsettled: HashSet<String>,
+    /// When they were looked through last, by the server's clock.
+    settled_ms: u64,
 }
 
 /// What is known of a channel.
@@ -142,7 +146,11 @@ impl Watermarks {
     /// nothing more can come before that one.
     pub(crate) fn settle(&self, now_ms: u64) {
         let mut state = self.state();
-        let State { channels, raised, unsettled } = &mut *state;
+        let State { channels, raised, unsettled, settled_ms } = &mut *state;
+        if now_ms < settled_ms.saturating_add(SETTLE_EVERY_MS) {
+            return;
+        }
+        *settled_ms = now_ms;
         unsettled.retain(|id| {
             let Some(known) = channels.get_mut(id) else { return false };
             if known.is_held || known.at_ms.saturating_add(MARGIN_MS) >= now_ms {
@@ -252,14 +260,14 @@ mod tests {
             marks.dealt_with(channel, channel, 50_000);
         }
         marks.hold("held", true);
-        marks.dealt_with("side", "later", 50_001);
+        marks.dealt_with("side", "later", 51_000);
         marks.settle(60_000);
         assert_eq!(marks.of("town"), mark(50_000, 40_000), "a post may still come");
-        marks.settle(60_001);
+        marks.settle(61_000);
         marks.write().await;
         for marks in [marks.clone(), Watermarks::read(store).await.unwrap()] {
             assert_eq!(marks.of("town"), mark(50_000, 50_001));
-            assert_eq!(marks.of("side"), mark(50_001, 40_001));
+            assert_eq!(marks.of("side"), mark(51_000, 41_000));
             assert_eq!(marks.of("held"), mark(50_000, 40_000));
         }
         marks.dealt_with("town", "again", 70_000);

@@ -21,6 +21,8 @@ use crate::system::VERSION;
 
 /// Bytes of a message from a client.
 const MESSAGE_BYTES_MAX: usize = 64 << 10;
+/// Bytes that are read from a socket at once. Each look at it clears as many, and clients say little.
+const READ_BYTES: usize = 1 << 10;
 /// How long a socket may stay without a token.
 const AUTHENTICATION_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often the server pings.
@@ -70,6 +72,7 @@ pub(crate) async fn upgrade(
     let resume = resume.map(|Query(resume)| resume).unwrap_or_default();
     let client = bearer(&headers).and_then(|token| client_of(&shared, token));
     upgrade
+        .read_buffer_size(READ_BYTES)
         .max_message_size(MESSAGE_BYTES_MAX)
         .on_upgrade(move |socket| run(socket, shared, client, resume))
         .into_response()
