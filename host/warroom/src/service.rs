@@ -164,7 +164,7 @@ impl Service {
         resume(&runner).await?;
         // Clicks are taken from here on; those that came before were asked to come again.
         runner_made.send_replace(Some(runner.clone()));
-        tasks.extend(admin_door(&config, &runner)?);
+        tasks.extend(admin_door(&config, &runner, &store)?);
         let watermarks = Watermarks::read(store.clone()).await?;
         let watching = Watching {
             client: client.clone(),
@@ -292,13 +292,17 @@ async fn serve_metrics(at: SocketAddr, app: Router) -> anyhow::Result<JoinHandle
     }))
 }
 
-/// The door for `warroom runs`.
-fn admin_door(config: &Config, runner: &Runner) -> anyhow::Result<Option<JoinHandle<()>>> {
+/// The door for `warroom runs` and `warroom doctor`.
+fn admin_door(
+    config: &Config,
+    runner: &Runner,
+    store: &warroom_store::Store,
+) -> anyhow::Result<Option<JoinHandle<()>>> {
     let Some(path) = &config.admin_socket else { return Ok(None) };
     let listener = admin::listen(path).with_context(|| {
         format!("cannot listen on {} ([http] admin_socket), where `warroom runs` knocks", path.display())
     })?;
-    let app = admin::router(runner.clone());
+    let app = admin::router(runner.clone(), store.clone());
     Ok(Some(tokio::spawn(async move {
         if let Err(error) = axum::serve(listener, app).await {
             tracing::error!("the socket for `warroom runs` ended: {error}");
