@@ -12,7 +12,7 @@ demo *ARGS:
 test *ARGS:
     cargo xtask test {{ARGS}}
 
-# Check format, clippy and dependencies.
+# Check format, clippy, the fuzz targets and dependencies.
 lint:
     cargo xtask lint
 

@@ -1,6 +1,6 @@
 //! People come into a room together.
 
-use crate::stage::{Stage, drill};
+use crate::stage::{Stage, controls, drill, unique};
 use serde_json::json;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -62,5 +62,79 @@ async fn groups_bring_more_people_than_the_host_adds_in_one_call() {
     stage.post(&room, "All: jon,chris,person0,", 1).await;
     // The bot's room has all of them; a page of members has 200.
     assert_eq!(stage.members(&room).await.len(), 200);
+    service.stop().await;
+}
+
+/// Waits until usernames were looked up that are as the server has them now: the second look-up begins when the first is dealt with.
+async fn usernames_are_fresh(stage: &Stage) {
+    for _ in 0..2 {
+        stage.proxy.hold_next("POST", "/api/v4/users/ids", 1).reached(1).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_goes_with_people_who_are_renamed() {
+    let room = "room-{{.Instance.Number}}";
+    let actions = json!([
+        {"name": "Room", "type": "create_channel", "channel_name": room},
+        {"name": "People", "type": "add_users_channel", "channel_name": room, "users": ["@oncall"]},
+        {"name": "Told", "type": "post", "channel_name": room, "message": "Look, @oncall"},
+    ]);
+    let stage = Stage::with_workflow(&drill(&actions)).await;
+    let (before, after) = (unique("before"), unique("after"));
+    let person = stage.bring(&before).await;
+    stage.write_config(&format!("[groups]\noncall = [\"jon\", \"{person}\"]\n"));
+    // The server is out when the service first asks.
+    stage.proxy.fail_next("POST", "/api/v4/users/ids", 503, 1);
+    let service = stage.service_with(&[("WARROOM_LIMITS_ROOMS_CHECK_MS", "1000")]).await;
+    for (number, name) in [(1, before), (2, after)] {
+        let renamed = json!({ "username": name });
+        let renamed = stage.admin("PUT", &format!("/users/{person}/patch"), Some(renamed)).await;
+        assert_eq!(renamed["username"], name, "{renamed}");
+        usernames_are_fresh(&stage).await;
+        stage.say("jon", "town-square", "#drill").await;
+        let room = stage.channel_id(&format!("room-{number}")).await;
+        stage.post(&room, &format!("Look, @oncall (@jon, @{name})"), 1).await;
+        assert!(stage.members(&room).await.contains(&person));
+    }
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_calls_himself_by_the_id_of_somebody_is_somebody_else() {
+    let actions = json!([
+        {"name": "Room", "type": "create_channel", "channel_name": "room-{{.Instance.Number}}"},
+        {"name": "People", "type": "add_users_channel", "channel_name": "room-{{.Instance.Number}}", "users": ["@oncall", "sam"]},
+        {"name": "Ask", "type": "post", "channel_name": "room-{{.Instance.Number}}", "message": "Well?",
+         "transitions": [{"label": "Done", "to": "End", "allowed": ["@oncall"]}]},
+    ]);
+    let stage = Stage::with_workflow(&drill(&actions)).await;
+    // A simulator's people are the test's own: nobody misses sam's name.
+    if stage.simulator().is_none() {
+        return;
+    }
+    let chris = stage.person_id("chris").await;
+    let sam = stage.person_id("sam").await;
+    stage.write_config(&format!("[groups]\noncall = [\"{chris}\"]\n"));
+    let service = stage.service().await;
+    stage.say("jon", "town-square", "#drill").await;
+    let room = stage.channel_id("room-1").await;
+    let ask = stage.post(&room, "Well?", 1).await;
+    let renamed = json!({ "username": chris });
+    stage.admin("PUT", &format!("/users/{sam}/patch"), Some(renamed)).await;
+    assert_eq!(stage.press("sam", &ask, "Done", None).await, 200, "refused in words");
+    assert_eq!(controls(&stage.fresh(&ask).await).len(), 1);
+    stage.say("jon", "town-square", "#drill").await;
+    let second = stage.channel_id("room-2").await;
+    stage.post(&second, "Well?", 1).await;
+    let members = stage.members(&second).await;
+    assert!(members.contains(&chris) && !members.contains(&sam), "{members:?}");
+    assert_eq!(stage.press("chris", &ask, "Done", None).await, 200);
+    stage
+        .eventually("the end of the first", async || {
+            let text = controls(&stage.fresh(&ask).await).is_empty();
+            text.then_some(())
+        })
+        .await;
     service.stop().await;
 }

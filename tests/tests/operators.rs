@@ -353,6 +353,36 @@ async fn what_can_be_told_nowhere_else_is_told_to_the_operators() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_press_is_under_way_until_it_is_answered() {
+    let stage = Stage::new().await;
+    let service = stage.service().await;
+    let (room, triage) = stage.triage().await;
+    let url = format!("http://{}/metrics", service.address());
+    let under_way = async || {
+        let text = reqwest::get(&url).await.unwrap().text().await.unwrap();
+        let line = text.lines().find(|line| line.starts_with("warroom_callbacks_under_way ")).unwrap();
+        line.to_owned()
+    };
+    assert_eq!(under_way().await, "warroom_callbacks_under_way 0");
+    // Whether who presses is in the channel is asked for first.
+    let mut asked = stage.proxy.hold_next("GET", &format!("/api/v4/channels/{room}/members/"), 1);
+    let press = async { stage.press("chris", &triage, "Severity", Some("S1")).await };
+    let look = async {
+        asked.reached(1).await;
+        let now = under_way().await;
+        drop(asked);
+        now
+    };
+    assert_eq!(tokio::join!(press, look), (200, "warroom_callbacks_under_way 1".to_owned()));
+    stage
+        .eventually("the end of the press", async || {
+            (under_way().await == "warroom_callbacks_under_way 0").then_some(())
+        })
+        .await;
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_happens_is_measured() {
     let stage = Stage::new().await;
     let service = stage.service().await;

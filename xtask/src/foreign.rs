@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-use crate::process::{cargo, run};
+use crate::process::{cargo, run, starts};
 use crate::workspace;
 
 /// Bytes of the line in which the simulator says where it is.
@@ -42,12 +42,6 @@ fn missing_programs(there: impl Fn(&str) -> bool) -> Vec<String> {
     ];
     let missing = needed.into_iter().filter(|(program, _)| !there(program));
     missing.map(|(program, how)| format!("`{program}` is not installed: get {how}")).collect()
-}
-
-fn starts(program: &str) -> bool {
-    let mut command = Command::new(program);
-    command.arg("--version").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    command.status().is_ok_and(|status| status.success())
 }
 
 fn sources(language: &str) -> PathBuf {

@@ -1,12 +1,12 @@
-//! A bounded run of each fuzz target, seeded with what the repository has.
+//! A bounded run of each fuzz target, seeded with what the repository has; and whether the targets build.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::process::{available, cargo, run};
+use crate::process::{available, cargo, run, starts};
 use crate::workspace;
 
 /// How long each target runs, in seconds, unless another time is given.
@@ -16,12 +16,13 @@ const SECONDS: u32 = 60;
 type Seeds = fn() -> Result<Vec<String>>;
 
 /// The targets, and what makes their seeds.
-const TARGETS: [(&str, Seeds); 5] = [
+const TARGETS: [(&str, Seeds); 6] = [
     ("file", files),
     ("template", templates),
     ("pattern", patterns),
     ("event", events),
     ("callback", callbacks),
+    ("control", controls),
 ];
 
 /// Runs every target, or the one that is named.
@@ -47,6 +48,36 @@ pub(crate) fn fuzz(arguments: &[String]) -> Result<()> {
         run(&mut command)?;
     }
     Ok(())
+}
+
+/// Checks that the targets build, so that nobody has to mend them before the next fuzzing. libFuzzer is C++: without a compiler this is
+/// skipped, but not in continuous integration.
+///
+/// # Errors
+/// When they do not build, or cannot be checked where they must be.
+pub(crate) fn check() -> Result<()> {
+    let compiler = std::env::var("CXX").unwrap_or_else(|_| "c++".to_owned());
+    if !is_checkable(&compiler, starts(&compiler), std::env::var_os("CI").is_some())? {
+        return Ok(());
+    }
+    let mut command = cargo();
+    command.args(["check", "--locked", "--manifest-path", "fuzz/Cargo.toml", "--target-dir"]);
+    run(command.arg(workspace::target_dir()))
+}
+
+fn is_checkable(compiler: &str, is_there: bool, is_ci: bool) -> Result<bool> {
+    let missing = format!(
+        "the C++ compiler `{compiler}` is not installed, which libFuzzer needs; `apt-get install g++` does it on Debian, and CXX \
+         names another one"
+    );
+    match (is_there, is_ci) {
+        (true, _) => Ok(true),
+        (false, false) => {
+            eprintln!("skipped the fuzz targets: {missing}");
+            Ok(false)
+        }
+        (false, true) => bail!("cannot check the fuzz targets: {missing}"),
+    }
 }
 
 /// The time, and the target where one is named.
@@ -126,6 +157,15 @@ fn callbacks() -> Result<Vec<String>> {
     Ok(seeds)
 }
 
+/// The target takes the three parts of what is signed, and a text that something of it is replaced with.
+fn controls() -> Result<Vec<String>> {
+    let run = "01935f3e-7c1a-7b6e-9d55-0a4c6f2b8e11";
+    let of_post = ["field0", "transition12", "retry", "renumber", "cancel"];
+    let of_post = of_post.map(|control| format!("{run}{run}/1/TriagePost/1/2{control}field1"));
+    let made_up = json!({ "run": run, "post": "p", "control": "skip", "mac": "0".repeat(64) });
+    Ok([of_post.to_vec(), vec![format!("{run}held/cstart3{made_up}"), made_up.to_string()]].concat())
+}
+
 /// What was recorded from a server.
 fn recordings(name: &str) -> Result<Vec<Value>> {
     let path = workspace::root().join("host/mattermost/tests/recordings").join(name).with_extension("json");
@@ -162,7 +202,32 @@ mod tests {
         assert_eq!(parse(&[]).unwrap(), (SECONDS, None));
         assert_eq!(parse(&words(&["5", "template"])).unwrap(), (5, Some("template")));
         let error = parse(&words(&["tempalte"])).unwrap_err().to_string();
-        assert!(error.contains("the targets are file, template, pattern, event, callback"), "{error}");
+        assert!(
+            error.contains("the targets are file, template, pattern, event, callback, control"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn targets_are_not_checked_without_a_compiler_but_in_continuous_integration_they_must_be() {
+        for is_ci in [false, true] {
+            assert!(is_checkable("c++", true, is_ci).unwrap());
+        }
+        assert!(!is_checkable("c++", false, false).unwrap());
+        let error = is_checkable("clang++", false, true).unwrap_err().to_string();
+        assert!(
+            error.contains("`clang++` is not installed") && error.contains("apt-get install g++"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn every_target_is_built() {
+        let manifest = fs::read_to_string(workspace::root().join("fuzz/Cargo.toml")).unwrap();
+        for (target, _) in TARGETS {
+            assert!(manifest.contains(&format!("\nname = \"{target}\"\n")), "{target}");
+        }
+        assert_eq!(manifest.matches("[[bin]]").count(), TARGETS.len());
     }
 
     #[test]

@@ -39,7 +39,11 @@ const SUBCOMMANDS: &[Subcommand] = &[
         summary: "run all tests; takes the test runner's arguments",
         run: tasks::test,
     },
-    Subcommand { name: "lint", summary: "check format, clippy and dependencies", run: tasks::lint },
+    Subcommand {
+        name: "lint",
+        summary: "check format, clippy, the fuzz targets and dependencies",
+        run: tasks::lint,
+    },
     Subcommand {
         name: "bench",
         summary: "run the benchmarks; takes `cargo bench`'s arguments",

@@ -22,6 +22,13 @@ pub(crate) fn available(subcommand: &str) -> bool {
     command.status().is_ok_and(|status| status.success())
 }
 
+/// Whether the program is installed.
+pub(crate) fn starts(program: &str) -> bool {
+    let mut command = Command::new(program);
+    command.arg("--version").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
+}
+
 /// Runs a command to its end, its output going where ours goes.
 ///
 /// # Errors

@@ -31,6 +31,7 @@ pub(crate) fn test(arguments: &[String]) -> Result<()> {
 pub(crate) fn lint(_arguments: &[String]) -> Result<()> {
     run(cargo().args(["fmt", "--all", "--", "--check"]))?;
     run(cargo().args(["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"]))?;
+    crate::fuzz::check()?;
     if available("deny") {
         return run(cargo().args(["deny", "--log-level", "error", "check", "bans", "licenses", "sources"]));
     }

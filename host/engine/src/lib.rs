@@ -44,6 +44,7 @@ pub mod effects;
 mod event;
 mod next;
 mod run;
+mod signature;
 mod timeline;
 
 pub use announcement::{Announcement, Matter, Place, Remedy, Resolution};
@@ -63,4 +64,5 @@ pub use run::{
     CHOICES_KEPT_MAX, Call, Cancelled, Choice, CurrentAction, GIVEN_UP_MAX, GivenUp, LEFT_MAX, Leaving,
     NotARun, Renumbering, Repeats, Run, Status, Visit,
 };
+pub use signature::{Address, Control, Key, Unverified};
 pub use timeline::{Entry, Picked, timeline};

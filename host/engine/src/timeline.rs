@@ -70,7 +70,7 @@ pub fn timeline(events: &[Event]) -> Vec<Entry> {
             kind: kind(&event.fact),
             step: run.step().map(str::to_owned),
             action: action(&event.fact).map(str::to_owned),
-            ..of_fact(&event.fact)
+            ..of_channels(&event.fact, run).unwrap_or_else(|| of_fact(&event.fact))
         };
         match &event.fact {
             Fact::CallAnswered { answer, .. } => {
@@ -197,7 +197,6 @@ fn of_fact(fact: &Fact) -> Entry {
         Fact::Unpinned { .. } => detail("Post unpinned"),
         Fact::Superseded => detail("Something that this version does not use any more"),
         fact => of_people(fact)
-            .or_else(|| of_channels(fact))
             .or_else(|| of_announcements(fact))
             .or_else(|| of_actions(fact))
             .unwrap_or_default(),
@@ -227,7 +226,7 @@ fn of_people(fact: &Fact) -> Option<Entry> {
     })
 }
 
-fn of_channels(fact: &Fact) -> Option<Entry> {
+fn of_channels(fact: &Fact, run: &Run) -> Option<Entry> {
     Some(match fact {
         Fact::ChannelCreated { channel } => said(format!("Channel ~{} created", channel.name)),
         Fact::PeopleAdded { people, .. } if people.is_empty() => said("People added"),
@@ -235,16 +234,37 @@ fn of_channels(fact: &Fact) -> Option<Entry> {
             let named: Vec<String> = people.iter().map(Person::mention).collect();
             said(format!("{} added", named.join(", ")))
         }
-        Fact::ChannelArchived { .. } => said("Channel archived"),
-        Fact::ChannelLost { how, .. } => said(match how {
-            Loss::Archived => "The room was archived by somebody",
-            Loss::Removed => "The bot was removed from the room",
-            Loss::Gone => "The room is gone",
-        }),
-        Fact::ChannelBack { .. } => said("The room can be used again"),
-        Fact::ChannelKept { reason, .. } => failed("The room could not be archived", reason),
+        Fact::ChannelArchived { channel_id } => said(format!("{} was archived", called(channel_id, run))),
+        Fact::ChannelLost { channel_id, how, .. } => {
+            let channel = called(channel_id, run);
+            said(match how {
+                Loss::Archived => format!("{channel} was archived by somebody"),
+                Loss::Removed => format!("{channel} is closed to the bot: it was removed from there"),
+                Loss::Gone => format!("{channel} is gone"),
+            })
+        }
+        Fact::ChannelBack { channel_id } => said(format!("{} can be used again", called(channel_id, run))),
+        Fact::ChannelKept { channel_id, reason } => {
+            failed(format!("{} could not be archived", called(channel_id, run)), reason)
+        }
         _ => return None,
     })
+}
+
+/// What people call a channel, at the beginning of a sentence: a run has one room, and any number of other channels.
+fn called(channel_id: &str, run: &Run) -> String {
+    if run.room.as_ref().is_some_and(|room| room.id == channel_id) {
+        return "The room".to_owned();
+    }
+    let lost = run.announcements.iter().filter_map(|known| match &known.matter {
+        Matter::Lost { channel, .. } => Some(channel),
+        _ => None,
+    });
+    let known = run.channels.iter().chain(lost).chain([&run.trigger.channel]);
+    match known.into_iter().find(|channel| channel.id == channel_id && !channel.name.is_empty()) {
+        Some(channel) => format!("Channel ~{}", channel.name),
+        None => "A channel".to_owned(),
+    }
 }
 
 fn of_announcements(fact: &Fact) -> Option<Entry> {

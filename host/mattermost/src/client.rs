@@ -88,6 +88,12 @@ impl Client {
         self.shared.credentials.watch()
     }
 
+    /// How many calls, of all clones, wait for their turn now, as [`ClientOptions::calls_per_second`] says or the server asked.
+    #[must_use]
+    pub fn calls_waiting(&self) -> usize {
+        self.shared.throttle.waiting()
+    }
+
     /// The options that the client was made with. The token may be another one by now.
     pub(crate) fn options(&self) -> &ClientOptions {
         &self.shared.options

@@ -2,6 +2,7 @@
 //!
 //! What the server really allows is found out: each time that it wants fewer calls the rate is halved, and it rises again slowly.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -18,10 +19,28 @@ const RISE: f64 = 1.1;
 #[derive(Debug)]
 pub(crate) struct Throttle {
     bucket: Mutex<Bucket>,
+    /// How many calls wait for their turn.
+    waiting: AtomicUsize,
     /// How long one turn takes to come at the highest rate.
     period_min: Duration,
     /// How many turns the bucket holds.
     burst: u32,
+}
+
+/// A call that waits for its turn, until it comes or the call is given up.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn among(waiting: &'a AtomicUsize) -> Self {
+        waiting.fetch_add(1, Ordering::Relaxed);
+        Self(waiting)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -57,6 +76,7 @@ impl Throttle {
         let now = Instant::now();
         Self {
             bucket: Mutex::new(Bucket { full_at: now, held_until: now, period, rise_at: now }),
+            waiting: AtomicUsize::new(0),
             period_min: period,
             burst: calls_burst.max(1),
         }
@@ -68,6 +88,7 @@ impl Throttle {
             let (at, held_until) = self.take(deadline)?;
             // Not for a turn that is free: the timer counts whole milliseconds, and each call would wait for the next one.
             if at > Instant::now() {
+                let _waiting = Waiting::among(&self.waiting);
                 tokio::time::sleep_until(at).await;
             }
             // When the server limited meanwhile, the turns given out before are void.
@@ -75,6 +96,11 @@ impl Throttle {
                 return Ok(());
             }
         }
+    }
+
+    /// How many calls wait for their turn now.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
     }
 
     /// Takes a turn: when it comes, and the hold that it was taken under.
@@ -207,6 +233,21 @@ mod tests {
         // Between two ticks of the timer.
         tokio::time::advance(Duration::from_micros(1_300)).await;
         assert_eq!(throttle.turn(in_ms(10_000)).now_or_never(), Some(Ok(())));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_is_counted_until_the_turn_comes_or_is_given_up() {
+        let throttle = Throttle::new(10, 1);
+        throttle.turn(in_ms(0)).await.unwrap();
+        assert_eq!(throttle.waiting(), 0, "a turn that was free");
+        let mut patient = std::pin::pin!(throttle.turn(in_ms(10_000)));
+        let mut impatient = Box::pin(throttle.turn(in_ms(10_000)));
+        assert!(patient.as_mut().now_or_never().is_none() && impatient.as_mut().now_or_never().is_none());
+        assert_eq!(throttle.waiting(), 2);
+        drop(impatient);
+        assert_eq!(throttle.waiting(), 1);
+        patient.await.unwrap();
+        assert_eq!(throttle.waiting(), 0);
     }
 
     #[tokio::test(start_paused = true)]

@@ -2,41 +2,57 @@
 
 use crate::{bounds, code};
 use std::collections::BTreeMap;
+use std::sync::{PoisonError, RwLock};
 
-/// Groups by name, lower case and without `@`: the usernames of their members.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Groups(BTreeMap<String, Vec<String>>);
+/// Groups by name, with their members. Whom the operator wrote as an id is found by it, and mentioned by username; people are renamed,
+/// so those usernames can be told again at any time.
+#[derive(Debug, Default)]
+pub struct Groups {
+    /// Lower case and without `@`: usernames and ids, as the operator wrote them.
+    members: BTreeMap<String, Vec<String>>,
+    /// The usernames of members by id, as far as they were told.
+    usernames: RwLock<BTreeMap<String, String>>,
+}
 
 impl Groups {
-    /// Groups by name, with the usernames of their members; either with or without `@`.
+    /// Groups by name, with the usernames or ids of their members; either with or without `@`.
     #[must_use]
     pub fn new(groups: impl IntoIterator<Item = (String, Vec<String>)>) -> Groups {
         let bare = |name: &str| name.trim_start_matches('@').to_lowercase();
         let group = |(name, members): (String, Vec<String>)| {
             (bare(&name), members.iter().map(|member| bare(member)).collect())
         };
-        Groups(groups.into_iter().map(group).collect())
+        Groups { members: groups.into_iter().map(group).collect(), usernames: RwLock::default() }
     }
 
-    /// The usernames of a group's members; none when there is no such group.
+    /// A group's members, as the operator wrote them: usernames and ids. None when there is no such group.
     #[must_use]
     pub fn members(&self, name: &str) -> Option<&[String]> {
-        self.0.get(&name.trim_start_matches('@').to_lowercase()).map(Vec::as_slice)
+        self.members.get(&name.trim_start_matches('@').to_lowercase()).map(Vec::as_slice)
     }
 
-    /// The names of all groups.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.keys().map(String::as_str)
+    /// From now on members are mentioned by these usernames, given by id. Who is not among them keeps the one that was told before.
+    pub fn rename(&self, usernames: impl IntoIterator<Item = (String, String)>) {
+        self.usernames.write().unwrap_or_else(PoisonError::into_inner).extend(usernames);
+    }
+
+    /// Whether the member is somebody's id, as far as usernames were told.
+    #[must_use]
+    pub fn is_id(&self, member: &str) -> bool {
+        self.usernames.read().unwrap_or_else(PoisonError::into_inner).contains_key(member)
+    }
+
+    /// How members are mentioned, without `@`: by username, or as they are written where none was told.
+    fn mentions(&self, members: &[String]) -> Vec<String> {
+        let usernames = self.usernames.read().unwrap_or_else(PoisonError::into_inner);
+        members.iter().map(|member| usernames.get(member).unwrap_or(member).clone()).collect()
     }
 
     /// The text with the members behind each group that it mentions, so that their phones ring: the server knows none of
     /// these groups. What stands in code, or is part of a longer word, mentions nobody.
     #[must_use]
     pub fn spelled_out(&self, text: &str) -> String {
-        self.rewritten(text, |name, members| {
-            let members: Vec<String> = members.iter().map(|member| format!("@{member}")).collect();
-            format!("@{name} ({})", members.join(", "))
-        })
+        self.rewritten(text, |name, members| format!("@{name} (@{})", self.mentions(members).join(", @")))
     }
 
     /// The same as a post can say it. Where that is too long, the members stand before the text, once, and the text is cut: in an
@@ -54,9 +70,9 @@ impl Groups {
     fn mentioned(&self, text: &str) -> Vec<String> {
         let mut people: Vec<String> = Vec::new();
         self.rewritten(text, |_, members| {
-            for member in members {
-                if !people.contains(member) {
-                    people.push(member.clone());
+            for member in self.mentions(members) {
+                if !people.contains(&member) {
+                    people.push(member);
                 }
             }
             String::new()
@@ -71,7 +87,7 @@ impl Groups {
     }
 
     fn rewritten(&self, text: &str, mut spell: impl FnMut(&str, &[String]) -> String) -> String {
-        if self.0.is_empty() || !text.contains('@') {
+        if self.members.is_empty() || !text.contains('@') {
             return text.to_owned();
         }
         let mut result = String::with_capacity(text.len());
@@ -155,6 +171,21 @@ mod tests {
         let said = groups().loud(&long);
         assert!(said.starts_with("@jon @chris: word word") && bounds::fits_message(&said), "{said}");
         assert_eq!(groups().loud("look, @oncall"), "look, @oncall (@jon, @chris)");
+    }
+
+    #[test]
+    fn who_is_written_as_an_id_is_mentioned_by_the_username_told_last() {
+        let groups = Groups::new([("oncall".to_owned(), vec!["id1".to_owned(), "sam".to_owned()])]);
+        let told = |id: &str, name: &str| [(id.to_owned(), name.to_owned())];
+        assert_eq!(groups.spelled_out("@oncall"), "@oncall (@id1, @sam)");
+        groups.rename(told("id1", "jon"));
+        assert_eq!(groups.spelled_out("@oncall"), "@oncall (@jon, @sam)");
+        groups.rename(told("id1", "jonny"));
+        groups.rename(told("id2", "chris"));
+        assert_eq!(groups.mentioned("@oncall"), ["jonny", "sam"]);
+        assert!(groups.is_id("id1") && !groups.is_id("sam"));
+        // Whom the server is asked for does not depend on how people are called.
+        assert_eq!(groups.members("oncall").unwrap(), ["id1", "sam"]);
     }
 
     #[test]

@@ -120,10 +120,7 @@ impl World {
         let Profile { username, mut email, nickname, first_name, last_name, mut password, bot } = profile;
         check_username(&username)?;
         if self.user_named(&username).is_some() {
-            return Err(ApiError::invalid(
-                "app.user.save.username_exists.app_error",
-                "An account with that username already exists.",
-            ));
+            return Err(name_taken());
         }
         if email.is_empty() {
             let host = if bot.is_some() { "localhost" } else { "example.com" };
@@ -189,6 +186,11 @@ impl World {
     }
 }
 
+fn name_taken() -> ApiError {
+    let id = "app.user.save.username_exists.app_error";
+    ApiError::invalid(id, "An account with that username already exists.")
+}
+
 fn check_username(username: &str) -> Result<(), ApiError> {
     let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "._-".contains(c);
     let reserved = RESERVED_NAMES.contains(&username);
@@ -247,12 +249,13 @@ struct Roles {
 
 #[derive(Deserialize)]
 struct Change {
+    username: Option<String>,
     nickname: Option<String>,
     first_name: Option<String>,
     last_name: Option<String>,
 }
 
-/// `PUT /users/{id}/patch`: what somebody is called beside the user name, by themselves or by an administrator.
+/// `PUT /users/{id}/patch`: what somebody is called, by themselves or by an administrator.
 pub(crate) fn patch(world: &mut World, call: &Call) -> Outcome {
     let id = call.id(0, "user_id")?;
     let change: Change = call.json("user")?;
@@ -263,8 +266,16 @@ pub(crate) fn patch(world: &mut World, call: &Call) -> Outcome {
     if names.into_iter().flatten().any(|name| name.chars().count() > NAME_CHARS_MAX) {
         return Err(ApiError::body("user"));
     }
+    let username = change.username.map(|username| username.to_lowercase());
+    if let Some(username) = &username {
+        check_username(username)?;
+        if world.user_named(username).is_some_and(|known| known.id != id) {
+            return Err(name_taken());
+        }
+    }
     let now = world.now_ms();
     let user = world.user_mut(&id)?;
+    user.username = username.unwrap_or_else(|| user.username.clone());
     user.nickname = change.nickname.unwrap_or_else(|| user.nickname.clone());
     user.first_name = change.first_name.unwrap_or_else(|| user.first_name.clone());
     user.last_name = change.last_name.unwrap_or_else(|| user.last_name.clone());

@@ -1,4 +1,4 @@
-//! The operators' door: a socket in the file system, for `warroom runs` on this machine. Who may open it is a matter of
+//! The operators' door: a socket in the file system, for `warroom runs` and `warroom doctor` on this machine. Who may open it is a matter of
 //! the file's mode; nothing of it is reachable over a network.
 
 use axum::Router;
@@ -14,6 +14,7 @@ use std::path::Path as FilePath;
 use tokio::net::UnixListener;
 use warroom_engine::{Loss, Person, Picked, Remedy, Run, Status, timeline};
 use warroom_runner::{Archive, Command, CommandError, Runner, RunnerError};
+use warroom_store::Store;
 
 /// Only who runs the service, and root, may open the socket.
 const SOCKET_MODE: u32 = 0o600;
@@ -104,6 +105,13 @@ pub(crate) struct Obeyed {
     pub(crate) run: String,
 }
 
+/// What the journal says of a workflow's next run.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct NextNumber {
+    /// Its number, unless the workflow wants a higher one; none while the workflow had no run.
+    pub(crate) next: Option<u64>,
+}
+
 #[derive(Deserialize)]
 struct Wanted {
     #[serde(default)]
@@ -131,13 +139,23 @@ pub(crate) fn listen(path: &FilePath) -> std::io::Result<UnixListener> {
     Ok(listener)
 }
 
-pub(crate) fn router(runner: Runner) -> Router {
+pub(crate) fn router(runner: Runner, store: Store) -> Router {
+    let numbers =
+        Router::new().route("/workflows/{workflow}/next-number", get(next_number)).with_state(store);
     Router::new()
         .route("/runs", get(list))
         .route("/runs/{run}", get(show))
         .route("/runs/{run}/{command}", post(command))
-        .layer(DefaultBodyLimit::max(REQUEST_BYTES_MAX))
         .with_state(runner)
+        .merge(numbers)
+        .layer(DefaultBodyLimit::max(REQUEST_BYTES_MAX))
+}
+
+async fn next_number(State(store): State<Store>, Path(workflow): Path<String>) -> Response {
+    match store.next_number(&workflow).await {
+        Ok(next) => Json(NextNumber { next }).into_response(),
+        Err(error) => problem(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
+    }
 }
 
 type Shared = State<Runner>;

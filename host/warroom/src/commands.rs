@@ -5,6 +5,7 @@ pub(crate) mod check;
 mod check_server;
 mod connection;
 pub(crate) mod doctor;
+mod door;
 pub(crate) mod graph;
 mod input;
 pub(crate) mod runs;

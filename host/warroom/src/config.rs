@@ -38,7 +38,7 @@ pub struct Config {
     pub callback_url: Option<String>,
     /// This program's address, as browsers reach it; absent: the callback address.
     pub public_url: Option<String>,
-    /// The socket that `warroom runs` speaks to; absent: there is none.
+    /// The socket that `warroom runs` and `warroom doctor` speak to; absent: there is none.
     pub admin_socket: Option<PathBuf>,
     /// Where the metrics are served; absent: at `/metrics` of [`Config::listen`].
     pub metrics_listen: Option<SocketAddr>,

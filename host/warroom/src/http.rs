@@ -63,6 +63,7 @@ async fn readyz(State(endpoints): State<Endpoints>) -> Response {
 
 async fn action(State(endpoints): State<Endpoints>, body: Bytes) -> Response {
     let began = Instant::now();
+    let _under_way = endpoints.metrics.callback_begun();
     let (outcome, response) = pressed(&endpoints, &body).await;
     endpoints.metrics.callback(outcome, began.elapsed());
     response

@@ -37,6 +37,7 @@ mod service;
 mod timestamp;
 mod token_file;
 mod translator;
+mod usernames;
 mod virtual_clock;
 mod watch;
 mod watching;

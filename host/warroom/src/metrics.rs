@@ -48,8 +48,10 @@ struct Inner {
     room_seconds: Histogram,
     callbacks: Bounded<Counter>,
     callback_seconds: Bounded<Histogram>,
+    callbacks_under_way: Gauge,
     calls: Bounded<Counter>,
     call_seconds: Bounded<Histogram>,
+    calls_waiting: Gauge,
     connected: Gauge,
     token_refused: Gauge,
     reconnects: Bounded<Counter>,
@@ -86,8 +88,10 @@ impl Metrics {
             room_seconds: families::durations(),
             callbacks: Bounded::counters(),
             callback_seconds: Bounded::durations(),
+            callbacks_under_way: Gauge::default(),
             calls: Bounded::counters(),
             call_seconds: Bounded::durations(),
+            calls_waiting: Gauge::default(),
             connected: Gauge::default(),
             token_refused: Gauge::default(),
             reconnects: Bounded::counters(),
@@ -155,12 +159,24 @@ impl Metrics {
         self.inner.room_seconds.observe(after.as_secs_f64());
     }
 
+    /// A press or a choice came, and is under way for as long as the value lives.
+    #[must_use]
+    pub fn callback_begun(&self) -> CallbackUnderWay {
+        self.inner.callbacks_under_way.inc();
+        CallbackUnderWay(self.inner.callbacks_under_way.clone())
+    }
+
     /// A press or a choice was answered.
     pub fn callback(&self, what: CallbackOutcome, took: Duration) {
         self.inner.callbacks.with(&[callback(what.as_str())], |counter| {
             counter.inc();
         });
         self.inner.callback_seconds.with(&[], |seconds| seconds.observe(took.as_secs_f64()));
+    }
+
+    /// How many calls to Mattermost wait for their turn.
+    pub fn calls_waiting(&self, count: usize) {
+        self.inner.calls_waiting.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
     /// Whether the server refuses the bot's token.
@@ -201,6 +217,16 @@ impl Metrics {
     }
 }
 
+/// A press or a choice that is not answered yet. Who gives it up drops it, too.
+#[derive(Debug)]
+pub struct CallbackUnderWay(Gauge);
+
+impl Drop for CallbackUnderWay {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
 /// What is looked at when the metrics are asked for.
 #[derive(Clone)]
 pub(crate) struct Scrape {
@@ -217,6 +243,7 @@ impl Scrape {
         }
         if let Some(client) = &*self.client.borrow() {
             self.metrics.token_refused(*client.token_refused().borrow());
+            self.metrics.calls_waiting(client.calls_waiting());
         }
         let runner = self.runner.borrow().clone();
         if let Some(runner) = runner {
@@ -313,11 +340,21 @@ impl Inner {
             "callback_duration",
             "How long it took to answer presses and choices",
         );
+        registry.register(
+            "callbacks_under_way",
+            "Presses and choices that are not answered yet",
+            self.callbacks_under_way.clone(),
+        );
         self.calls.register(registry, "mattermost_calls", "Calls to Mattermost, by name and outcome");
         self.call_seconds.register_seconds(
             registry,
             "mattermost_call_duration",
             "How long calls to Mattermost took, the wait for their turn included",
+        );
+        registry.register(
+            "mattermost_calls_waiting",
+            "Calls to Mattermost that wait for their turn",
+            self.calls_waiting.clone(),
         );
         registry.register(
             "event_stream_connected",

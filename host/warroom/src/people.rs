@@ -62,15 +62,15 @@ impl MattermostChat {
         }
         let lowered: Vec<String> = names.iter().map(|name| name.to_lowercase()).collect();
         let mut users = self.timed(self.client.users_by_usernames(&lowered)).await.map_err(chat_error)?;
-        let is_unknown = |name: &&String| is_id(name) && !users.iter().any(|user| user.username == **name);
-        let ids: Vec<String> = names.iter().filter(is_unknown).cloned().collect();
+        let ids: Vec<String> = names.iter().filter(|name| is_id(name)).cloned().collect();
         if !ids.is_empty() {
             users.extend(self.timed(self.client.users_by_ids(&ids)).await.map_err(chat_error)?);
         }
-        let active: Vec<mm::User> = users.into_iter().filter(|user| user.delete_at == 0).collect();
         let person = |name: &String| {
-            let user = active.iter().find(|user| user.username == name.to_lowercase() || user.id == *name)?;
-            Some((name.clone(), person(user)))
+            // Anybody may choose somebody's id as a username, and is not that person.
+            let by_id = users.iter().find(|user| user.id == *name);
+            let user = by_id.or_else(|| users.iter().find(|user| user.username == name.to_lowercase()))?;
+            (user.delete_at == 0).then(|| (name.clone(), person(user)))
         };
         Ok(names.iter().filter_map(person).collect())
     }
@@ -118,8 +118,11 @@ impl MattermostChat {
     /// Whether a group has the person.
     pub(crate) async fn has_member(&self, group: &str, person: &Person) -> Result<bool, ChatError> {
         if let Some(members) = self.groups.members(group) {
-            let is_person =
-                |member: &String| *member == person.username.to_lowercase() || *member == person.id;
+            // Anybody may choose somebody's id as a username, and is not that person.
+            let is_person = |member: &String| {
+                *member == person.id
+                    || (*member == person.username.to_lowercase() && !self.groups.is_id(member))
+            };
             return Ok(members.iter().any(is_person));
         }
         let members = self.members_on_server(group).await?.unwrap_or_default();

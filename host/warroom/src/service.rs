@@ -3,7 +3,7 @@
 use crate::acquaintance::{self, Acquaintance};
 use crate::admin;
 use crate::built_in;
-use crate::chat::{MattermostChat, is_id};
+use crate::chat::MattermostChat;
 use crate::config::Config;
 use crate::http::{Endpoints, router};
 use crate::journal::StoreJournal;
@@ -14,6 +14,7 @@ use crate::readiness::Readiness;
 use crate::seen::Seen;
 use crate::token_file;
 use crate::translator::Translator;
+use crate::usernames::Usernames;
 use crate::watch::WorkflowDirectory;
 use crate::watching::Watching;
 use crate::watermarks::Watermarks;
@@ -136,7 +137,12 @@ impl Service {
         let acquaintance = acquaintance::make(&client, &store, url, &readiness).await?;
         let Acquaintance { bot, site_url } = acquaintance.clone();
         let translator = Translator::new(client.clone(), site_url);
-        let groups = Arc::new(groups(&config, &client).await);
+        let groups = Arc::new(Groups::new(config.groups.clone()));
+        if let Some(mut usernames) = Usernames::of(&config, &client, &groups) {
+            // Before anything is posted, where the server answers.
+            let wait = usernames.look_up().await;
+            tasks.push(tokio::spawn(usernames.keep(wait)));
+        }
         let chat = Arc::new(MattermostChat {
             client: client.clone(),
             bot: bot.clone(),
@@ -158,7 +164,7 @@ impl Service {
         resume(&runner).await?;
         // Clicks are taken from here on; those that came before were asked to come again.
         runner_made.send_replace(Some(runner.clone()));
-        tasks.extend(admin_door(&config, &runner)?);
+        tasks.extend(admin_door(&config, &runner, &store)?);
         let watermarks = Watermarks::read(store.clone()).await?;
         let watching = Watching {
             client: client.clone(),
@@ -275,22 +281,6 @@ fn client(config: &Config, metrics: &Metrics) -> anyhow::Result<mm::Client> {
     Ok(mm::Client::new(options)?)
 }
 
-/// The groups of the configuration, with usernames in place of ids as far as the server knows them now.
-async fn groups(config: &Config, client: &mm::Client) -> Groups {
-    let members = config.groups.values().flatten();
-    let ids: Vec<String> = members.filter(|member| is_id(member)).cloned().collect();
-    let mut names = HashMap::new();
-    if !ids.is_empty() {
-        match client.users_by_ids(&ids).await {
-            Ok(users) => names.extend(users.into_iter().map(|user| (user.id, user.username))),
-            Err(error) => tracing::warn!("the ids in [groups] cannot be looked up: {error}"),
-        }
-    }
-    let named = |member: &String| names.get(member).unwrap_or(member).clone();
-    let groups = config.groups.iter();
-    Groups::new(groups.map(|(name, members)| (name.clone(), members.iter().map(named).collect())))
-}
-
 /// Serves the metrics on an address of their own.
 async fn serve_metrics(at: SocketAddr, app: Router) -> anyhow::Result<JoinHandle<()>> {
     let listener =
@@ -302,13 +292,17 @@ async fn serve_metrics(at: SocketAddr, app: Router) -> anyhow::Result<JoinHandle
     }))
 }
 
-/// The door for `warroom runs`.
-fn admin_door(config: &Config, runner: &Runner) -> anyhow::Result<Option<JoinHandle<()>>> {
+/// The door for `warroom runs` and `warroom doctor`.
+fn admin_door(
+    config: &Config,
+    runner: &Runner,
+    store: &warroom_store::Store,
+) -> anyhow::Result<Option<JoinHandle<()>>> {
     let Some(path) = &config.admin_socket else { return Ok(None) };
     let listener = admin::listen(path).with_context(|| {
         format!("cannot listen on {} ([http] admin_socket), where `warroom runs` knocks", path.display())
     })?;
-    let app = admin::router(runner.clone());
+    let app = admin::router(runner.clone(), store.clone());
     Ok(Some(tokio::spawn(async move {
         if let Err(error) = axum::serve(listener, app).await {
             tracing::error!("the socket for `warroom runs` ended: {error}");

@@ -282,6 +282,49 @@ fn a_decision_about_a_block_is_shown_by_its_notice() {
     assert_eq!(entries.last().unwrap().text, "@jon added");
 }
 
+#[test]
+fn the_timeline_says_which_channel_was_lost() {
+    let mut driven = Driven::new(workflow(SECURITY_ISSUE));
+    driven.run_to_wait();
+    let room = driven.run.room.clone().unwrap().id;
+    let channel = |id: &str, name: &str| Channel {
+        id: id.into(),
+        name: name.into(),
+        display_name: String::new(),
+        team_id: "t".into(),
+    };
+    let lost = |id: &str, how, channel| Fact::ChannelLost { channel_id: id.into(), how, channel };
+    let back = |id: &str| Fact::ChannelBack { channel_id: id.into() };
+    driven.record(vec![
+        Fact::ChannelCreated { channel: channel("side", "side-7") },
+        lost(&room, Loss::Archived, None),
+        back(&room),
+        lost("side", Loss::Removed, None),
+        lost("elsewhere", Loss::Gone, Some(channel("elsewhere", "escalations"))),
+        back("elsewhere"),
+        lost("hidden", Loss::Archived, Some(channel("hidden", ""))),
+        back("side"),
+        Fact::ChannelArchived { channel_id: "side".into() },
+        Fact::ChannelKept { channel_id: room.clone(), reason: "no".into() },
+    ]);
+    let entries = timeline(driven.journal());
+    let said: Vec<&str> = entries.iter().rev().take(9).rev().map(|entry| entry.text.as_str()).collect();
+    assert_eq!(
+        said,
+        [
+            "The room was archived by somebody",
+            "The room can be used again",
+            "Channel ~side-7 is closed to the bot: it was removed from there",
+            "Channel ~escalations is gone",
+            "Channel ~escalations can be used again",
+            "A channel was archived by somebody",
+            "Channel ~side-7 can be used again",
+            "Channel ~side-7 was archived",
+            "The room could not be archived",
+        ]
+    );
+}
+
 #[derive(Debug, Clone)]
 enum Deed {
     Succeed,

@@ -21,7 +21,7 @@ use warroom_mattermost::Client;
 /// Finds out what stands between the configuration and incidents that run, and says for each what to do.
 ///
 /// It changes nothing that stays: it writes posts to the bot itself and takes them away again. It can be run beside the service; then
-/// it leaves the journal alone. It ends with 0 when there is no problem (warnings may be), and with 1 otherwise.
+/// it asks the service about the journal, over its socket ([http] admin_socket). It ends with 0 when there is no problem (warnings may be), and with 1 otherwise.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:

@@ -1,13 +1,12 @@
 //! `warroom runs`: looks at incidents, and mends them, from the shell of the machine that the service runs on.
 
-mod door;
 mod story;
 mod table;
 
+use super::door::Door;
 use crate::admin::Order;
 use crate::config::Config;
 use clap::{Args as ClapArgs, Subcommand, ValueEnum};
-use door::Door;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;

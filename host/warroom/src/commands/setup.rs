@@ -172,13 +172,16 @@ async fn ensure_token(
     token_file::ensure(client, &args.url, bot, &path, progress).await
 }
 
-/// Whether all public channels are to be watched, now that their number is known.
+/// Whether all public channels are to be watched, now that their number is known. A configuration that says so already was agreed to.
 async fn agreed_to_watch(
     client: &Client,
     teams: &[Team],
     existing: Option<&Existing>,
     progress: &mut Progress<'_>,
 ) -> anyhow::Result<bool> {
+    if existing.is_some_and(Existing::watches_all) {
+        return Ok(true);
+    }
     let mut count = 0;
     for team in teams {
         for page in 0..CHANNEL_PAGES_MAX {
@@ -190,13 +193,9 @@ async fn agreed_to_watch(
         }
     }
     let names: Vec<&str> = teams.iter().map(|team| team.name.as_str()).collect();
-    let told = format!(
-        "The bot will join the {count} public channels of {}, and each that is made later; everybody there sees it join.",
+    Ok(progress.confirm(&format!(
+        "The bot will join the {count} public channels of {}, and each that is made later; everybody there sees it join. Watch \
+         them all?",
         names.join(", ")
-    );
-    if existing.is_some() {
-        progress.say(&told);
-        return Ok(true);
-    }
-    Ok(progress.confirm(&format!("{told} Watch them all?")))
+    )))
 }

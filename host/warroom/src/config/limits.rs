@@ -50,7 +50,7 @@ pub struct LimitsConfig {
     pub catch_up_posts_max: u32,
     /// How many channels the bot joins to listen.
     pub watched_channels_max: usize,
-    /// How often the rooms of open incidents are looked at, in milliseconds.
+    /// How often the rooms of open incidents are looked at, and the ids in `[groups]` looked up, in milliseconds.
     pub rooms_check_ms: u64,
     /// How many workflow files are read.
     pub workflow_files_max: usize,

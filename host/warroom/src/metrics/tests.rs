@@ -2,6 +2,8 @@
 
 use super::families::SERIES_MAX;
 use super::*;
+use futures_util::FutureExt as _;
+use warroom_mattermost::{ClientOptions, Token};
 
 fn lines(metrics: &Metrics, beginning: &str) -> Vec<String> {
     let text = metrics.render();
@@ -125,6 +127,46 @@ fn names_are_escaped() {
     metrics.trigger_matched("a\"b\\c\nd");
     let line = "warroom_triggers_matched_total{workflow=\"a\\\"b\\\\c\\nd\"} 1";
     assert_eq!(lines(&metrics, line), [line], "{}", metrics.render());
+}
+
+#[test]
+fn presses_under_way_are_those_that_nobody_answered_or_gave_up() {
+    let metrics = Metrics::new();
+    let under_way = || lines(&metrics, "warroom_callbacks_under_way ");
+    let (first, second) = (metrics.callback_begun(), metrics.callback_begun());
+    assert_eq!(under_way(), ["warroom_callbacks_under_way 2"]);
+    drop(first);
+    assert_eq!(under_way(), ["warroom_callbacks_under_way 1"]);
+    drop(second);
+    assert_eq!(under_way(), ["warroom_callbacks_under_way 0"]);
+}
+
+#[tokio::test]
+async fn calls_that_wait_for_their_turn_are_looked_at_when_metrics_are_asked_for() {
+    let options = ClientOptions {
+        calls_per_second: 1,
+        calls_burst: 1,
+        ..ClientOptions::new("http://127.0.0.1:9", Token::new("t"))
+    };
+    let client = Client::new(options).unwrap();
+    let (runner, store) = (watch::channel(None).1, watch::channel(None).1);
+    let scrape =
+        Scrape { metrics: Metrics::new(), runner, store, client: watch::channel(Some(client.clone())).1 };
+    let mut calls = [Box::pin(client.me()), Box::pin(client.me()), Box::pin(client.me())];
+    for call in &mut calls {
+        assert!(call.as_mut().now_or_never().is_none());
+    }
+    scrape.sample();
+    assert_eq!(
+        lines(&scrape.metrics, "warroom_mattermost_calls_waiting"),
+        ["warroom_mattermost_calls_waiting 2"]
+    );
+    drop(calls);
+    scrape.sample();
+    assert_eq!(
+        lines(&scrape.metrics, "warroom_mattermost_calls_waiting"),
+        ["warroom_mattermost_calls_waiting 0"]
+    );
 }
 
 #[tokio::test]

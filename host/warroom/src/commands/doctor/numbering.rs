@@ -1,6 +1,7 @@
 //! The journal, and whether the numbers that it will give lead to rooms whose names are free.
 
 use super::report::Report;
+use crate::commands::door::Door;
 use crate::config::Config;
 use std::path::Path;
 use warroom_mattermost::{ApiError, Client, Team};
@@ -16,8 +17,21 @@ pub(super) enum Journal {
     Fresh,
     /// It is open.
     Open(Store),
-    /// The service works with it, or it cannot be opened.
+    /// The service works with it, and can be asked.
+    Served(Door),
+    /// It cannot be opened.
     Closed,
+}
+
+impl Journal {
+    /// The number that the workflow's next run gets, unless the file wants a higher one; none while it had no run.
+    async fn next_number(&self, workflow: &str) -> anyhow::Result<Option<u64>> {
+        match self {
+            Journal::Open(store) => Ok(store.next_number(workflow).await?),
+            Journal::Served(door) => door.next_number(workflow).await,
+            Journal::Fresh | Journal::Closed => Ok(None),
+        }
+    }
 }
 
 /// Whether the journal opens.
@@ -46,7 +60,7 @@ pub(super) async fn open(config: &Config, service_runs: bool, report: &mut Repor
         }
         Err(StoreError::Locked { .. }) if service_runs => {
             report.ok("store", "the running service works with it");
-            Journal::Closed
+            Journal::Served(Door::of(config))
         }
         Err(error) => {
             let remedy = "the journal is for one program at a time, and for the service's user";
@@ -67,18 +81,18 @@ pub(super) async fn check(
 ) {
     if matches!(journal, Journal::Closed) {
         if !workflows.is_empty() {
-            let remedy = "to have it looked at too, run the doctor while the service is stopped";
-            report.warning("numbering", "not looked at: the journal is not open to this command", remedy);
+            report.skipped("numbering", "the journal cannot be opened");
         }
         return;
     }
     for workflow in workflows {
-        let next = match journal {
-            Journal::Open(store) => store.next_number(workflow.name.as_str()).await,
-            _ => Ok(None),
-        };
-        let next = match next {
+        let next = match journal.next_number(workflow.name.as_str()).await {
             Ok(next) => next.unwrap_or(0).max(workflow.instance_number_start),
+            // It is the same for the other workflows.
+            Err(error) if matches!(journal, Journal::Served(_)) => {
+                let remedy = "to have it looked at too, run the doctor as the service's user, or while the service is stopped";
+                return report.warning("numbering", format!("not looked at: {error:#}"), remedy);
+            }
             Err(error) => {
                 report.problem("numbering", error.to_string(), "see the journal's file");
                 continue;

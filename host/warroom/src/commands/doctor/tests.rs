@@ -221,15 +221,38 @@ async fn beside_the_running_service_it_uses_the_service() {
     let config = Config::read(&clinic.path(), &|_| None).unwrap();
     let service = crate::Service::start(config).await.unwrap();
     service.ready().await.unwrap();
-    let checks = clinic.examine(&[("WARROOM_HTTP_LISTEN", &service.address().to_string())]).await;
-    service.stop().await;
+    let listen = service.address().to_string();
+    let beside = [("WARROOM_HTTP_LISTEN", listen.as_str())];
+    let checks = clinic.examine(&beside).await;
+    assert!(checks.iter().all(|check| check.verdict == Verdict::Ok), "{checks:#?}");
     assert!(one(&checks, "callback").1.contains("the service is running"), "{checks:#?}");
     assert_eq!(one(&checks, "store"), (Verdict::Ok, "the running service works with it", ""));
-    let (verdict, finding, remedy) = one(&checks, "numbering");
+    let next = "security_issue: the next incident is 1, and security-issue-1 is free";
+    assert_eq!(one(&checks, "numbering"), (Verdict::Ok, next, ""));
+
+    // Another file than the service's own: nobody answers there.
+    let lost = clinic.examine(&[beside[0], ("WARROOM_HTTP_ADMIN_SOCKET", "elsewhere.sock")]).await;
+    let (verdict, finding, remedy) = one(&lost, "numbering");
     assert_eq!(verdict, Verdict::Warning);
-    assert!(finding.contains("not looked at") && remedy.contains("while the service is stopped"));
-    let mut others = checks.iter().filter(|check| check.name != "numbering");
-    assert!(others.all(|check| check.verdict == Verdict::Ok), "{checks:#?}");
+    assert!(finding.contains("not looked at") && finding.contains("elsewhere.sock"), "{finding}");
+    assert!(remedy.contains("while the service is stopped"), "{remedy}");
+
+    let town = format!("/teams/{}/channels/name/town-square", clinic.simulator.team_id());
+    let town = clinic.call("GET", &town, json!({})).await;
+    let post = json!({"channel_id": town["id"], "message": "#sec x"});
+    clinic.call("POST", "/posts", post).await;
+    let begun = async {
+        while service.runner().open_runs().is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(30), begun).await.expect("no run began");
+    let checks = clinic.examine(&beside).await;
+    service.stop().await;
+    assert!(
+        one(&checks, "numbering").1.contains("the next incident is 2, and security-issue-2 is free"),
+        "{checks:#?}"
+    );
 }
 
 #[tokio::test]

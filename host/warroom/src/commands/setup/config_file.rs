@@ -61,6 +61,11 @@ impl Existing {
         self.text("mattermost", "token_file")
     }
 
+    /// Whether all public channels are watched.
+    pub(super) fn watches_all(&self) -> bool {
+        self.text("mattermost", "watch") == Some("all")
+    }
+
     /// The directory of the workflows, relative to the configuration.
     pub(super) fn workflows_dir(&self) -> Option<&str> {
         self.text("workflows", "dir")

@@ -229,14 +229,34 @@ async fn a_configuration_that_is_there_is_left_alone_and_compared() {
 
 #[tokio::test]
 async fn watching_all_channels_is_asked_with_their_number() {
+    let asked = "asked: The bot will join the 2 public channels of infosec";
     for (answer, line) in [(true, "\nwatch = \"all\"\n"), (false, "\n# watch = \"named\"\n")] {
         let site = Site::new().await;
         site.set("AllowedUntrustedInternalConnections", json!("127.0.0.1")).await;
         let args = Args { watch_all: true, ..site.args("warroom") };
-        let (result, told) = told(&site, &args, answer).await;
+        let (result, fresh) = told(&site, &args, answer).await;
         assert_eq!(result.unwrap(), 0);
-        assert!(told.contains("asked: The bot will join the 2 public channels of infosec"), "{told}");
+        assert!(fresh.contains(asked), "{fresh}");
         assert!(std::fs::read_to_string(&args.config).unwrap().contains(line));
+        // It was agreed to, or is asked again.
+        let (result, again) = told(&site, &args, false).await;
+        assert_eq!(result.unwrap(), 0, "{again}");
+        assert_eq!(again.contains(asked), !answer, "{again}");
+    }
+}
+
+#[tokio::test]
+async fn watching_all_channels_is_asked_of_a_configuration_that_does_not() {
+    let site = Site::new().await;
+    site.set("AllowedUntrustedInternalConnections", json!("127.0.0.1")).await;
+    let (result, first) = told(&site, &site.args("warroom"), true).await;
+    assert_eq!(result.unwrap(), 0, "{first}");
+    let args = Args { watch_all: true, ..site.args("warroom") };
+    for (answer, left) in [(true, 1), (false, 0)] {
+        let (result, told) = told(&site, &args, answer).await;
+        assert_eq!(result.unwrap(), left, "{told}");
+        assert!(told.contains("asked: The bot will join the 2 public channels of infosec"), "{told}");
+        assert_eq!(told.contains("[mattermost] watch is missing: write `watch = \"all\"`"), answer, "{told}");
     }
 }
 

@@ -1,6 +1,6 @@
-//! The way to the runs: the socket of the running service, else the journal.
+//! The way to what the journal holds: the socket of the running service, else, for runs, the journal itself.
 
-use crate::admin::{self, Obeyed, Order, RunLine, RunStory};
+use crate::admin::{self, NextNumber, Obeyed, Order, RunLine, RunStory};
 use crate::config::Config;
 use crate::journal::StoreJournal;
 use anyhow::{Context as _, bail};
@@ -52,6 +52,16 @@ impl Door {
             None => bail!(
                 "no service answers, and only a running one can do that: start `warroom serve` with the same configuration"
             ),
+        }
+    }
+
+    /// The number that the running service gives to the workflow's next run, unless the file wants a higher one; none while it had no
+    /// run.
+    pub(super) async fn next_number(&self, workflow: &str) -> anyhow::Result<Option<u64>> {
+        let path = format!("/workflows/{}/next-number", encoded(workflow));
+        match self.ask::<NextNumber>(reqwest::Method::GET, &path, None).await? {
+            Some(known) => Ok(known.next),
+            None => bail!("{}", self.unanswered()),
         }
     }
 
