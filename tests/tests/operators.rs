@@ -3,6 +3,7 @@
 use crate::stage::{Stage, controls, drill};
 use serde_json::{Value, json};
 use tokio::process::Command;
+use warroom::Service;
 
 const TRIAGE: &str = "New issue to triage";
 
@@ -357,13 +358,8 @@ async fn a_press_is_under_way_until_it_is_answered() {
     let stage = Stage::new().await;
     let service = stage.service().await;
     let (room, triage) = stage.triage().await;
-    let url = format!("http://{}/metrics", service.address());
-    let under_way = async || {
-        let text = reqwest::get(&url).await.unwrap().text().await.unwrap();
-        let line = text.lines().find(|line| line.starts_with("warroom_callbacks_under_way ")).unwrap();
-        line.to_owned()
-    };
-    assert_eq!(under_way().await, "warroom_callbacks_under_way 0");
+    let under_way = async || gauge(&service, "warroom_callbacks_under_way").await;
+    assert_eq!(under_way().await, "0");
     // Whether who presses is in the channel is asked for first.
     let mut asked = stage.proxy.hold_next("GET", &format!("/api/v4/channels/{room}/members/"), 1);
     let press = async { stage.press("chris", &triage, "Severity", Some("S1")).await };
@@ -373,13 +369,42 @@ async fn a_press_is_under_way_until_it_is_answered() {
         drop(asked);
         now
     };
-    assert_eq!(tokio::join!(press, look), (200, "warroom_callbacks_under_way 1".to_owned()));
+    assert_eq!(tokio::join!(press, look), (200, "1".to_owned()));
+    stage.eventually("the end of the press", async || (under_way().await == "0").then_some(())).await;
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn executions_that_find_no_place_wait_and_are_counted() {
+    let actions =
+        json!([{"name": "Room", "type": "create_channel", "channel_name": "room-{{.Instance.Number}}"}]);
+    let stage = Stage::with_workflow(&drill(&actions)).await;
+    let service = stage.service_with(&[("WARROOM_LIMITS_INSTANCES_MAX", "1")]).await;
+    let mut making = stage.proxy.hold_next("POST", "/api/v4/channels", 1);
+    for _ in 0..2 {
+        stage.say("jon", "town-square", "#drill").await;
+    }
+    making.reached(1).await;
     stage
-        .eventually("the end of the press", async || {
-            (under_way().await == "warroom_callbacks_under_way 0").then_some(())
+        .eventually("one under way, and one that waits", async || {
+            let under_way = gauge(&service, "warroom_executions_under_way").await;
+            let waiting = gauge(&service, "warroom_executions_waiting").await;
+            (under_way == "1" && waiting == "1").then_some(())
         })
         .await;
+    drop(making);
+    stage.channel_id("room-1").await;
+    stage.channel_id("room-2").await;
+    assert_eq!(gauge(&service, "warroom_executions_waiting").await, "0");
     service.stop().await;
+}
+
+/// What the metrics say of a gauge without labels.
+async fn gauge(service: &Service, name: &str) -> String {
+    let text = reqwest::get(format!("http://{}/metrics", service.address())).await.unwrap();
+    let text = text.text().await.unwrap();
+    let mut values = text.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    values.next().unwrap().to_owned()
 }
 
 #[tokio::test(flavor = "multi_thread")]

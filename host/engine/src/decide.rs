@@ -18,13 +18,11 @@ pub struct Actor {
 }
 
 impl Actor {
-    /// Whether `name` is the person's username, with or without `@`, id, or group. Usernames and groups are the same in capitals.
+    /// Whether `name` is the person, as [`Person::is_named`] says, or a group of theirs.
     #[must_use]
     pub fn is_named(&self, name: &str) -> bool {
         let bare = name.trim_start_matches('@');
-        self.person.username.eq_ignore_ascii_case(bare)
-            || self.person.id == name
-            || self.groups.iter().any(|group| group.eq_ignore_ascii_case(bare))
+        self.person.is_named(name) || self.groups.iter().any(|group| group.eq_ignore_ascii_case(bare))
     }
 }
 

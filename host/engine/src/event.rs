@@ -19,6 +19,12 @@ pub struct Event {
     pub fact: Fact,
 }
 
+/// Whether the text has the form of an id of the chat server: 26 small letters and digits.
+#[must_use]
+pub fn is_id(text: &str) -> bool {
+    text.len() == 26 && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+}
+
 /// A person (or bot) of the chat.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Person {
@@ -33,6 +39,14 @@ impl Person {
     #[must_use]
     pub fn at_the_shell(name: &str) -> Person {
         Person { id: String::new(), username: name.to_owned() }
+    }
+
+    /// Whether `name` is the person's id, or username, with or without `@` and in capitals or not. What has the form of an id is
+    /// nobody's username, though people may call themselves so: whom it was written for is meant.
+    #[must_use]
+    pub fn is_named(&self, name: &str) -> bool {
+        let bare = name.trim_start_matches('@');
+        self.id == name || (!is_id(bare) && self.username.eq_ignore_ascii_case(bare))
     }
 
     /// How texts name the person: `@username`, or without the sign for who is not of the chat.

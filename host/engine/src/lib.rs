@@ -57,7 +57,7 @@ pub use decide::{
 };
 pub use event::{
     ActionKey, Channel, Chooser, Destination, Event, Fact, Failure, FailureKind, Loss, Person, Phase, Repeat,
-    Trigger,
+    Trigger, is_id,
 };
 pub use next::{AUTOMATIC_TRANSITIONS_MAX, Act, Next, next};
 pub use run::{

@@ -5,7 +5,7 @@ use crate::chat::ChatError;
 use crate::controls::{Address, Control, Press};
 use crate::runner::Runner;
 use std::time::Duration;
-use warroom_engine::{Actor, Person, Run};
+use warroom_engine::{Actor, Person, Run, is_id};
 
 /// How long the server is asked; it waits 30 s for the answer to the press.
 const LOOK_UP_MAX: Duration = Duration::from_secs(8);
@@ -133,9 +133,6 @@ fn not_a_member() -> String {
 
 /// Whether the name is plainly that of a person: an id, or somebody whom the run knows.
 fn is_somebody(run: &Run, name: &str) -> bool {
-    let is_id =
-        name.len() == 26 && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
-    let bare = name.trim_start_matches('@');
-    let is_named = |person: &Person| person.username.eq_ignore_ascii_case(bare);
-    is_id || is_named(&run.trigger.user) || run.last_actor.as_ref().is_some_and(is_named)
+    let is_named = |person: &Person| person.is_named(name);
+    is_id(name) || is_named(&run.trigger.user) || run.last_actor.as_ref().is_some_and(is_named)
 }

@@ -25,6 +25,7 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::{Notify, Semaphore};
 use tracing::Instrument as _;
 use warroom_engine::{Event, Fact, Repeat, Run, Status, Trigger, trigger_data};
+use warroom_sandbox::Occupancy;
 use warroom_workflow::{Match, StartLimit, Workflow, render};
 
 /// A run that a post started.
@@ -424,6 +425,12 @@ impl Runner {
             *state += 1;
         }
         states
+    }
+
+    /// How many actions execute, and how many wait for a place in the sandbox.
+    #[must_use]
+    pub fn executions(&self) -> Occupancy {
+        self.core.components.sandbox.occupancy()
     }
 
     /// All runs, open and ended, as the journal has them.

@@ -4,7 +4,6 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
-use tokio::sync::Semaphore;
 use wasmtime::{Engine, Store};
 
 use crate::action::Action;
@@ -17,6 +16,7 @@ use crate::execution::{Execution, accept};
 use crate::host::Host;
 use crate::incident::{Context, Incident};
 use crate::limits::Limits;
+use crate::places::{Occupancy, Places};
 use crate::run_error::RunError;
 use crate::state::{Phase, State};
 
@@ -40,7 +40,7 @@ pub enum SandboxError {
 pub struct Sandbox {
     engine: Engine,
     limits: Limits,
-    places: Semaphore,
+    places: Places,
     _ticker: Ticker,
 }
 
@@ -55,7 +55,7 @@ impl Sandbox {
         }
         let engine = engine(&limits)?;
         let ticker = Ticker::start(engine.clone())?;
-        let places = Semaphore::new(usize::try_from(limits.instances_max).unwrap_or(1));
+        let places = Places::new(limits.instances_max);
         Ok(Self { engine, limits, places, _ticker: ticker })
     }
 
@@ -86,7 +86,7 @@ impl Sandbox {
             return Err(RunError::Input { bytes, max });
         }
         let phase = Phase::Run { host, incident: Box::new(incident.clone()) };
-        let _place = self.places.acquire().await; // fails only when closed, which nobody does
+        let _place = self.places.take().await;
         let mut store = self.store(phase);
         let started = Instant::now();
         let context = types::Context::from(context);
@@ -109,6 +109,11 @@ impl Sandbox {
         &self.limits
     }
 
+    /// How many executions are under way, and how many wait for a place.
+    pub fn occupancy(&self) -> Occupancy {
+        self.places.occupancy()
+    }
+
     pub(crate) fn engine(&self) -> &Engine {
         &self.engine
     }
@@ -118,7 +123,7 @@ impl Sandbox {
         &self,
         prepared: &ActionPre<State>,
     ) -> Result<types::Descriptor, AdmissionError> {
-        let _place = self.places.acquire().await;
+        let _place = self.places.take().await;
         let mut store = self.store(Phase::Describe);
         let call = async {
             let bindings = prepared.instantiate_async(&mut store).await?;

@@ -9,7 +9,7 @@ use serde_json::Value;
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
-use warroom_engine::{Channel, Loss, Person};
+use warroom_engine::{Channel, Loss, Person, is_id};
 use warroom_mattermost as mm;
 use warroom_runner::{
     Chat, ChatError, ChatErrorKind, FoundChannel, Groups, IncomingPost, NewChannel, RenderedPost, Search,
@@ -34,10 +34,6 @@ pub(crate) struct MattermostChat {
     pub(crate) operators: Option<(String, String)>,
     /// The id of that channel, once it is found.
     pub(crate) operators_id: Mutex<Option<String>>,
-}
-
-pub(crate) fn is_id(text: &str) -> bool {
-    text.len() == 26 && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
 }
 
 fn channel(found: mm::Channel) -> Channel {

@@ -20,6 +20,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use warroom_mattermost::{CallOutcome, Client, Observer};
 use warroom_runner::{ActionEnd, Observed, Runner};
+use warroom_sandbox::Occupancy;
 
 mod families;
 mod labels;
@@ -52,6 +53,8 @@ struct Inner {
     calls: Bounded<Counter>,
     call_seconds: Bounded<Histogram>,
     calls_waiting: Gauge,
+    executions_under_way: Gauge,
+    executions_waiting: Gauge,
     connected: Gauge,
     token_refused: Gauge,
     reconnects: Bounded<Counter>,
@@ -92,6 +95,8 @@ impl Metrics {
             calls: Bounded::counters(),
             call_seconds: Bounded::durations(),
             calls_waiting: Gauge::default(),
+            executions_under_way: Gauge::default(),
+            executions_waiting: Gauge::default(),
             connected: Gauge::default(),
             token_refused: Gauge::default(),
             reconnects: Bounded::counters(),
@@ -179,6 +184,12 @@ impl Metrics {
         self.inner.calls_waiting.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
+    /// How many actions execute, and how many wait for a place in the sandbox.
+    pub fn executions(&self, Occupancy { under_way, waiting }: Occupancy) {
+        self.inner.executions_under_way.set(i64::try_from(under_way).unwrap_or(i64::MAX));
+        self.inner.executions_waiting.set(i64::try_from(waiting).unwrap_or(i64::MAX));
+    }
+
     /// Whether the server refuses the bot's token.
     pub fn token_refused(&self, is_refused: bool) {
         self.inner.token_refused.set(i64::from(is_refused));
@@ -251,6 +262,7 @@ impl Scrape {
             self.metrics.runs(RunState::Running, running);
             self.metrics.runs(RunState::Waiting, waiting);
             self.metrics.runs(RunState::Blocked, blocked);
+            self.metrics.executions(runner.executions());
         }
     }
 }
@@ -317,6 +329,16 @@ impl Inner {
             registry,
             "action_duration",
             "From the start of an action until it succeeded or failed, the waiting between its tries included",
+        );
+        registry.register(
+            "executions_under_way",
+            "Executions of components, those that wait for an answer of Mattermost among them",
+            self.executions_under_way.clone(),
+        );
+        registry.register(
+            "executions_waiting",
+            "Executions that wait for a place in the sandbox",
+            self.executions_waiting.clone(),
         );
         registry.register_with_unit(
             "trigger_to_room",

@@ -1,10 +1,10 @@
 //! Finds people on the server: by username, by id, by group.
 
-use crate::chat::{MattermostChat, chat_error, is_id};
+use crate::chat::{MattermostChat, chat_error};
 use std::collections::BTreeMap;
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
-use warroom_engine::Person;
+use warroom_engine::{Person, is_id};
 use warroom_mattermost as mm;
 use warroom_runner::{ChatError, ChatErrorKind};
 

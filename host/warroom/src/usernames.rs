@@ -1,10 +1,10 @@
 //! The usernames of those whom `[groups]` names by id: posts mention people by username, and people are renamed.
 
-use crate::chat::is_id;
 use crate::config::Config;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
+use warroom_engine::is_id;
 use warroom_mattermost::Client;
 use warroom_runner::Groups;
 

@@ -1,11 +1,11 @@
 //! Which channels the bot listens to: it joins those that triggers name, or all public ones.
 
-use crate::chat::{chat_error, is_everywhere, is_id, slug};
+use crate::chat::{chat_error, is_everywhere, slug};
 use crate::config::Watch;
 use crate::watermarks::Watermarks;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
-use warroom_engine::Person;
+use warroom_engine::{Person, is_id};
 use warroom_mattermost::{ApiError, Channel, ChannelKind, ChannelMember, Client, Team};
 use warroom_runner::{ChatError, Runner, Workflows};
 

@@ -98,6 +98,17 @@ fn names_of_people_and_groups_are_the_same_in_capitals() {
     }
 }
 
+#[test]
+fn who_takes_the_id_of_somebody_as_a_name_is_not_that_person() {
+    let id = "4xp9fdt77pncbef59f4k1qe83o";
+    let manager = Person { id: id.into(), username: "jon".into() };
+    let stranger = Person { id: "q5k8h1yw9jbd3n6tz4xm7ro2ce".into(), username: id.into() };
+    assert!(manager.is_named(id));
+    for name in [id.to_owned(), format!("@{id}")] {
+        assert!(!stranger.is_named(&name), "{name}");
+    }
+}
+
 /// One press, and what it means.
 fn meaning(driven: &Driven, post: &str, pressed: &Pressed, by: &str) -> Result<bool, String> {
     is_repeated(&driven.run, post, pressed, &person(by)).map_err(|refusal| refusal.to_string())

@@ -1,8 +1,8 @@
 //! Whether the teams, channels, people and groups that workflows name literally are on the server.
 
-use crate::chat::is_id;
 use crate::config::Config;
 use std::collections::{BTreeMap, BTreeSet};
+use warroom_engine::is_id;
 use warroom_mattermost::{ApiError, Client, Team};
 use warroom_workflow::{Catalog, Diagnostic, Reference, ReferenceKind, references, slug};
 

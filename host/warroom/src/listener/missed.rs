@@ -1,0 +1,267 @@
+//! What was posted while nobody listened, and to channels that are new: read over REST, and offered like what the stream brings.
+
+use super::{AGAIN, Listener, TRIES, age};
+use crate::catch_up::{CatchUp, Missed, ReadChannel};
+use crate::chat::chat_error;
+use crate::metrics::EventKind;
+use crate::readiness::Readiness;
+use crate::watching::Heard;
+use std::collections::HashSet;
+use std::time::Duration;
+use warroom_mattermost::{ApiError, Channel};
+use warroom_runner::{ChatError, Clock as _, SystemClock};
+
+/// A channel that could not be read.
+pub(crate) struct Failing {
+    channel: Channel,
+    /// How often it was tried.
+    tries: u32,
+}
+
+/// How many channels that failed are tried again together.
+const AGAIN_AT_ONCE: usize = 8;
+
+impl Listener {
+    /// Joins what is to be listened to, and takes in what came while nobody listened. Tries for as long as it takes.
+    pub(super) async fn catch_up(&mut self) {
+        let mut left = loop {
+            match self.join().await {
+                Ok(heard) => break heard,
+                Err(error) => self.wait_to_read(&error).await,
+            }
+        };
+        self.failing.retain(|id, failing| {
+            left.iter().any(|channel| channel.id == *id) || self.unlisted.contains(&failing.channel.team_id)
+        });
+        self.hears = left.iter().map(|channel| (channel.id.clone(), channel.team_id.clone())).collect();
+        // What is posted to a channel after it was read comes over the stream: it is not read again, however often the rest is.
+        while let Err(error) = self.take_in(&mut left).await {
+            self.wait_to_read(&error).await;
+        }
+        self.nothing_missing();
+        self.check_rooms().await;
+    }
+
+    async fn wait_to_read(&self, error: &ChatError) {
+        tracing::warn!("what was posted meanwhile cannot be read yet: {error}");
+        self.tell_lag();
+        self.readiness.send_replace(Readiness::Not(format!("reading what was missed: {error}")));
+        tokio::time::sleep(error.retry_after_ms.map_or(AGAIN, Duration::from_millis)).await;
+    }
+
+    /// Tries some of the channels again that could not be read, those first that were tried least. The stream waits meanwhile.
+    pub(super) async fn read_failing(&mut self) {
+        if self.failing.is_empty() {
+            return;
+        }
+        let mut failing: Vec<&Failing> = self.failing.values().collect();
+        failing.sort_by_key(|failing| failing.tries);
+        let mut channels =
+            failing.into_iter().take(AGAIN_AT_ONCE).map(|failing| failing.channel.clone()).collect();
+        if let Err(error) = self.take_in(&mut channels).await {
+            tracing::warn!("channels cannot be read yet: {error}");
+        }
+        self.nothing_missing_while_ready();
+    }
+
+    /// Takes in what was posted to the channels since their marks. The error is that of a server that is away or wants fewer calls, or
+    /// of a channel that is worth another try; those that are left are to be read again, the others are dealt with.
+    async fn take_in(&mut self, left: &mut Vec<Channel>) -> Result<(), ChatError> {
+        let reader = CatchUp {
+            client: &self.client,
+            translator: &self.translator,
+            watermarks: &self.watermarks,
+            runner: &self.runner,
+            bot: &self.bot,
+            posts_max: self.catch_up_posts_max,
+        };
+        let Missed { posts, read, failed, cut_short } = reader.read(left.clone()).await;
+        if !posts.is_empty() {
+            tracing::info!("{} posts that came while nobody listened are of interest", posts.len());
+        }
+        for post in posts {
+            self.metrics.event(EventKind::CaughtUp);
+            self.metrics.catch_up_lag(age(post.created_ms));
+            self.offer(&post, true).await;
+        }
+        let mut done: HashSet<String> = HashSet::new();
+        for of_channel in read {
+            done.insert(of_channel.channel.id.clone());
+            self.took_in(of_channel).await;
+        }
+        let again = self.set_aside(failed, &mut done).await;
+        left.retain(|channel| !done.contains(&channel.id));
+        cut_short.map(chat_error).or(again).map_or(Ok(()), Err)
+    }
+
+    /// Channels that fail again and again wait for a better time, with their marks, and operators are told: they are done for now.
+    /// Gives the error of one that is worth another try.
+    async fn set_aside(
+        &mut self,
+        failed: Vec<(Channel, ApiError)>,
+        done: &mut HashSet<String>,
+    ) -> Option<ChatError> {
+        let (mut again, mut hopeless) = (None, Vec::new());
+        for (channel, error) in failed {
+            let id = channel.id.clone();
+            self.watermarks.hold(&id, true);
+            let failing = self.failing.entry(id.clone()).or_insert_with(|| Failing { channel, tries: 0 });
+            failing.tries = failing.tries.saturating_add(1);
+            if failing.tries < TRIES {
+                again = Some(chat_error(error));
+                continue;
+            }
+            done.insert(id);
+            if failing.tries == TRIES {
+                hopeless.push((failing.channel.clone(), error));
+            }
+        }
+        for (channel, error) in hopeless {
+            let text = format!(
+                "What was posted to ~{} while nobody listened cannot be read: {error}. The other channels are listened to, and this \
+                 one is tried again now and then; look there whether something was reported, it started no incident yet.",
+                channel.name
+            );
+            tracing::error!("{text}");
+            self.runner.tell_operators(&format!("unread/{}", channel.id), &text);
+        }
+        again
+    }
+
+    /// A channel was read, and what was found is offered.
+    async fn took_in(&mut self, read: ReadChannel) {
+        let ReadChannel { channel, newest_ms, near, is_overflown, unreadable } = read;
+        self.failing.remove(&channel.id);
+        self.watermarks.hold(&channel.id, false);
+        self.watermarks.raise(&channel.id, newest_ms);
+        for (post_id, at_ms) in near.into_iter().rev() {
+            self.watermarks.dealt_with(&channel.id, &post_id, at_ms);
+        }
+        if is_overflown {
+            let text = format!(
+                "More was posted to ~{} while nobody listened than is read ({} posts, `[limits] catch_up_posts_max`): look \
+                 there whether something older was reported, it started no incident.",
+                channel.name, self.catch_up_posts_max
+            );
+            tracing::error!("{text}");
+            self.runner.tell_operators(&format!("overflow/{}/{}", channel.id, channel.last_post_at), &text);
+        }
+        if unreadable > 0 {
+            let text = format!(
+                "{unreadable} of the posts to ~{} while nobody listened cannot be read, since they are too long or make no \
+                 sense: look there whether one of them reports something, it started no incident.",
+                channel.name
+            );
+            tracing::error!("{text}");
+            self.runner.tell_operators(&format!("unreadable/{}/{newest_ms}", channel.id), &text);
+        }
+    }
+
+    /// All that was missed is taken in, but for channels that cannot be read.
+    pub(super) fn nothing_missing(&mut self) {
+        if self.failing.is_empty() && self.unlisted.is_empty() {
+            self.missing_since_ms = None;
+        }
+        self.tell_lag();
+    }
+
+    /// The same, unless the connection is gone, or what came meanwhile is not read yet.
+    fn nothing_missing_while_ready(&mut self) {
+        if *self.readiness.borrow() == Readiness::Ready {
+            self.nothing_missing();
+        }
+    }
+
+    pub(super) fn tell_lag(&self) {
+        self.metrics.catch_up_lag(self.missing_since_ms.map_or(Duration::ZERO, age));
+    }
+
+    /// The bot is in a channel now. In one that it is new in, posts count from its joining on, also when the connection breaks now; in one
+    /// that it listened to before, what was posted without it is taken in first.
+    pub(super) async fn added(&mut self, channel_id: &str, team_id: String) {
+        if self.hears.contains_key(channel_id) {
+            return;
+        }
+        if self.watermarks.of(channel_id).is_none() {
+            match self.client.channel_member(channel_id, &self.bot.id).await {
+                Ok(member) => {
+                    self.watching.begin(channel_id, &member);
+                    // Unless the server does not say when it joined: then the next look at all channels sees to it, too.
+                    if self.watermarks.of(channel_id).is_some() {
+                        self.hear(channel_id, team_id);
+                    }
+                }
+                // The next look at all channels sees to it.
+                Err(error) => tracing::warn!(channel = %channel_id, "the bot is new in a channel: {error}"),
+            }
+            return;
+        }
+        match self.client.channel_by_id(channel_id).await {
+            Ok(channel) if channel.team_id.is_empty() => {}
+            Ok(channel) => self.take_in_new(vec![channel]).await,
+            Err(error) => {
+                tracing::warn!(channel = %channel_id, "the bot is in a channel again that cannot be read yet: {error}");
+                self.watermarks.hold(channel_id, true);
+                self.watch_more_at.get_or_insert_with(|| tokio::time::Instant::now() + AGAIN);
+            }
+        }
+    }
+
+    /// Takes in what was posted to channels that were not listened to until now. Those that cannot be read wait for a better time, with
+    /// their marks.
+    async fn take_in_new(&mut self, channels: Vec<Channel>) {
+        for channel in &channels {
+            self.hear(&channel.id, channel.team_id.clone());
+        }
+        let mut left = channels;
+        let Err(error) = self.take_in(&mut left).await else { return };
+        tracing::warn!("{} channels cannot be read yet: {error}", left.len());
+        self.missing_since_ms.get_or_insert_with(|| SystemClock.now_ms());
+        for channel in left {
+            self.watermarks.hold(&channel.id, true);
+            self.failing.entry(channel.id.clone()).or_insert_with(|| Failing { channel, tries: 0 });
+        }
+    }
+
+    /// From now on the channel is listened to without a gap. A direct one is listened to by nobody.
+    pub(super) fn hear(&mut self, channel_id: &str, team_id: String) {
+        if !team_id.is_empty() {
+            self.hears.insert(channel_id.to_owned(), team_id);
+        }
+    }
+
+    async fn join(&mut self) -> Result<Vec<Channel>, ChatError> {
+        let teams = self.client.teams_of_me().await.map_err(chat_error)?;
+        if teams.is_empty() {
+            tracing::warn!(
+                "the bot @{} is on no team, so it sees no posts: add it to a team",
+                self.bot.username
+            );
+        }
+        for team in &teams {
+            self.translator.know_team(&team.id, &team.name);
+        }
+        let Heard { channels, unlisted, try_soon } = self.watching.join(&teams, &self.runner).await?;
+        self.unlisted = unlisted;
+        if try_soon {
+            self.watch_more_at.get_or_insert_with(|| tokio::time::Instant::now() + AGAIN);
+        }
+        Ok(channels)
+    }
+
+    /// Joins channels that are to be listened to since something changed. They count from now on, or from where they were listened to
+    /// last.
+    pub(super) async fn watch_more(&mut self) {
+        self.watch_more_at = None;
+        match self.join().await {
+            Ok(mut heard) => {
+                heard.retain(|channel| !self.hears.contains_key(&channel.id));
+                if !heard.is_empty() {
+                    self.take_in_new(heard).await;
+                }
+                self.nothing_missing_while_ready();
+            }
+            Err(error) => tracing::warn!("no new channels can be joined now: {error}"),
+        }
+    }
+}
