@@ -30,11 +30,7 @@ pub(crate) fn rooms_only(more: &serde_json::Value) -> String {
 
 /// A new stream that cannot be resumed, as after a long time without connection.
 pub(crate) fn lose_the_stream(stage: &Stage) {
-    match stage.simulator() {
-        Some(simulator) => simulator.forget_websockets(),
-        // More events than a real server keeps come meanwhile: see `chatter`.
-        None => stage.proxy.cut_streams(),
-    }
+    stage.proxy.forget_streams();
 }
 
 /// So many posts that the server forgets the stream.

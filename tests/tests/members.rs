@@ -41,6 +41,24 @@ async fn the_bot_joins_a_public_channel_to_bring_people_there() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_bot_that_cannot_join_yet_brings_everybody_later() {
+    let actions = json!([
+        {"name": "People", "type": "add_users_channel", "channel_name": "escalations", "users": ["jon", "chris"]},
+        {"name": "Told", "type": "post", "channel_name": "town-square", "message": "added {{.Action.People.Added}}"},
+    ]);
+    let stage = Stage::with_workflow(&drill(&actions)).await;
+    let escalations = stage.make_channel("sam", "escalations", "Escalations", "O").await;
+    // Servers fail so where the same member is written twice at once.
+    let path = format!("/api/v4/channels/{escalations}/members");
+    stage.proxy.refuse_with("POST", &path, &stage.bot_id, 500, "app.channel.save_member.app_error");
+    let service = stage.service().await;
+    stage.say("jon", "town-square", "#drill").await;
+    let town = stage.channel_id("town-square").await;
+    stage.post(&town, "added jon,chris", 1).await;
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn groups_bring_more_people_than_the_host_adds_in_one_call() {
     let room = "room-{{.Instance.Number}}";
     let actions = json!([

@@ -81,6 +81,8 @@ struct State {
     garblings: Vec<Garbling>,
     requests: Vec<Request>,
     streams: usize,
+    /// The next stream begins anew, whatever the host asks for.
+    forgets: bool,
 }
 
 /// Where requests wait until the test lets them go.
@@ -261,6 +263,12 @@ impl Proxy {
     /// Cuts every event stream; they can be resumed.
     pub(crate) fn cut_streams(&self) {
         self.cut.send_modify(|cuts| *cuts += 1);
+    }
+
+    /// Cuts every event stream, and the next one cannot be resumed, as after a long time without connection.
+    pub(crate) fn forget_streams(&self) {
+        self.state.lock().unwrap().forgets = true;
+        self.cut_streams();
     }
 
     /// Nothing gets through until [`Proxy::come_back`], and every connection is cut.
@@ -466,12 +474,16 @@ async fn tunnel(
 ) -> std::io::Result<()> {
     cut.mark_unchanged();
     let mut server = TcpStream::connect(upstream).await?;
-    let mut head = format!("{}\r\n", request.first);
+    let forgets = {
+        let mut state = state.lock().unwrap();
+        state.streams += 1;
+        std::mem::take(&mut state.forgets)
+    };
+    let mut head = if forgets { without_query(&request.first) } else { request.first.clone() } + "\r\n";
     for (name, value) in &request.headers {
         head += &format!("{name}: {value}\r\n");
     }
     server.write_all(format!("{head}\r\n").as_bytes()).await?;
-    state.lock().unwrap().streams += 1;
     let (mut from_client, mut to_client) = client.split();
     let (mut from_server, mut to_server) = server.split();
     tokio::select! {
@@ -481,6 +493,12 @@ async fn tunnel(
     }
     state.lock().unwrap().streams -= 1;
     Ok(())
+}
+
+/// The first line of a request without what stands behind the path.
+fn without_query(first: &str) -> String {
+    let part = |part: &str| part.split('?').next().unwrap_or_default().to_owned();
+    first.split(' ').map(part).collect::<Vec<_>>().join(" ")
 }
 
 /// Passes on what the server says, garbled as ordered.
@@ -500,6 +518,12 @@ async fn events(
         }
         client.write_all(&bytes[..count]).await?;
     }
+}
+
+#[test]
+fn a_stream_that_is_forgotten_is_asked_for_anew() {
+    let resumed = "GET /api/v4/websocket?connection_id=c&sequence_number=7 HTTP/1.1";
+    assert_eq!(without_query(resumed), "GET /api/v4/websocket HTTP/1.1");
 }
 
 #[test]

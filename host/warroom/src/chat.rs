@@ -34,6 +34,8 @@ pub(crate) struct MattermostChat {
     pub(crate) operators: Option<(String, String)>,
     /// The id of that channel, once it is found.
     pub(crate) operators_id: Mutex<Option<String>>,
+    /// Held while the bot joins a channel.
+    pub(crate) joining: tokio::sync::Mutex<()>,
 }
 
 fn channel(found: mm::Channel) -> Channel {
@@ -93,6 +95,13 @@ impl MattermostChat {
         let result = call.await;
         self.meter.called(began.elapsed());
         result
+    }
+
+    /// Has the bot join a public channel; where it is in already, nothing happens. One at a time, since people are added together, and
+    /// servers fail where the same member is written twice at once.
+    async fn join(&self, channel_id: &str) -> Result<(), mm::ApiError> {
+        let _alone = self.joining.lock().await;
+        self.timed(self.client.add_member(channel_id, &self.bot.id)).await.map(|_| ())
     }
 
     /// Whether the post is the bot's own and carries the stamp.
@@ -226,10 +235,13 @@ impl Chat for MattermostChat {
     async fn add_member(&self, channel_id: &str, user_id: &str) -> Result<(), ChatError> {
         let mut added = self.timed(self.client.add_member(channel_id, user_id)).await;
         // A public channel that the bot has not joined: it may join, and must before it brings others.
-        if added.as_ref().is_err_and(|error| error.id() == NO_PERMISSION)
-            && self.timed(self.client.add_member(channel_id, &self.bot.id)).await.is_ok()
-        {
-            added = self.timed(self.client.add_member(channel_id, user_id)).await;
+        if added.as_ref().is_err_and(|error| error.id() == NO_PERMISSION) {
+            match self.join(channel_id).await {
+                Ok(()) => added = self.timed(self.client.add_member(channel_id, user_id)).await,
+                // Whether it may is not known yet.
+                Err(error) if error.is_temporary() => return Err(chat_error(error)),
+                Err(_) => {}
+            }
         }
         added.map(|_| ()).map_err(chat_error)
     }
@@ -252,7 +264,7 @@ impl Chat for MattermostChat {
         let mut result = self.timed(self.client.create_post(&draft)).await;
         // A public channel that the bot has not joined: it may join, and must before it posts.
         if result.as_ref().is_err_and(|error| error.status() == Some(403)) {
-            self.timed(self.client.add_member(channel_id, &self.bot.id)).await.map_err(chat_error)?;
+            self.join(channel_id).await.map_err(chat_error)?;
             result = self.timed(self.client.create_post(&draft)).await;
         }
         let made = result.map_err(chat_error)?;

@@ -153,6 +153,7 @@ impl Service {
             groupless_at: Mutex::default(),
             operators: config.operators_notify.clone(),
             operators_id: Mutex::default(),
+            joining: tokio::sync::Mutex::default(),
         });
         // Asked for when somebody is to be told, too; now so that the log says early what is wrong with it.
         if let Err(error) = chat.operators_channel().await {
