@@ -134,6 +134,11 @@ async fn a_channel_with_buttons_that_is_archived_by_hand_is_told_and_goes_on_onc
     let asked = stage.post(&ops, "Well?", 1).await;
     let (press, done) =
         (desk.take("jon", &asked, "Ack", None).await, desk.take("jon", &asked, "Done", None).await);
+    stage
+        .eventually("the journal to have the post", async || {
+            (desk.service.runner().states() == [0, 1, 0]).then_some(())
+        })
+        .await;
     stage.archive(&ops).await;
     let town = stage.channel_id("town-square").await;
     let notice =
