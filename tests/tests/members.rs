@@ -24,14 +24,20 @@ async fn members_are_added_at_the_same_time() {
     service.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_bot_joins_a_public_channel_to_bring_people_there() {
+/// People are to be brought into a public channel that the bot is not in; gives its id.
+async fn people_are_to_come() -> (Stage, String) {
     let actions = json!([
         {"name": "People", "type": "add_users_channel", "channel_name": "escalations", "users": ["jon", "chris"]},
         {"name": "Told", "type": "post", "channel_name": "town-square", "message": "added {{.Action.People.Added}}"},
     ]);
     let stage = Stage::with_workflow(&drill(&actions)).await;
     let escalations = stage.make_channel("sam", "escalations", "Escalations", "O").await;
+    (stage, escalations)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_bot_joins_a_public_channel_to_bring_people_there() {
+    let (stage, escalations) = people_are_to_come().await;
     let service = stage.service().await;
     stage.say("jon", "town-square", "#drill").await;
     let town = stage.channel_id("town-square").await;
@@ -42,12 +48,7 @@ async fn the_bot_joins_a_public_channel_to_bring_people_there() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bot_that_cannot_join_yet_brings_everybody_later() {
-    let actions = json!([
-        {"name": "People", "type": "add_users_channel", "channel_name": "escalations", "users": ["jon", "chris"]},
-        {"name": "Told", "type": "post", "channel_name": "town-square", "message": "added {{.Action.People.Added}}"},
-    ]);
-    let stage = Stage::with_workflow(&drill(&actions)).await;
-    let escalations = stage.make_channel("sam", "escalations", "Escalations", "O").await;
+    let (stage, escalations) = people_are_to_come().await;
     // Servers fail so where the same member is written twice at once.
     let path = format!("/api/v4/channels/{escalations}/members");
     stage.proxy.refuse_with("POST", &path, &stage.bot_id, 500, "app.channel.save_member.app_error");
@@ -150,8 +151,7 @@ async fn who_calls_himself_by_the_id_of_somebody_is_somebody_else() {
     assert_eq!(stage.press("chris", &ask, "Done", None).await, 200);
     stage
         .eventually("the end of the first", async || {
-            let text = controls(&stage.fresh(&ask).await).is_empty();
-            text.then_some(())
+            controls(&stage.fresh(&ask).await).is_empty().then_some(())
         })
         .await;
     service.stop().await;

@@ -17,14 +17,15 @@ pub(crate) fn cargo() -> Command {
 
 /// Whether `cargo SUBCOMMAND` is there.
 pub(crate) fn available(subcommand: &str) -> bool {
-    let mut command = cargo();
-    command.args([subcommand, "--version"]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    command.status().is_ok_and(|status| status.success())
+    tells_its_version(cargo().arg(subcommand))
 }
 
 /// Whether the program is installed.
 pub(crate) fn starts(program: &str) -> bool {
-    let mut command = Command::new(program);
+    tells_its_version(&mut Command::new(program))
+}
+
+fn tells_its_version(command: &mut Command) -> bool {
     command.arg("--version").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command.status().is_ok_and(|status| status.success())
 }
