@@ -299,7 +299,7 @@ async fn a_channel_that_cannot_be_read_does_not_hold_up_the_others() {
     stage.say("sam", "side", "#disk said live").await;
     assert_eq!(looks(&stage, 2).await[1], "#disk said live");
     assert!(lag(&service).await > 0.0);
-    stage.proxy.heal();
+    stage.proxy.mend();
     assert_eq!(looks(&stage, 3).await[2], "#disk in a channel that fails");
     assert_eq!(stage.rooms().await.len(), 4, "the side channel, and a room for each post");
     service.stop().await;

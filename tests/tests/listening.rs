@@ -151,7 +151,7 @@ async fn a_team_whose_channels_cannot_be_listed_is_caught_up_once_they_can() {
     // It is listened to all the same, and what was missed is not forgotten over that.
     say_in(&stage, &other, "#disk said live").await;
     assert_eq!(look(&stage, &other, "disk-2").await, "#disk said live");
-    stage.proxy.heal();
+    stage.proxy.mend();
     assert_eq!(look(&stage, &other, "disk-3").await, "#disk where nobody listened");
     service.stop().await;
 }

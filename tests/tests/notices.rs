@@ -5,6 +5,7 @@ use crate::operators::warroom;
 use crate::stage::{Stage, controls, drill};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
+use std::time::Duration;
 
 /// Looks at rooms, and tells again what could be told nowhere, each second.
 const OFTEN: (&str, &str) = ("WARROOM_LIMITS_ROOMS_CHECK_MS", "1000");
@@ -58,7 +59,7 @@ async fn a_cancellation_that_could_be_told_nowhere_is_told_once_it_can_be() {
     assert_eq!(code, 0, "{said}");
     // Telling comes before that.
     stage.archived(&room).await;
-    stage.proxy.heal();
+    stage.proxy.mend();
     let town = stage.channel_id("town-square").await;
     stage.post(&town, ":x: Incident **security_issue 1** was cancelled", 1).await;
     stage.at_rest(&service).await;
@@ -165,6 +166,22 @@ async fn a_channel_with_buttons_that_is_archived_by_hand_is_told_and_goes_on_onc
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_channel_that_is_archived_before_the_journal_has_the_post_there_is_told_at_once() {
+    let stage = Stage::with_workflow(&drill(&json!([asks("ops")]))).await;
+    let ops = stage.make_channel("jon", "ops", "Operations", "O").await;
+    let bot = json!({ "user_id": stage.bot_id });
+    stage.admin("POST", &format!("/channels/{ops}/members"), Some(bot)).await;
+    let service = stage.service().await;
+    stage.proxy.delay_next("POST", "/api/v4/posts", Duration::from_secs(3), 1);
+    stage.say("jon", "town-square", "#drill").await;
+    stage.post(&ops, "Well?", 1).await;
+    stage.archive(&ops).await;
+    let town = stage.channel_id("town-square").await;
+    stage.post(&town, ":warning: The channel ~ops of incident **drill 1** was archived", 1).await;
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn another_room_that_is_archived_by_hand_is_told_while_the_run_archives_one() {
     let room =
         |name: &str, handle: &str| json!({"name": name, "type": "create_channel", "channel_name": handle});
@@ -215,7 +232,7 @@ async fn buttons_that_could_not_be_taken_away_go_once_the_bot_may() {
         async || (stage.proxy.arrivals("PUT", &format!("{path}/patch")).len() >= 2).then_some(());
     stage.eventually("the tries", is_given_up).await;
     assert_eq!(controls(&stage.fresh(&asked).await).len(), 1);
-    stage.proxy.heal();
+    stage.proxy.mend();
     desk.service.runner().check_channels().await.unwrap();
     stage
         .eventually("the buttons to go", async || {
@@ -245,7 +262,7 @@ async fn a_notice_shows_what_was_done_though_the_host_was_killed_before_it_could
         })
         .await;
     process.kill().await.unwrap();
-    stage.proxy.heal();
+    stage.proxy.mend();
     let service = stage.service().await;
     stage
         .eventually("the last look", async || {

@@ -232,7 +232,7 @@ impl Proxy {
         }
     }
 
-    /// No further request fails.
+    /// Nothing that was ordered happens any more.
     pub(crate) fn mend(&self) {
         self.state.lock().unwrap().orders.clear();
     }
@@ -243,11 +243,6 @@ impl Proxy {
         let fault = Fault::Hold(Gate { arrived: Arc::new(arrived.0), open: gate.1 });
         self.order(method, path_prefix, fault, count);
         Held { arrived: arrived.1, _gate: gate.0 }
-    }
-
-    /// Nothing that was ordered happens any more.
-    pub(crate) fn heal(&self) {
-        self.state.lock().unwrap().orders.clear();
     }
 
     /// The next such requests are done and never answered.

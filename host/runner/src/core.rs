@@ -9,6 +9,7 @@ use crate::journal::Journal;
 use crate::ledger::Ledger;
 use crate::members::Members;
 use crate::options::Options;
+use crate::rooms::RecentLosses;
 use crate::workflows::Workflows;
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
@@ -31,6 +32,8 @@ pub(crate) struct Core {
     pub(crate) members: Members,
     /// What is held back.
     pub(crate) floods: Floods,
+    /// The channels that were lost last.
+    pub(crate) recent_losses: RecentLosses,
     /// Places for what waits to be told to the operators.
     pub(crate) telling: Arc<Semaphore>,
     /// Wakes what waits for the chat server, when that is seen to answer.

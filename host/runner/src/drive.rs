@@ -9,6 +9,7 @@ use crate::journal::JournalError;
 use crate::last_looks;
 use crate::ledger::{Ledger, LedgerError};
 use crate::patience::Patience;
+use crate::rooms;
 use futures_util::FutureExt as _;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -66,10 +67,16 @@ async fn drive_on(core: &Core, ledger: Arc<Ledger>) {
     let mut patience = Patience::default();
     // The task that failed may have ended; so a new one says that the journal works as soon as it knows.
     let (mut failed, mut seq) = (true, ledger.run().seq);
+    let mut losses = core.recent_losses.count();
     loop {
         // What woke it is seen by this turn; and its own writes, which wake it too, must not cut a wait short.
         let _ = ledger.woken.notified().now_or_never();
-        let pace = turn(core, &ledger, &mut patience).await;
+        let mut pace = turn(core, &ledger, &mut patience).await;
+        if matches!(pace, Ok(Pace::Idle | Pace::Until(_)))
+            && let Err(error) = look_again(core, &ledger, &mut losses).await
+        {
+            pace = Err(error);
+        }
         // What is only applied ahead of the journal shows nothing. What rests was read anew after a failure, and is written.
         let rests = matches!(pace, Ok(Pace::Idle | Pace::Until(_) | Pace::Over));
         if ledger.run().seq > seq || failed && rests {
@@ -91,6 +98,22 @@ async fn drive_on(core: &Core, ledger: Arc<Ledger>) {
             }
         }
     }
+}
+
+/// Looks at channels that were lost while the run was under way. Whatever wakes the run goes first.
+async fn look_again(core: &Core, ledger: &Ledger, seen: &mut u64) -> Result<(), LedgerError> {
+    let count = core.recent_losses.count();
+    if count > *seen {
+        tokio::select! {
+            looked = rooms::look_again(core, ledger, *seen) => looked?,
+            () = ledger.woken.notified() => {
+                ledger.woken.notify_one();
+                return Ok(());
+            }
+        }
+        *seen = count;
+    }
+    Ok(())
 }
 
 async fn pause(core: &Core, ledger: &Ledger, error: &LedgerError) {

@@ -36,12 +36,6 @@ impl Groups {
         self.usernames.write().unwrap_or_else(PoisonError::into_inner).extend(usernames);
     }
 
-    /// Whether the member is somebody's id, as far as usernames were told.
-    #[must_use]
-    pub fn is_id(&self, member: &str) -> bool {
-        self.usernames.read().unwrap_or_else(PoisonError::into_inner).contains_key(member)
-    }
-
     /// How members are mentioned, without `@`: by username, or as they are written where none was told.
     fn mentions(&self, members: &[String]) -> Vec<String> {
         let usernames = self.usernames.read().unwrap_or_else(PoisonError::into_inner);
@@ -183,7 +177,6 @@ mod tests {
         groups.rename(told("id1", "jonny"));
         groups.rename(told("id2", "chris"));
         assert_eq!(groups.mentioned("@oncall"), ["jonny", "sam"]);
-        assert!(groups.is_id("id1") && !groups.is_id("sam"));
         // Whom the server is asked for does not depend on how people are called.
         assert_eq!(groups.members("oncall").unwrap(), ["id1", "sam"]);
     }

@@ -7,8 +7,8 @@ use crate::core::Core;
 use crate::held;
 use crate::ledger::{Ledger, LedgerError};
 use crate::runner::{Runner, RunnerError};
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
 use warroom_engine::{Channel, Fact, Loss, Run, effects::arguments_digest};
 use warroom_sandbox::Call;
 
@@ -18,6 +18,13 @@ impl Runner {
     /// # Errors
     /// When the journal fails.
     pub async fn channel_changed(&self, channel_id: &str, loss: Option<Loss>) -> Result<(), RunnerError> {
+        if loss.is_some() {
+            self.core.recent_losses.add(channel_id);
+        }
+        self.note_change(channel_id, loss).await
+    }
+
+    async fn note_change(&self, channel_id: &str, loss: Option<Loss>) -> Result<(), RunnerError> {
         for ledger in self.ledgers(|ledger| ledger.made(channel_id) || stands_in(&ledger.run(), channel_id)) {
             note(&self.core, &ledger, channel_id, loss).await?;
         }
@@ -57,7 +64,7 @@ impl Runner {
         };
         self.chat_answers();
         for (channel, loss) in channels.iter().zip(losses) {
-            self.channel_changed(&channel.id, loss).await?;
+            self.note_change(&channel.id, loss).await?;
         }
         Ok(())
     }
@@ -66,6 +73,73 @@ impl Runner {
         let open = self.core.open();
         open.values().map(|run| &run.ledger).filter(|ledger| is_wanted(ledger)).map(Arc::clone).collect()
     }
+}
+
+/// The channels that were lost last. The server has a post, and a channel, a moment before the journal has it; one that is lost in that
+/// moment is none that an open run is known to need. So a run that comes to rest looks at those of its channels that were lost since it
+/// rested last.
+#[derive(Default)]
+pub(crate) struct RecentLosses(Mutex<Recent>);
+
+#[derive(Default)]
+struct Recent {
+    /// How many there were, ever.
+    count: u64,
+    /// The newest of them, oldest first.
+    channels: VecDeque<String>,
+}
+
+/// How many of the last losses are kept. What is beyond is found at the next look at all channels.
+const RECENT_MAX: usize = 64;
+
+impl RecentLosses {
+    fn add(&self, channel_id: &str) {
+        let mut recent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        recent.count += 1;
+        if recent.channels.len() == RECENT_MAX {
+            recent.channels.pop_front();
+        }
+        recent.channels.push_back(channel_id.to_owned());
+    }
+
+    /// How many there were, ever.
+    pub(crate) fn count(&self) -> u64 {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).count
+    }
+
+    /// The channels that were lost after so many losses, as far as they are kept.
+    fn since(&self, seen: u64) -> Vec<String> {
+        let recent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = usize::try_from(recent.count.saturating_sub(seen)).unwrap_or(RECENT_MAX);
+        recent.channels.iter().rev().take(new).cloned().collect()
+    }
+}
+
+/// Looks at the channels of a run that comes to rest which were lost after so many losses.
+pub(crate) async fn look_again(core: &Core, ledger: &Ledger, seen: u64) -> Result<(), LedgerError> {
+    let lost = core.recent_losses.since(seen);
+    if lost.is_empty() {
+        return Ok(());
+    }
+    let run = ledger.run();
+    let is_wanted = |channel: &Channel| {
+        lost.contains(&channel.id) && !run.lost.contains_key(&channel.id) && is_of_use(&run, &channel.id)
+    };
+    let wanted: BTreeMap<String, Channel> =
+        needed(&run).filter(is_wanted).map(|channel| (channel.id.clone(), channel)).collect();
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    let channels: Vec<Channel> = wanted.into_values().collect();
+    match core.chat.losses(&channels).await {
+        Ok(losses) => {
+            for (channel, loss) in channels.iter().zip(losses) {
+                note(core, ledger, &channel.id, loss).await?;
+            }
+        }
+        Err(error) => unseen(&error),
+    }
+    Ok(())
 }
 
 fn unseen(error: &ChatError) {
@@ -145,4 +219,23 @@ fn is_being_archived(run: &Run, channel_id: &str) -> bool {
     calls.any(|call| {
         call.function == archiving.function() && call.arguments == digest && call.answer.is_none()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_losses_are_kept_and_no_more() {
+        let recent = RecentLosses::default();
+        assert_eq!((recent.count(), recent.since(0).len()), (0, 0));
+        for n in 0..RECENT_MAX + 2 {
+            recent.add(&n.to_string());
+        }
+        let count = recent.count();
+        assert_eq!(recent.since(count - 2), ["65", "64"]);
+        assert_eq!(recent.since(count), [""; 0]);
+        let kept = recent.since(0);
+        assert_eq!((kept.len(), kept.last().map(String::as_str)), (RECENT_MAX, Some("2")));
+    }
 }

@@ -17,6 +17,7 @@ use crate::ledger::{Ledger, LedgerError, read};
 use crate::members::Members;
 use crate::options::Options;
 use crate::repeats;
+use crate::rooms::RecentLosses;
 use crate::workflows::{InForce, Workflows, kept};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -107,6 +108,7 @@ impl Runner {
                 journal_failing,
                 members: Members::default(),
                 floods: Floods::default(),
+                recent_losses: RecentLosses::default(),
                 telling: Arc::new(Semaphore::new(TOLD_AT_ONCE_MAX)),
                 answering: Notify::new(),
                 open,

@@ -118,12 +118,7 @@ impl MattermostChat {
     /// Whether a group has the person.
     pub(crate) async fn has_member(&self, group: &str, person: &Person) -> Result<bool, ChatError> {
         if let Some(members) = self.groups.members(group) {
-            // Anybody may choose somebody's id as a username, and is not that person.
-            let is_person = |member: &String| {
-                *member == person.id
-                    || (*member == person.username.to_lowercase() && !self.groups.is_id(member))
-            };
-            return Ok(members.iter().any(is_person));
+            return Ok(members.iter().any(|member| person.is_named(member)));
         }
         let members = self.members_on_server(group).await?.unwrap_or_default();
         Ok(members.iter().any(|member| member.id == person.id))
@@ -132,4 +127,44 @@ impl MattermostChat {
 
 fn person(user: &mm::User) -> Person {
     Person { id: user.id.clone(), username: user.username.clone() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::meter::Meter;
+    use crate::translator::Translator;
+    use std::sync::{Arc, Mutex};
+    use warroom_mattermost::{Client, ClientOptions, Token};
+    use warroom_runner::Groups;
+    use warroom_simulator::{Options, Simulator};
+
+    #[tokio::test]
+    async fn nobody_is_in_a_group_for_taking_the_id_of_a_member_as_a_username() {
+        let server = Simulator::start(Options::default()).await.unwrap();
+        let client = Client::new(ClientOptions::new(server.url(), Token::new(server.bot_token()))).unwrap();
+        let jon = person(&client.user_by_username("jon").await.unwrap());
+        let members = vec![jon.id.clone(), "@Chris".to_owned()];
+        let chat = MattermostChat {
+            bot: person(&client.user_by_username("warroom").await.unwrap()),
+            callback_url: String::new(),
+            meter: Arc::new(Meter::default()),
+            groups: Arc::new(Groups::new([("oncall".to_owned(), members)])),
+            translator: Translator::new(client.clone(), String::new()),
+            groupless_at: Mutex::default(),
+            operators: None,
+            operators_id: Mutex::default(),
+            joining: tokio::sync::Mutex::default(),
+            client,
+        };
+        let is_in = async |id: &str, username: &str| {
+            let person = Person { id: id.to_owned(), username: username.to_owned() };
+            chat.has_member("OnCall", &person).await.unwrap()
+        };
+        // Nobody told the group's usernames yet: an id says by its form that it is one.
+        assert!(is_in(&jon.id, "jon").await);
+        assert!(is_in("somebody", "chris").await && is_in("somebody", "CHRIS").await);
+        assert!(!is_in("somebody", &jon.id).await);
+        assert!(!is_in("somebody", "jon").await);
+    }
 }
