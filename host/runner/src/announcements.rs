@@ -163,7 +163,8 @@ pub(crate) fn tell_stuck(core: &Arc<Core>, id: &str, reason: &str) {
     });
 }
 
-/// Gives the notice's id; none when there is nothing to tell any more.
+/// Gives the notice's id; none when there is nothing to tell any more. Of a run that makes no sense it is not known where people are, so
+/// operators are told.
 async fn try_to_tell_stuck(
     core: &Core,
     about: &str,
@@ -173,7 +174,16 @@ async fn try_to_tell_stuck(
     if !core.is_stuck(id) {
         return Ok(None);
     }
-    let run = read(core.journal.as_ref(), id).await.map_err(passing)?;
+    let run = match read(core.journal.as_ref(), id).await {
+        Err(error) if error.is_unreadable() => {
+            let text = format!(
+                "The incident {id} cannot go on, since its journal cannot be read: {reason}. Start the version of this program that wrote \
+                 it; or end the incident with `warroom runs cancel {id}`, and archive its room by hand."
+            );
+            return try_to_tell_operators(core, about, &text).await.map(|()| None);
+        }
+        run => run.map_err(passing)?,
+    };
     let post = stuck::notice(&core.key, &run, reason);
     let since_ms = earliest(run.started_ms);
     let stamp = core.key.stamp(about);

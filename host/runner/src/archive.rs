@@ -33,6 +33,14 @@ impl Archive {
         Ok(events(self.0.as_ref(), id).await?)
     }
 
+    /// Whether there is such a run, though it may not be readable.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub async fn has(&self, id: &str) -> Result<bool, RunnerError> {
+        Ok(!self.0.records(id).await?.is_empty())
+    }
+
     /// The id of the workflow's run with this number.
     ///
     /// # Errors

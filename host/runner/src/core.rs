@@ -42,6 +42,8 @@ pub(crate) struct Core {
     pub(crate) open: Mutex<BTreeMap<String, OpenRun>>,
     /// The tasks that bring the posts of ended runs to their last look, by the runs' ids.
     pub(crate) showing: Mutex<BTreeMap<String, AbortHandle>>,
+    /// Held while it is looked whether somebody drives a run.
+    pub(crate) taking_up: tokio::sync::Mutex<()>,
     /// The open runs that could not be taken up, by id, with the reasons.
     pub(crate) stuck: Mutex<BTreeMap<String, String>>,
     /// Wakes who waits for a change there.

@@ -383,8 +383,16 @@ impl Runner {
                 "These posts were held back long ago and are forgotten. Post again what needs an incident.",
             );
         };
-        let stands_here = flood.notice.as_ref().is_none_or(|notice| *notice == press.post_id);
-        let Some(post) = flood.posts.get(at).filter(|_| stands_here) else { return Ok(Err(Unverified)) };
+        let Some(post) = flood.posts.get(at) else { return Ok(Err(Unverified)) };
+        let stamp = flood.stamp(core, id);
+        match core.chat.has_stamp(&press.post_id, &press.channel_id, &stamp).await {
+            Ok(true) => {}
+            Ok(false) => return Ok(Err(Unverified)),
+            Err(error) => {
+                tracing::warn!(flood = %id, "a pressed post cannot be read: {error}");
+                return whisper("The post cannot be read now. Press again in a moment.");
+            }
+        }
         if let Err(why) = self.authorised_as_member(press).await {
             return whisper(&why);
         }
@@ -401,7 +409,13 @@ impl Runner {
         else {
             return whisper("No workflow starts from that post any more: it, or the workflow, was changed.");
         };
-        let number = match self.start(&post, &in_force, &found, None).await? {
+        // Who presses may be gone before it is journalled; the run is driven all the same.
+        let runner = self.clone();
+        let starting = tokio::spawn(async move { runner.start(&post, &in_force, &found, None).await });
+        let Ok(started) = starting.await else {
+            return whisper("That did not start. Press again in a moment.");
+        };
+        let number = match started? {
             Outcome::Started(started) => started.number,
             Outcome::Known(run_id) => read(core.journal.as_ref(), &run_id).await?.number,
             Outcome::Folded => {
@@ -412,7 +426,7 @@ impl Runner {
         let started = held::change(core, id, |flood| flood.started(at, &press.by, number)).await?;
         Ok(match started {
             Some(flood) => {
-                Ok(Reply::Update { post: flood.look(&core.key, id), stamp: core.key.stamp(&address.post) })
+                Ok(Reply::Update { post: flood.look(&core.key, id), stamp: flood.stamp(core, id) })
             }
             None => Ok(Reply::Whisper("Started.".to_owned())),
         })

@@ -35,8 +35,12 @@ const EXCERPT_CHARS_MAX: usize = 80;
 const FLOOD_PAUSE_MS: u64 = 10 * 60 * 1_000;
 /// How long a flood is kept after its last post, in milliseconds: its buttons live as long.
 const KEPT_MS: u64 = 30 * 24 * 3_600 * 1_000;
-/// How many floods are kept.
+/// How many lists are kept: the newest ones.
 const FLOODS_MAX: u32 = 1_000;
+/// How many of the others are forgotten as a new one begins.
+const FORGOTTEN_AT_ONCE: u32 = 10;
+/// How long it is known of a flood with nothing new which posts it holds back, in milliseconds.
+const KNOWN_MS: u64 = 24 * 3_600 * 1_000;
 
 /// Why posts started nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -109,6 +113,8 @@ pub(crate) struct Floods {
 struct Newest {
     /// Its id.
     id: String,
+    /// When it held something back last, in milliseconds since 1970.
+    last_ms: u64,
     /// The ids of the posts that its flood holds back, in this list or an earlier one.
     posts: BTreeSet<String>,
 }
@@ -142,9 +148,9 @@ pub(crate) async fn hold(
 ) -> Result<(), JournalError> {
     tracing::warn!(%workflow, post = %post.permalink, ?reason, "no incident is started, a person may do so");
     let now_ms = core.clock.now_ms();
-    let mut newest = core.floods.newest.lock().await;
-    let newest = newest.entry((workflow.to_owned(), post.channel.id.clone())).or_default();
-    let known = read(core, &newest.id).await?.filter(|(_, flood)| {
+    let mut all = core.floods.newest.lock().await;
+    let newest = all.entry((workflow.to_owned(), post.channel.id.clone())).or_default();
+    let known = readable(core, &newest.id).await?.filter(|(_, flood)| {
         flood.reason.is_like(reason) && now_ms.saturating_sub(flood.last_ms) < FLOOD_PAUSE_MS
     });
     let goes_on = known.is_some();
@@ -162,7 +168,9 @@ pub(crate) async fn hold(
     flood.add(post, now_ms);
     flood.reason = reason;
     write(core, &id, revision, &flood).await?;
+    let is_new = newest.id != id;
     newest.id.clone_from(&id);
+    newest.last_ms = now_ms;
     if !goes_on {
         newest.posts.clear();
     }
@@ -170,7 +178,30 @@ pub(crate) async fn hold(
         newest.posts.insert(post.post_id.clone());
     }
     tell(core, id);
+    if is_new {
+        all.retain(|_, newest| now_ms.saturating_sub(newest.last_ms) <= KNOWN_MS);
+        forget_oldest(core, now_ms).await;
+    }
     Ok(())
+}
+
+/// Forgets the lists that are too many, and the oldest one once its time is over. One that stays for now goes another time.
+async fn forget_oldest(core: &Core, now_ms: u64) {
+    let forgotten = async {
+        let ids = core.journal.document_ids(KIND, FLOODS_MAX + FORGOTTEN_AT_ONCE).await?;
+        for id in ids.iter().skip(FLOODS_MAX as usize) {
+            core.journal.delete_document(KIND, id).await?;
+        }
+        let Some(oldest) = ids.iter().take(FLOODS_MAX as usize).next_back() else { return Ok(()) };
+        let is_over = |flood: &Flood| now_ms.saturating_sub(flood.last_ms) > KEPT_MS;
+        if readable(core, oldest).await?.is_some_and(|(_, flood)| is_over(&flood)) {
+            core.journal.delete_document(KIND, oldest).await?;
+        }
+        Ok::<_, JournalError>(())
+    };
+    if let Err(error) = forgotten.await {
+        tracing::warn!("old lists of held posts stay for now: {error}");
+    }
 }
 
 /// Whether the post is among those of its channel that were held back last for the workflow.
@@ -206,8 +237,9 @@ pub(crate) fn renew(core: &Arc<Core>) {
 pub(crate) async fn resume(core: &Arc<Core>) -> Result<(), JournalError> {
     let now_ms = core.clock.now_ms();
     let mut newest = core.floods.newest.lock().await;
-    for id in core.journal.document_ids(KIND, FLOODS_MAX).await? {
-        let Some((_, flood)) = read(core, &id).await? else { continue };
+    // The newest ones come first, and are to be known in the end.
+    for id in core.journal.document_ids(KIND, FLOODS_MAX).await?.into_iter().rev() {
+        let Some((_, flood)) = readable(core, &id).await? else { continue };
         if now_ms.saturating_sub(flood.last_ms) > KEPT_MS {
             core.journal.delete_document(KIND, &id).await?;
             continue;
@@ -221,6 +253,7 @@ pub(crate) async fn resume(core: &Arc<Core>) -> Result<(), JournalError> {
             newest.posts.clear();
         }
         newest.posts.extend(flood.posts.into_iter().map(|post| post.post_id));
+        newest.last_ms = flood.last_ms;
         newest.id = id;
     }
     Ok(())
@@ -229,8 +262,19 @@ pub(crate) async fn resume(core: &Arc<Core>) -> Result<(), JournalError> {
 pub(crate) async fn read(core: &Core, id: &str) -> Result<Option<(u64, Flood)>, JournalError> {
     let Some((revision, body)) = core.journal.document(KIND, id).await? else { return Ok(None) };
     let flood = serde_json::from_slice(&body)
-        .map_err(|error| JournalError::Failed(format!("the held posts {id} cannot be read: {error}")))?;
+        .map_err(|error| JournalError::Unreadable(format!("the held posts {id} cannot be read: {error}")))?;
     Ok(Some((revision, flood)))
+}
+
+/// The same; a list that makes no sense holds up nothing: it is left as it is, and not gone on with.
+async fn readable(core: &Core, id: &str) -> Result<Option<(u64, Flood)>, JournalError> {
+    match read(core, id).await {
+        Err(JournalError::Unreadable(reason)) => {
+            tracing::error!("{reason}");
+            Ok(None)
+        }
+        known => known,
+    }
 }
 
 async fn write(core: &Core, id: &str, revision: u64, flood: &Flood) -> Result<(), JournalError> {
@@ -258,7 +302,7 @@ impl Flood {
     }
 
     /// The stamp of its notice. Servers give a deleted post back for the stamp that it had, for a while.
-    fn stamp(&self, core: &Core, id: &str) -> String {
+    pub(crate) fn stamp(&self, core: &Core, id: &str) -> String {
         match self.deleted {
             0 => core.key.stamp(&notice_key(id)),
             deleted => core.key.stamp(&format!("{}/{deleted}", notice_key(id))),

@@ -29,6 +29,8 @@ pub struct NewRun {
     pub at_ms: u64,
     /// While a run of the workflow with this key is open, no other one starts.
     pub key: Option<String>,
+    /// The run that has the key and can fold nothing; the new one takes the key from it.
+    pub replaces: Option<String>,
     /// How many runs of the workflow may start within a time; none: any number.
     pub limit: Option<Limit>,
 }
@@ -101,6 +103,9 @@ pub enum JournalError {
     /// The journal will never take this: it is too large, or cannot be encoded. Nothing was written.
     #[error("{0}")]
     Refused(String),
+    /// A run's events are there and make no sense to this program. It does not pass by itself.
+    #[error("{0}")]
+    Unreadable(String),
     /// Anything else, in words for people. It may pass; whether anything was written nobody knows.
     #[error("{0}")]
     Failed(String),
@@ -154,7 +159,7 @@ pub trait Journal: Send + Sync {
     /// Something that is kept as a whole, with its revision, which counts from 1.
     async fn document(&self, kind: &str, id: &str) -> Result<Option<(u64, Vec<u8>)>, JournalError>;
 
-    /// The ids of the documents of a kind, at most so many.
+    /// The ids of the documents of a kind, the last ones first, at most so many.
     async fn document_ids(&self, kind: &str, limit: u32) -> Result<Vec<String>, JournalError>;
 
     /// Writes a document whose revision is exactly `expected`, 0 for a new one.
@@ -191,7 +196,7 @@ pub(crate) fn encode(event: &Event) -> Result<Record, JournalError> {
 pub(crate) fn decode(run: &str, records: &[Record]) -> Result<Vec<Event>, JournalError> {
     let event = |(at, record): (usize, &Record)| {
         if record.version != EVENT_VERSION {
-            return Err(JournalError::Failed(format!(
+            return Err(JournalError::Unreadable(format!(
                 "event {} of run {run} is a `{}` of version {}, which this program does not know: it was written by a \
                  newer one; start that one",
                 at + 1,
@@ -200,7 +205,7 @@ pub(crate) fn decode(run: &str, records: &[Record]) -> Result<Vec<Event>, Journa
             )));
         }
         serde_json::from_slice(&record.body).map_err(|error| {
-            JournalError::Failed(format!(
+            JournalError::Unreadable(format!(
                 "event {} of run {run}, a `{}`, cannot be read: {error}",
                 at + 1,
                 record.kind

@@ -38,6 +38,13 @@ pub enum LedgerError {
     Workflow(String),
 }
 
+impl LedgerError {
+    /// Whether the run's journal is there and makes no sense to this program: then nobody can go on with the run.
+    pub(crate) fn is_unreadable(&self) -> bool {
+        matches!(self, LedgerError::NotARun(_) | LedgerError::Journal(JournalError::Unreadable(_)))
+    }
+}
+
 /// An open run.
 pub(crate) struct Ledger {
     pub(crate) id: String,

@@ -10,32 +10,46 @@ use warroom_engine::{Event, Fact, Repeat, Run, ends_by_itself};
 /// the server is away. All that is posted waits with them.
 const CLOSING_MAX: Duration = Duration::from_secs(5);
 
-/// Journals the repeat in the run; false when the run has ended meanwhile, so that the key is free again.
-pub(crate) async fn fold(core: &Core, run_id: &str, repeat: Repeat) -> Result<bool, LedgerError> {
+/// What became of a repeat.
+pub(crate) enum Folding {
+    /// It is journalled in the run.
+    Folded,
+    /// The run has ended meanwhile, or cannot be read: the key is free for another one.
+    KeyIsFree,
+}
+
+/// Journals the repeat in the run, if that can take it.
+pub(crate) async fn fold(core: &Core, run_id: &str, repeat: Repeat) -> Result<Folding, LedgerError> {
     let fact = |run: &Run| {
         let claim = Claim::post(&run.workflow, &repeat.post_id);
         (Fact::Repeated { repeat: repeat.clone() }, claim)
     };
     let Some(ledger) = core.ledger(run_id) else {
         // Open, but driven by nobody: what it began with cannot be read. Once it can, it knows of the repeat.
-        let run = read(core.journal.as_ref(), run_id).await?;
+        let run = match read(core.journal.as_ref(), run_id).await {
+            Err(error) if error.is_unreadable() => {
+                tracing::error!(run = %run_id, "a repeat begins another incident, since its own cannot be read: {error}");
+                return Ok(Folding::KeyIsFree);
+            }
+            run => run?,
+        };
         if run.has_ended() {
-            return Ok(false);
+            return Ok(Folding::KeyIsFree);
         }
         let (fact, claim) = fact(&run);
         let record = encode(&Event { at_ms: core.clock.now_ms(), fact })?;
         core.journal.append(run_id, run.seq, vec![record], false, vec![claim]).await?;
-        return Ok(true);
+        return Ok(Folding::Folded);
     };
     // What repeats while the room is being closed belongs to no incident that anybody looks at: a new one is due.
     closed(&ledger).await?;
     let mut open = ledger.open().await?;
     if open.run().has_ended() {
-        return Ok(false);
+        return Ok(Folding::KeyIsFree);
     }
     let (fact, claim) = fact(open.run());
     open.append(vec![fact], vec![claim]).await?;
-    Ok(true)
+    Ok(Folding::Folded)
 }
 
 /// Returns once the run is over, or does not end by itself, or was waited for long enough.

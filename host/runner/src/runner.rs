@@ -16,7 +16,7 @@ use crate::last_looks;
 use crate::ledger::{Ledger, LedgerError, read};
 use crate::members::Members;
 use crate::options::Options;
-use crate::repeats;
+use crate::repeats::{self, Folding};
 use crate::rooms::RecentLosses;
 use crate::workflows::{InForce, Workflows, kept};
 use serde_json::json;
@@ -49,6 +49,9 @@ pub enum RunnerError {
     /// The journal failed.
     #[error(transparent)]
     Journal(#[from] JournalError),
+    /// What one workflow, or several, would make of a post can never be journalled.
+    #[error("{0}")]
+    Refused(String),
 }
 
 impl RunnerError {
@@ -57,10 +60,10 @@ impl RunnerError {
     pub fn may_pass(&self) -> bool {
         match self {
             RunnerError::Ledger(LedgerError::Journal(error)) | RunnerError::Journal(error) => {
-                !matches!(error, JournalError::Refused(_))
+                !matches!(error, JournalError::Refused(_) | JournalError::Unreadable(_))
             }
             RunnerError::Ledger(LedgerError::Lost | LedgerError::Workflow(_)) => true,
-            RunnerError::Ledger(LedgerError::NotARun(_)) => false,
+            RunnerError::Ledger(LedgerError::NotARun(_)) | RunnerError::Refused(_) => false,
         }
     }
 }
@@ -109,6 +112,7 @@ impl Runner {
                 members: Members::default(),
                 floods: Floods::default(),
                 recent_losses: RecentLosses::default(),
+                taking_up: tokio::sync::Mutex::default(),
                 telling: Arc::new(Semaphore::new(TOLD_AT_ONCE_MAX)),
                 answering: Notify::new(),
                 open,
@@ -136,8 +140,7 @@ impl Runner {
                     resumed.push(id);
                 }
                 Err(reason) => {
-                    self.core.note_stuck(&id, Some(&reason));
-                    announcements::tell_stuck(&self.core, &id, &reason);
+                    self.give_up(&id, &reason);
                     stuck.push((id, reason));
                 }
             }
@@ -170,6 +173,10 @@ impl Runner {
         self.core.note_stuck(&ledger.id, None);
         // Held until the task is listed, so that a short run cannot end before it is.
         let mut open = self.core.open();
+        if open.contains_key(&ledger.id) {
+            // Somebody else was faster.
+            return;
+        }
         let (id, driven) = (ledger.id.clone(), Arc::clone(&ledger));
         // At the level of errors, so that no filter takes it, and with it the fields, out of the lines inside.
         let span = tracing::error_span!("run", workflow = %driven.workflow().name, run = %id);
@@ -239,7 +246,7 @@ impl Runner {
 
     /// See [`Runner::on_post`]; a post that was missed may have been held back before.
     async fn take(&self, post: &IncomingPost, was_missed: bool) -> Result<Vec<Started>, RunnerError> {
-        let mut started = Vec::new();
+        let (mut started, mut refused) = (Vec::new(), Vec::new());
         let matches = self.core.workflows.matches(&post.message());
         if matches.is_empty() || self.is_room(&post.channel.id) {
             return Ok(started);
@@ -252,7 +259,17 @@ impl Runner {
                 observer.matched(&in_force.workflow.name);
             }
             let (limit, full) = self.limit(&in_force.workflow);
-            match self.start(post, &in_force, &found, Some(limit)).await? {
+            let outcome = match self.start(post, &in_force, &found, Some(limit)).await {
+                Err(error) if !error.may_pass() => {
+                    refused.push(format!(
+                        "the workflow `{}` cannot take it in: {error}",
+                        in_force.workflow.name
+                    ));
+                    continue;
+                }
+                outcome => outcome?,
+            };
+            match outcome {
                 Outcome::Started(run) => started.push(run),
                 Outcome::Limited(StartLimit { starts, minutes }) => {
                     let reason = full.unwrap_or(Reason::StartLimit { starts, minutes });
@@ -261,7 +278,8 @@ impl Runner {
                 Outcome::Known(_) | Outcome::Folded => {}
             }
         }
-        Ok(started)
+        // One of them keeps no other from starting.
+        if refused.is_empty() { Ok(started) } else { Err(RunnerError::Refused(refused.join("; "))) }
     }
 
     /// How many runs of the workflow may start, and why none, when as many are open as the configuration allows: then repeats
@@ -325,17 +343,22 @@ impl Runner {
             core.journal.put_blob(&in_force.file_digest, in_force.file_text.as_bytes().to_vec()).await?;
             in_force.is_stored.store(true, Ordering::Relaxed);
         }
+        let mut replaces = None;
         for fold in 0..=FOLDS_MAX {
-            // The last try takes no key: what has ended and still keeps it takes no repeats.
+            // The last try takes no key, whoever has it by then.
             let key = key.clone().filter(|_| fold < FOLDS_MAX);
-            let (new, first) = self.new_run(post, in_force, &trigger, key, limit);
+            let (new, first) = self.new_run(post, in_force, &trigger, limit);
+            let new = NewRun { key, replaces: replaces.take(), ..new };
             // The number is known only inside the transaction; the event is made there, and once more for the fold.
             let encoded = {
                 let first = first.clone();
                 move |number| encode(&first(number)).into_iter().collect()
             };
             match core.journal.start_run(new, Box::new(encoded)).await? {
-                StartOutcome::AlreadyStarted(run_id) => return Ok(Outcome::Known(run_id)),
+                StartOutcome::AlreadyStarted(run_id) => {
+                    self.take_up_if_idle(&run_id).await?;
+                    return Ok(Outcome::Known(run_id));
+                }
                 StartOutcome::Limited => return Ok(Outcome::Limited(workflow.start_limit)),
                 StartOutcome::Keyed(run_id) => {
                     let repeat = Repeat {
@@ -343,8 +366,10 @@ impl Runner {
                         user: post.user.clone(),
                         permalink: post.permalink.clone(),
                     };
-                    if repeats::fold(core, &run_id, repeat).await? {
-                        return Ok(Outcome::Folded);
+                    match repeats::fold(core, &run_id, repeat).await? {
+                        Folding::Folded => return Ok(Outcome::Folded),
+                        // What has ended may keep its key while something is to be told.
+                        Folding::KeyIsFree => replaces = Some(run_id),
                     }
                 }
                 StartOutcome::Started(number) => {
@@ -364,7 +389,6 @@ impl Runner {
         post: &IncomingPost,
         in_force: &InForce,
         trigger: &Trigger,
-        key: Option<String>,
         limit: Option<StartLimit>,
     ) -> (NewRun, impl FnOnce(u64) -> Event + Clone + Send + use<>) {
         let workflow = &in_force.workflow;
@@ -378,7 +402,8 @@ impl Runner {
             post_id: post.post_id.clone(),
             number_start: workflow.instance_number_start,
             at_ms,
-            key,
+            key: None,
+            replaces: None,
             limit,
         };
         let components = self.core.components.pin(workflow);
@@ -389,6 +414,33 @@ impl Runner {
             fact: Fact::RunStarted { run, workflow, workflow_digest, components, number, trigger },
         };
         (new, first)
+    }
+
+    /// Takes up a run that was started before, if it is open and nobody drives it: whoever started it may not have lived to do so, or
+    /// was told that the journal failed when it did not.
+    async fn take_up_if_idle(&self, id: &str) -> Result<(), RunnerError> {
+        let core = &self.core;
+        let _alone = core.taking_up.lock().await;
+        if core.ledger(id).is_some()
+            || core.is_stuck(id)
+            || !core.journal.open_runs().await?.contains(&id.to_owned())
+        {
+            return Ok(());
+        }
+        match self.open_ledger(id).await {
+            Ok(ledger) => {
+                tracing::warn!(run = %id, "a run that was journalled and not driven is taken up");
+                self.take_up(ledger);
+            }
+            Err(reason) => self.give_up(id, &reason),
+        }
+        Ok(())
+    }
+
+    /// Nobody can drive the run.
+    fn give_up(&self, id: &str, reason: &str) {
+        self.core.note_stuck(id, Some(reason));
+        announcements::tell_stuck(&self.core, id, reason);
     }
 
     /// Drives a run that is journalled.

@@ -7,7 +7,7 @@ use crate::chat::{ControlKind, RenderedControl, RenderedPost, Section};
 use crate::controls::{Address, Control, Key, Press, Reply, Unverified};
 use crate::decisions::CommandError;
 use crate::journal::encode;
-use crate::ledger::read;
+use crate::ledger::{LedgerError, read};
 use crate::mentions;
 use crate::runner::Runner;
 use serde_json::json;
@@ -36,7 +36,10 @@ impl Runner {
         by: Person,
     ) -> Result<(), CommandError> {
         let core = &self.core;
-        let mut run = read(core.journal.as_ref(), id).await?;
+        let mut run = match read(core.journal.as_ref(), id).await {
+            Err(error) if error.is_unreadable() => return self.close_unreadable(id, &by, &error).await,
+            run => run?,
+        };
         if !run.has_ended() {
             let fact = Fact::RunCancelled { by, reason, keep_room };
             let event = Event { at_ms: core.clock.now_ms(), fact };
@@ -46,6 +49,16 @@ impl Runner {
             core.journal.append(id, expected, vec![record], is_over, Vec::new()).await?;
         }
         self.reopen(id).await.map_err(CommandError::NotOpen)
+    }
+
+    /// Ends a run whose journal makes no sense: what it did is not known, so its room and its posts stay as they are.
+    async fn close_unreadable(&self, id: &str, by: &Person, error: &LedgerError) -> Result<(), CommandError> {
+        let core = &self.core;
+        let records = core.journal.records(id).await?.len() as u64;
+        core.journal.append(id, records, Vec::new(), true, Vec::new()).await?;
+        tracing::warn!(run = %id, by = %by.username, "a run that cannot be read is closed, and its room stays: {error}");
+        core.note_stuck(id, None);
+        Ok(())
     }
 
     /// A press on the notice of a run that could not be taken up; none when it was not made there.

@@ -24,6 +24,10 @@ pub(crate) enum Place {
     Last,
 }
 
+/// Whether a claim counts no more: that on a name is its run's while the run is open.
+const ENDS_WITH_ITS_RUN: &str = "(claims.kind <> 'post' AND EXISTS \
+                                 (SELECT 1 FROM runs WHERE runs.run_id = claims.run_id AND runs.status = 'ended'))";
+
 /// Rows of one statement. There are as many statements as numbers of rows, and SQLite keeps them prepared.
 const ROWS_AT_ONCE: usize = 32;
 
@@ -66,8 +70,10 @@ impl Sqlite {
             let mut values = text.separated(", ");
             values.push_bind(&claim.kind).push_bind(&claim.scope).push_bind(&claim.name).push_bind(*run_id);
             text.push(
-                ") ON CONFLICT DO UPDATE SET run_id = CASE excluded.run_id WHEN run_id THEN run_id END; ",
+                ") ON CONFLICT DO UPDATE SET run_id = \
+                 CASE WHEN run_id = excluded.run_id OR ",
             );
+            text.push(ENDS_WITH_ITS_RUN).push(" THEN excluded.run_id END; ");
         }
         text.push("UPDATE runs SET record_count = CASE record_count WHEN ").push_bind(expected_count);
         text.push(" THEN ").push_bind(total).push(" END, status = ").push_bind(status_word(*status));
@@ -87,16 +93,13 @@ impl Sqlite {
     }
 
     async fn claimed_by(&mut self, claim: &Claim) -> Result<Option<String>, StoreError> {
-        sqlx::query("SELECT run_id FROM claims WHERE kind = ? AND scope = ? AND name = ?")
-            .bind(&claim.kind)
-            .bind(&claim.scope)
-            .bind(&claim.name)
-            .fetch_optional(&mut self.connection)
-            .await
-            .and_then(|row| row.map(|row| row.try_get(0)).transpose())
-            .map_err(|error| {
-                StoreError::database(format!("read the claim of the {} {}", claim.kind, claim.name), &error)
-            })
+        let mut query = QueryBuilder::new("SELECT run_id FROM claims WHERE NOT ");
+        query.push(ENDS_WITH_ITS_RUN).push(" AND kind = ").push_bind(&claim.kind);
+        query.push(" AND scope = ").push_bind(&claim.scope).push(" AND name = ").push_bind(&claim.name);
+        let found = query.build().fetch_optional(&mut self.connection).await;
+        found.and_then(|row| row.map(|row| row.try_get(0)).transpose()).map_err(|error| {
+            StoreError::database(format!("read the claim of the {} {}", claim.kind, claim.name), &error)
+        })
     }
 
     /// Why nothing can be appended there, if that is why.

@@ -13,7 +13,7 @@ impl Sqlite {
     pub(crate) async fn document_ids(&mut self, kind: &str, limit: u32) -> Result<Vec<String>, StoreError> {
         let doing = format!("list the documents of kind {kind}");
         let failed = |error: sqlx::Error| StoreError::database(doing.as_str(), &error);
-        let rows = sqlx::query("SELECT id FROM documents WHERE kind = ? ORDER BY id LIMIT ?")
+        let rows = sqlx::query("SELECT id FROM documents WHERE kind = ? ORDER BY id DESC LIMIT ?")
             .bind(kind)
             .bind(i64::from(limit))
             .fetch_all(&mut self.connection)

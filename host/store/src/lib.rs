@@ -18,6 +18,7 @@
 //!     number_start: 1,
 //!     at_ms: 0,
 //!     fold_key: None,
+//!     replaces: None,
 //!     limit: None,
 //!     first: Box::new(move |_number| vec![started]),
 //! };

@@ -60,6 +60,8 @@ pub struct NewRun {
     pub at_ms: u64,
     /// While a run of the workflow with this key is open, no other one starts.
     pub fold_key: Option<String>,
+    /// The run that has the key and can fold nothing; the new one takes the key from it.
+    pub replaces: Option<String>,
     /// How many runs of the workflow may start within a time; none: any number.
     pub limit: Option<StartLimit>,
     /// The run's first records.
@@ -123,8 +125,8 @@ pub struct RunRow {
 /// post starts no other run of the workflow.
 pub const POST_CLAIM: &str = "post";
 
-/// A name that one run takes for itself, such as that of a channel which it is about to make. Claims are never given back:
-/// the name of an archived channel stays taken too.
+/// A name that one run takes for itself, such as that of a channel which it is about to make. It has the name for as long as it is open;
+/// a claim on a post ([`POST_CLAIM`]) stays for ever.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claim {
     /// What kind of thing is named, such as `channel`.

@@ -146,7 +146,8 @@ impl Sqlite {
         let doing = format!("start run {}", new.run_id);
         let failed = |error: sqlx::Error| StoreError::database(doing.as_str(), &error);
         let since_ms = new.limit.map(|limit| limit.since_ms);
-        let standing = self.standing(&new.workflow, &new.post_id, new.fold_key.as_deref(), since_ms).await;
+        let keyed = (new.fold_key.as_deref(), new.replaces.as_deref());
+        let standing = self.standing(&new.workflow, &new.post_id, keyed, since_ms).await;
         let Standing { of_post, of_key, lately, next } = standing.map_err(failed)?;
         if let Some(run_id) = of_post {
             return Ok(StartOutcome::AlreadyStarted { run_id });
@@ -163,6 +164,9 @@ impl Sqlite {
         let after = integer("a run's number", number.saturating_add(1))?;
         let records = (new.first)(number);
         let mut start = self.writing();
+        if let Some(replaced) = &new.replaces {
+            start.push("UPDATE runs SET fold_key = NULL WHERE run_id = ").push_bind(replaced).push("; ");
+        }
         start.push("INSERT INTO numbers (workflow, next) VALUES (").push_bind(&new.workflow);
         start.push(", ").push_bind(after);
         start.push(
@@ -185,17 +189,17 @@ impl Sqlite {
 
     /// See [`crate::Store::has_taken`].
     pub(crate) async fn has_taken(&mut self, workflow: &str, post_id: &str) -> Result<bool, StoreError> {
-        let standing = self.standing(workflow, post_id, None, None).await;
+        let standing = self.standing(workflow, post_id, (None, None), None).await;
         let standing = standing.map_err(|error| StoreError::database("look up a post", &error))?;
         Ok(standing.of_post.is_some())
     }
 
-    /// All that decides about a start, read at once.
+    /// All that decides about a start, read at once. With the key comes the run that is to give it up.
     async fn standing(
         &mut self,
         workflow: &str,
         post_id: &str,
-        fold_key: Option<&str>,
+        (fold_key, replaced): (Option<&str>, Option<&str>),
         since_ms: Option<u64>,
     ) -> Result<Standing, sqlx::Error> {
         // Without a limit nothing is to be counted: no run started so late.
@@ -204,7 +208,7 @@ impl Sqlite {
             "SELECT
                  coalesce((SELECT run_id FROM runs WHERE workflow = ?1 AND post_id = ?2),
                           (SELECT run_id FROM claims WHERE kind = ?3 AND scope = ?1 AND name = ?2)),
-                 (SELECT run_id FROM runs WHERE workflow = ?1 AND fold_key = ?4 AND status = 'open'),
+                 (SELECT run_id FROM runs WHERE workflow = ?1 AND fold_key = ?4 AND status = 'open' AND run_id IS NOT ?6),
                  (SELECT count(*) FROM runs WHERE workflow = ?1 AND started_ms >= ?5),
                  (SELECT next FROM numbers WHERE workflow = ?1)",
         )
@@ -213,6 +217,7 @@ impl Sqlite {
         .bind(POST_CLAIM)
         .bind(fold_key)
         .bind(since_ms)
+        .bind(replaced)
         .fetch_one(&mut self.connection)
         .await?;
         Ok(Standing {

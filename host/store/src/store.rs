@@ -143,7 +143,7 @@ impl Store {
         self.call("read a document", move |db| Box::pin(async move { db.document(&kind, &id).await })).await
     }
 
-    /// The ids of at most `limit` documents of a kind, in order.
+    /// The ids of at most `limit` documents of a kind, the last ones first.
     ///
     /// # Errors
     /// [`StoreError::Database`], [`StoreError::Stopped`].

@@ -311,6 +311,7 @@ mod tests {
             number_start: 1,
             at_ms: 0,
             fold_key: None,
+            replaces: None,
             limit: None,
             first: Box::new(|_| vec![Record { kind: "k".into(), version: 1, body: Vec::new() }]),
         }

@@ -20,6 +20,7 @@ fn new_run(run_id: &str, post_id: &str) -> NewRun {
         number_start: 1,
         at_ms: 0,
         fold_key: None,
+        replaces: None,
         limit: None,
         first: Box::new(|_| vec![record("start")]),
     }

@@ -22,6 +22,7 @@ fn new_run() -> NewRun {
         number_start: 1,
         at_ms: 0,
         fold_key: None,
+        replaces: None,
         limit: None,
         first: Box::new(|_| vec![record(0)]),
     }

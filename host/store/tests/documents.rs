@@ -28,6 +28,7 @@ fn new_run(run_id: &str) -> NewRun {
         number_start: 5,
         at_ms: 0,
         fold_key: None,
+        replaces: None,
         limit: None,
         first: Box::new(|number| vec![record(&number.to_string())]),
     }
@@ -47,6 +48,9 @@ async fn a_document_is_written_only_by_who_read_the_last_one() {
 
     let store = open(&directory).await;
     assert_eq!(store.document_ids("held", 10).await.unwrap(), ["sec"]);
+    store.put_document("held", "tec", 0, b"new".to_vec()).await.unwrap();
+    assert_eq!(store.document_ids("held", 10).await.unwrap(), ["tec", "sec"]);
+    assert_eq!(store.document_ids("held", 1).await.unwrap(), ["tec"]);
     let document = store.document("held", "sec").await.unwrap().unwrap();
     assert_eq!((document.revision, &document.body[..]), (2, &b"two"[..]));
     store.delete_document("held", "sec").await.unwrap();

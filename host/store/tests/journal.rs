@@ -34,6 +34,7 @@ fn new_run(run_id: &str, workflow: &str, post_id: &str, number_start: u64) -> Ne
         number_start,
         at_ms: 0,
         fold_key: None,
+        replaces: None,
         limit: None,
         first: Box::new(|number| vec![record(&format!("number {number}"))]),
     }
@@ -337,6 +338,41 @@ async fn an_open_run_keeps_its_key_to_itself() {
         store.start_run(keyed("r4", "p4", "disk")).await.unwrap(),
         StartOutcome::Started { number: 3 }
     );
+}
+
+#[tokio::test]
+async fn a_key_can_be_taken_from_an_open_run() {
+    let directory = TempDir::new().unwrap();
+    let store = open(&directory).await;
+    store.start_run(keyed("r1", "p1", "disk")).await.unwrap();
+    let replaces = |run_id: &str| Some(run_id.to_owned());
+    let second = NewRun { replaces: replaces("r1"), ..keyed("r2", "p2", "disk") };
+    assert_eq!(store.start_run(second).await.unwrap(), StartOutcome::Started { number: 2 });
+    // Only from the one that was meant.
+    let third = NewRun { replaces: replaces("r1"), ..keyed("r3", "p3", "disk") };
+    let outcome = store.start_run(third).await.unwrap();
+    assert_eq!(outcome, StartOutcome::Keyed { run_id: "r2".into() });
+    assert_eq!(store.open_runs().await.unwrap().len(), 2, "the run without its key goes on");
+}
+
+#[tokio::test]
+async fn a_name_is_free_again_once_its_run_has_ended_and_a_post_never() {
+    let directory = TempDir::new().unwrap();
+    let store = open(&directory).await;
+    started(&store, "r1", "p1").await;
+    started(&store, "r2", "p2").await;
+    let post = || Claim { kind: POST_CLAIM.into(), scope: "sec".into(), name: "p3".into() };
+    let claims = || vec![claim("room-1"), post()];
+    store.append("r1", 1, vec![record("intent")], RunStatus::Open, claims()).await.unwrap();
+    let refused = store.append("r2", 1, vec![record("intent")], RunStatus::Open, vec![claim("room-1")]).await;
+    assert_eq!(refused, Err(StoreError::Claimed { claim: claim("room-1"), by_run: "r1".into() }));
+    store.append("r1", 2, vec![record("end")], RunStatus::Ended, Vec::new()).await.unwrap();
+    store.append("r2", 1, vec![record("intent")], RunStatus::Open, vec![claim("room-1")]).await.unwrap();
+    let refused = store.append("r2", 2, vec![record("again")], RunStatus::Open, vec![post()]).await;
+    assert_eq!(refused, Err(StoreError::Claimed { claim: post(), by_run: "r1".into() }));
+    started(&store, "r3", "p4").await;
+    let refused = store.append("r3", 1, vec![record("intent")], RunStatus::Open, vec![claim("room-1")]).await;
+    assert_eq!(refused, Err(StoreError::Claimed { claim: claim("room-1"), by_run: "r2".into() }));
 }
 
 #[tokio::test]

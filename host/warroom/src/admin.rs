@@ -294,7 +294,7 @@ async fn resolve(archive: &Archive, name: &str) -> Result<Option<String>, Runner
     {
         return archive.run_by_number(workflow, number).await;
     }
-    Ok((!archive.events(name).await?.is_empty()).then(|| name.to_owned()))
+    Ok(archive.has(name).await?.then(|| name.to_owned()))
 }
 
 fn line(run: &Run) -> RunLine {

@@ -27,6 +27,7 @@ impl Journal for StoreJournal {
             number_start: new.number_start,
             at_ms: new.at_ms,
             fold_key: new.key,
+            replaces: new.replaces,
             limit: new.limit.map(|limit| store::StartLimit {
                 starts: limit.starts_max,
                 since_ms: new.at_ms.saturating_sub(limit.period_ms),

@@ -37,9 +37,26 @@ impl MemoryJournal {
         }
     }
 
+    fn answered(&self, kinds: &[String]) -> Result<(), JournalError> {
+        match self.lose_answer_of.lock().unwrap().take_if(|lost| kinds.contains(lost)) {
+            Some(kind) => Err(JournalError::Failed(format!("the answer about {kind} is lost"))),
+            None => Ok(()),
+        }
+    }
+
     /// Loses a blob, as a store that was restored from half a backup.
     pub(crate) fn lose_blob(&self, name: &str) {
         assert!(self.state.lock().unwrap().blobs.remove(name).is_some());
+    }
+
+    /// Makes nonsense of a run's last record.
+    pub(crate) fn spoil(&self, run: &str) {
+        let mut state = self.state.lock().unwrap();
+        state.runs.get_mut(run).unwrap().0.last_mut().unwrap().body = b"{}".to_vec();
+    }
+
+    pub(crate) fn is_open(&self, run: &str) -> bool {
+        self.state.lock().unwrap().runs.get(run).is_some_and(|(_, ended)| !ended)
     }
 
     pub(crate) fn run_ids(&self) -> Vec<String> {
@@ -69,10 +86,12 @@ impl Journal for MemoryJournal {
                 *workflow == new.workflow
                     && Some(key) == new.key.as_ref()
                     && state.runs.get(run).is_some_and(|(_, ended)| !ended)
+                    && new.replaces.as_ref() != Some(run)
             });
             if let Some((_, _, run)) = keyed {
                 return Ok(StartOutcome::Keyed(run.clone()));
             }
+            state.keys.retain(|(_, _, run)| new.replaces.as_ref() != Some(run));
             if let Some(key) = &new.key {
                 state.keys.push((new.workflow.clone(), key.clone(), new.run_id.clone()));
             }
@@ -83,7 +102,8 @@ impl Journal for MemoryJournal {
             state.runs.insert(new.run_id.clone(), (first(number), false));
             Ok(StartOutcome::Started(number))
         };
-        self.fuse.call("journal start_run", start).await
+        let outcome = self.fuse.call("journal start_run", start).await?;
+        self.answered(&["run_started".to_owned()]).map(|()| outcome)
     }
 
     async fn append(
@@ -120,11 +140,7 @@ impl Journal for MemoryJournal {
             Ok(())
         };
         self.fuse.call(&format!("journal append {kinds:?}"), append).await?;
-        let mut lost = self.lose_answer_of.lock().unwrap();
-        match lost.take_if(|lost| kinds.contains(lost)) {
-            Some(kind) => Err(JournalError::Failed(format!("the answer about {kind} is lost"))),
-            None => Ok(()),
-        }
+        self.answered(&kinds)
     }
 
     async fn renumber(
@@ -164,7 +180,7 @@ impl Journal for MemoryJournal {
 
     async fn document_ids(&self, kind: &str, _limit: u32) -> Result<Vec<String>, JournalError> {
         let state = self.state.lock().unwrap();
-        let of_kind = state.documents.keys().filter(|(known, _)| known == kind);
+        let of_kind = state.documents.keys().rev().filter(|(known, _)| known == kind);
         Ok(of_kind.map(|(_, id)| id.clone()).collect())
     }
 

@@ -17,6 +17,7 @@ mod chat;
 mod fuse;
 mod journal;
 mod repinned;
+mod undriven;
 
 use chat::MemoryChat;
 use fuse::{Death, Fuse};

@@ -285,6 +285,7 @@ async fn a_fresh_journal_beside_old_rooms_is_told_which_number_to_begin_with() {
         number_start: 41,
         at_ms: 0,
         fold_key: None,
+        replaces: None,
         limit: None,
         first,
     };
