@@ -18,6 +18,7 @@ mod catch_up;
 mod cli;
 mod custom_action;
 mod faults;
+mod gaps;
 mod installation;
 mod kill;
 mod listening;

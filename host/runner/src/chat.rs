@@ -224,8 +224,9 @@ pub trait Chat: Send + Sync {
     /// A post as it is now, as triggers see it; none when it is deleted.
     async fn read_post(&self, post_id: &str) -> Result<Option<IncomingPost>, ChatError>;
 
-    /// What keeps the bot from using the channels, in their order; none: nothing.
-    async fn losses(&self, channels: &[Channel]) -> Result<Vec<Option<Loss>>, ChatError>;
+    /// What keeps the bot from using the channels, in their order; none: nothing. An error is about its channel alone, unless the server
+    /// is away.
+    async fn losses(&self, channels: &[Channel]) -> Vec<Result<Option<Loss>, ChatError>>;
 
     /// Whether the person is a member of the channel. Of one that the bot may not look into, the server lets only members press.
     async fn is_member(&self, channel_id: &str, user_id: &str) -> Result<bool, ChatError>;

@@ -105,13 +105,11 @@ async fn look_again(core: &Core, ledger: &Ledger, seen: &mut u64) -> Result<(), 
     let count = core.recent_losses.count();
     if count > *seen {
         tokio::select! {
-            looked = rooms::look_again(core, ledger, *seen) => looked?,
-            () = ledger.woken.notified() => {
-                ledger.woken.notify_one();
-                return Ok(());
-            }
+            is_known = rooms::look_again(core, ledger, *seen) => if is_known? {
+                *seen = count;
+            },
+            () = ledger.woken.notified() => ledger.woken.notify_one(),
         }
-        *seen = count;
     }
     Ok(())
 }

@@ -55,16 +55,16 @@ impl Runner {
             channels.extend(needed.map(|channel| (channel.id.clone(), channel)));
         }
         let channels: Vec<Channel> = channels.into_values().collect();
-        let losses = match self.core.chat.losses(&channels).await {
-            Ok(losses) => losses,
-            Err(error) => {
-                unseen(&error);
-                return Ok(());
-            }
-        };
-        self.chat_answers();
+        let losses = self.core.chat.losses(&channels).await;
+        if channels.is_empty() || losses.iter().any(Result::is_ok) {
+            self.chat_answers();
+        }
         for (channel, loss) in channels.iter().zip(losses) {
-            self.note_change(&channel.id, loss).await?;
+            match loss {
+                Ok(loss) => self.note_change(&channel.id, loss).await?,
+                // It is looked at the next time.
+                Err(error) => unseen(channel, &error),
+            }
         }
         Ok(())
     }
@@ -115,35 +115,35 @@ impl RecentLosses {
     }
 }
 
-/// Looks at the channels of a run that comes to rest which were lost after so many losses.
-pub(crate) async fn look_again(core: &Core, ledger: &Ledger, seen: u64) -> Result<(), LedgerError> {
+/// Looks at the channels of a run that comes to rest which were lost after so many losses. False: they are to be looked at once more.
+pub(crate) async fn look_again(core: &Core, ledger: &Ledger, seen: u64) -> Result<bool, LedgerError> {
     let lost = core.recent_losses.since(seen);
-    if lost.is_empty() {
-        return Ok(());
-    }
     let run = ledger.run();
+    // A call that is tried again may turn out to have been made before.
+    let mut is_known = run.current.iter().chain(&run.left).all(|execution| execution.open_call().is_none());
     let is_wanted = |channel: &Channel| {
         lost.contains(&channel.id) && !run.lost.contains_key(&channel.id) && is_of_use(&run, &channel.id)
     };
     let wanted: BTreeMap<String, Channel> =
         needed(&run).filter(is_wanted).map(|channel| (channel.id.clone(), channel)).collect();
     if wanted.is_empty() {
-        return Ok(());
+        return Ok(is_known);
     }
     let channels: Vec<Channel> = wanted.into_values().collect();
-    match core.chat.losses(&channels).await {
-        Ok(losses) => {
-            for (channel, loss) in channels.iter().zip(losses) {
-                note(core, ledger, &channel.id, loss).await?;
+    for (channel, loss) in channels.iter().zip(core.chat.losses(&channels).await) {
+        match loss {
+            Ok(loss) => note(core, ledger, &channel.id, loss).await?,
+            Err(error) => {
+                unseen(channel, &error);
+                is_known = false;
             }
         }
-        Err(error) => unseen(&error),
     }
-    Ok(())
+    Ok(is_known)
 }
 
-fn unseen(error: &ChatError) {
-    tracing::warn!("the rooms of open incidents cannot be looked at now: {error}");
+fn unseen(channel: &Channel, error: &ChatError) {
+    tracing::warn!(channel = %channel.id, "a channel of an open incident cannot be looked at now: {error}");
 }
 
 async fn note(core: &Core, ledger: &Ledger, channel_id: &str, loss: Option<Loss>) -> Result<(), LedgerError> {

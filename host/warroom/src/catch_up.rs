@@ -10,7 +10,7 @@
 
 use crate::chat::is_everywhere;
 use crate::translator::Translator;
-use crate::watermarks::{MARGIN_MS, Watermarks};
+use crate::watermarks::{MARGIN_MS, Mark, Watermarks};
 use futures_util::{StreamExt as _, stream};
 use std::collections::HashSet;
 use warroom_engine::Person;
@@ -35,6 +35,8 @@ pub(crate) struct CatchUp<'a> {
     pub(crate) bot: &'a Person,
     /// How many posts of one channel are read.
     pub(crate) posts_max: u32,
+    /// Up to when it was listened to before, by the server's clock; none: never.
+    pub(crate) heard_ms: Option<u64>,
 }
 
 /// What was found.
@@ -127,7 +129,7 @@ impl Place {
 }
 
 impl CatchUp<'_> {
-    /// Reads what came since each channel's mark. A channel that was never listened to begins now. A server that is away, or wants
+    /// Reads what came since each channel's mark. A channel that was never listened to begins now, or when the bot came into it. A server that is away, or wants
     /// fewer calls, cuts the reading short; what was read until then counts.
     pub(crate) async fn read(&self, channels: Vec<Channel>) -> Missed {
         let reads = channels.into_iter().map(|channel| self.channel(channel));
@@ -140,7 +142,7 @@ impl CatchUp<'_> {
                     read.push(channel);
                     posts.append(&mut found);
                 }
-                Err((_, error)) if is_everywhere(&error) => {
+                Err((_, error)) if is_everywhere(&self.client, &error).await => {
                     cut_short = Some(error);
                     break;
                 }
@@ -163,7 +165,11 @@ impl CatchUp<'_> {
         channel: Channel,
     ) -> Result<(ReadChannel, Vec<(Post, Channel)>), (Channel, ApiError)> {
         let last_ms = u64::try_from(channel.last_post_at).unwrap_or(0);
-        let Some(mark) = self.watermarks.of(&channel.id) else {
+        let mark = match self.watermarks.of(&channel.id) {
+            Some(mark) => Some(mark),
+            None => self.first_mark(&channel).await.map_err(|error| (channel.clone(), error))?,
+        };
+        let Some(mark) = mark else {
             // Seen for the first time: it counts from now on.
             return Ok((ReadChannel::new(channel, last_ms + 1), Vec::new()));
         };
@@ -180,6 +186,26 @@ impl CatchUp<'_> {
             }
             Err(error) => Err((channel, error)),
         }
+    }
+
+    /// Where a channel begins to count that the bot came into while nobody listened; none for one that it was in when nothing was
+    /// listened to yet.
+    async fn first_mark(&self, channel: &Channel) -> Result<Option<Mark>, ApiError> {
+        let Some(heard_ms) = self.heard_ms else { return Ok(None) };
+        let member = match self.client.channel_member(&channel.id, &self.bot.id).await {
+            // Closed to the bot since it was listed.
+            Err(error) if error.status().is_some_and(|status| matches!(status, 403 | 404)) => {
+                return Ok(None);
+            }
+            member => member?,
+        };
+        let joined_ms = u64::try_from(member.last_update_at).unwrap_or(0);
+        if joined_ms == 0 {
+            return Ok(None);
+        }
+        // The mark of a channel that it was in before was lost in a crash, and was not much older than all others.
+        self.watermarks.raise(&channel.id, joined_ms.max(heard_ms.saturating_sub(MARGIN_MS)));
+        Ok(self.watermarks.of(&channel.id))
     }
 
     /// Newest first, page by page before posts that are known: what is posted meanwhile moves nothing.

@@ -74,10 +74,14 @@ pub(crate) fn chat_error(error: mm::ApiError) -> ChatError {
 /// The server's name for a lack of permission.
 const NO_PERMISSION: &str = "api.context.permissions.app_error";
 
-/// Whether the error has nothing to do with what was asked for: any other channel, or person, would have met it too.
-pub(crate) fn is_everywhere(error: &mm::ApiError) -> bool {
-    let error = chat_error(error.clone());
-    error.may_be_an_outage() || error.kind == ChatErrorKind::RateLimited
+/// Whether the error has nothing to do with what was asked for: any other channel, or person, would meet it too. Where the error may mean
+/// either, the server is asked something small.
+pub(crate) async fn is_everywhere(client: &mm::Client, error: &mm::ApiError) -> bool {
+    match chat_error(error.clone()).kind {
+        ChatErrorKind::Unreachable | ChatErrorKind::RateLimited => true,
+        ChatErrorKind::Away => client.me().await.is_err(),
+        _ => false,
+    }
 }
 
 /// What is not there is an answer, not an error.
@@ -343,7 +347,7 @@ impl Chat for MattermostChat {
         Ok(posts.pop())
     }
 
-    async fn losses(&self, channels: &[Channel]) -> Result<Vec<Option<Loss>>, ChatError> {
+    async fn losses(&self, channels: &[Channel]) -> Vec<Result<Option<Loss>, ChatError>> {
         rooms::losses(self, channels).await
     }
 
@@ -354,6 +358,7 @@ impl Chat for MattermostChat {
             Err(error) if error.status() == Some(403) => {
                 match self.timed(self.client.channel_by_id(channel_id)).await {
                     Ok(channel) if channel.kind == mm::ChannelKind::Public => Err(chat_error(error)),
+                    Err(unknown) if !matches!(unknown.status(), Some(403 | 404)) => Err(chat_error(unknown)),
                     _ => Ok(true),
                 }
             }

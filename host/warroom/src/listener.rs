@@ -1,6 +1,6 @@
 //! Listens to the chat and offers what is posted to the runner; `missed.rs` is what happens when nobody listened.
 
-use crate::chat::chat_error;
+use crate::chat::{chat_error, is_everywhere};
 use crate::meter::Meter;
 use crate::metrics::{EventKind, Metrics};
 use crate::readiness::{Readiness, TOKEN_REFUSED};
@@ -45,6 +45,8 @@ pub(crate) struct Listener {
     pub(crate) hears: HashMap<String, String>,
     /// Teams whose channels cannot be listed now.
     pub(crate) unlisted: HashSet<String>,
+    /// Up to when it was listened to before, by the server's clock; none: never.
+    pub(crate) heard_ms: Option<u64>,
     /// Since when something may have been missed that is not read yet, by the server's clock; none: nothing.
     pub(crate) missing_since_ms: Option<u64>,
 }
@@ -67,7 +69,8 @@ impl Listener {
         check.tick().await;
         let mut lag = tokio::time::interval(LAG_EVERY);
         lag.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        self.missing_since_ms = Some(self.watermarks.newest_ms().unwrap_or_else(|| SystemClock.now_ms()));
+        self.heard_ms = self.watermarks.newest_ms();
+        self.missing_since_ms = Some(self.heard_ms.unwrap_or_else(|| SystemClock.now_ms()));
         let mut workflows_changed = self.workflows_changed.clone();
         loop {
             tokio::select! {
@@ -124,7 +127,10 @@ impl Listener {
                 self.hears.remove(&channel_id);
                 self.changed(&channel_id, Some(Loss::Removed)).await;
             }
-            StreamEvent::ChannelReopened { channel_id } => self.changed(&channel_id, None).await,
+            StreamEvent::ChannelReopened { channel_id } => {
+                self.reopened(&channel_id).await;
+                self.changed(&channel_id, None).await;
+            }
             StreamEvent::BotAdded { channel_id, team_id } => {
                 self.added(&channel_id, team_id).await;
                 self.changed(&channel_id, None).await;
@@ -134,9 +140,13 @@ impl Listener {
                 self.check_rooms().await;
             }
             StreamEvent::ChannelCreated { .. } | StreamEvent::ChannelRenamed { .. } => {
-                self.watch_more_at.get_or_insert_with(|| tokio::time::Instant::now() + TOGETHER);
+                self.watch_more_soon();
             }
         }
+    }
+
+    fn watch_more_soon(&mut self) {
+        self.watch_more_at.get_or_insert_with(|| tokio::time::Instant::now() + TOGETHER);
     }
 
     fn ready(&self) {
@@ -167,9 +177,12 @@ impl Listener {
         let is_said = event.post.user_id != self.bot.id && !event.post.is_system();
         if self.watermarks.of(&channel_id).is_none() {
             self.hear(&channel_id, event.team_id.clone());
-        } else if self.unlisted.contains(&event.team_id) && !self.hears.contains_key(&channel_id) {
+        } else if !event.team_id.is_empty() && !self.hears.contains_key(&channel_id) {
             // What was missed there is not read yet.
             self.watermarks.hold(&channel_id, true);
+            if !self.unlisted.contains(&event.team_id) {
+                self.watch_more_soon();
+            }
         }
         // A direct channel belongs to no team: no workflow could make a room for it.
         if is_said && !event.team_id.is_empty() {
@@ -192,10 +205,11 @@ impl Listener {
         loop {
             let error = match self.translator.team_name(team_id).await {
                 Ok(name) => return name,
-                Err(error) => chat_error(error),
+                Err(error) => error,
             };
             // A server that is out will be back.
-            tries += u32::from(!error.may_be_an_outage());
+            tries += u32::from(!is_everywhere(&self.client, &error).await);
+            let error = chat_error(error);
             if tries >= TRIES {
                 let text = format!(
                     "The handle of the team {team_id} cannot be looked up, so triggers with a `team_name` do not see what is \

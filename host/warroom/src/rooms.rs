@@ -1,16 +1,17 @@
 //! Looks whether the bot can still use the channels that incidents made.
 
-use crate::chat::{MattermostChat, chat_error, found};
+use crate::chat::{MattermostChat, chat_error, is_everywhere};
 use std::collections::{BTreeSet, HashSet};
 use warroom_engine::{Channel, Loss};
+use warroom_mattermost::ApiError;
 use warroom_runner::ChatError;
 
 /// What keeps the bot from using the channels, in their order. One call per team lists those that are fine; only the others are
-/// looked at one by one.
+/// looked at one by one. What cannot be looked at hides nothing of the others, unless the server is away.
 pub(crate) async fn losses(
     chat: &MattermostChat,
     channels: &[Channel],
-) -> Result<Vec<Option<Loss>>, ChatError> {
+) -> Vec<Result<Option<Loss>, ChatError>> {
     let teams: BTreeSet<&str> = channels.iter().map(|channel| channel.team_id.as_str()).collect();
     let mut usable: HashSet<String> = HashSet::new();
     for team in teams {
@@ -18,31 +19,43 @@ pub(crate) async fn losses(
             Ok(listed) => {
                 usable.extend(listed.into_iter().filter(|known| !known.is_archived()).map(|known| known.id));
             }
-            // Not on the team any more: every channel of it is looked at, and found closed.
-            Err(error) if error.status().is_some_and(|status| matches!(status, 403 | 404)) => {}
-            Err(error) => return Err(chat_error(error)),
+            Err(error) if is_everywhere(&chat.client, &error).await => {
+                return channels.iter().map(|_| Err(chat_error(error.clone()))).collect();
+            }
+            // Not on the team any more, or the list cannot be read: each of its channels is looked at.
+            Err(_) => {}
         }
     }
-    let mut losses = Vec::with_capacity(channels.len());
+    let (mut losses, mut away) = (Vec::with_capacity(channels.len()), None);
     for channel in channels {
-        losses.push(if usable.contains(&channel.id) { None } else { loss(chat, &channel.id).await? });
+        losses.push(match &away {
+            _ if usable.contains(&channel.id) => Ok(None),
+            Some(error) => Err(chat_error(ApiError::clone(error))),
+            None => match loss(chat, &channel.id).await {
+                Ok(loss) => Ok(loss),
+                Err(error) => {
+                    away = is_everywhere(&chat.client, &error).await.then(|| error.clone());
+                    Err(chat_error(error))
+                }
+            },
+        });
     }
-    Ok(losses)
+    losses
 }
 
-async fn loss(chat: &MattermostChat, channel_id: &str) -> Result<Option<Loss>, ChatError> {
-    let looked_up = chat.timed(chat.client.channel_by_id(channel_id)).await;
-    if looked_up.as_ref().is_err_and(|error| error.status() == Some(403)) {
-        return Ok(Some(Loss::Removed));
-    }
-    let Some(channel) = found(looked_up)? else { return Ok(Some(Loss::Gone)) };
+async fn loss(chat: &MattermostChat, channel_id: &str) -> Result<Option<Loss>, ApiError> {
+    let channel = match chat.timed(chat.client.channel_by_id(channel_id)).await {
+        Err(error) if error.status() == Some(403) => return Ok(Some(Loss::Removed)),
+        Err(error) if error.status() == Some(404) => return Ok(Some(Loss::Gone)),
+        channel => channel?,
+    };
     if channel.is_archived() {
         return Ok(Some(Loss::Archived));
     }
     // It may have been joined since it was listed.
-    let member = chat.timed(chat.client.channel_member(channel_id, &chat.bot.id)).await;
-    if member.as_ref().is_err_and(|error| error.status() == Some(403)) {
-        return Ok(Some(Loss::Removed));
+    match chat.timed(chat.client.channel_member(channel_id, &chat.bot.id)).await {
+        Ok(_) => Ok(None),
+        Err(error) if matches!(error.status(), Some(403 | 404)) => Ok(Some(Loss::Removed)),
+        Err(error) => Err(error),
     }
-    Ok(if found(member)?.is_some() { None } else { Some(Loss::Removed) })
 }

@@ -197,6 +197,7 @@ impl Service {
             failing: HashMap::new(),
             hears: HashMap::new(),
             unlisted: HashSet::new(),
+            heard_ms: None,
             missing_since_ms: None,
         };
         let stream = mm::EventStream::connect(&client, stream_options);

@@ -89,7 +89,7 @@ impl Translator {
     /// Usernames by id; looked up one by one where the server cannot give them together.
     async fn usernames(&self, ids: &[String]) -> Result<HashMap<String, String>, ApiError> {
         let users = match self.client.users_by_ids(ids).await {
-            Err(error) if !is_everywhere(&error) => {
+            Err(error) if !is_everywhere(&self.client, &error).await => {
                 tracing::warn!("writers of posts are looked up one by one: {error}");
                 self.users_one_by_one(ids).await?
             }
@@ -103,7 +103,7 @@ impl Translator {
         for id in ids {
             match self.client.user_by_id(id).await {
                 Ok(user) => users.push(user),
-                Err(error) if is_everywhere(&error) => return Err(error),
+                Err(error) if is_everywhere(&self.client, &error).await => return Err(error),
                 Err(error) => {
                     tracing::error!(user = %id, "the writer of a post stays without a name: {error}")
                 }

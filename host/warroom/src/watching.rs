@@ -52,7 +52,7 @@ impl Watching {
                     heard.channels.append(&mut known);
                     self.unlisted.remove(&team.id);
                 }
-                Err(error) if is_everywhere(&error) => return Err(chat_error(error)),
+                Err(error) if is_everywhere(&self.client, &error).await => return Err(chat_error(error)),
                 // Taken off the team just now.
                 Err(error) if error.status() == Some(403) => {}
                 Err(error) => self.cannot_list(team, &error, &mut heard, runner).await,
@@ -96,7 +96,7 @@ impl Watching {
     ) -> Result<Vec<Channel>, ChatError> {
         match self.public(team).await {
             Ok(channels) => Ok(channels),
-            Err(error) if is_everywhere(&error) => Err(chat_error(error)),
+            Err(error) if is_everywhere(&self.client, &error).await => Err(chat_error(error)),
             // They are listed again with the next look at all channels.
             Err(error) if error.is_temporary() => {
                 tracing::warn!(team = %team.name, "public channels cannot be listed yet: {error}");
@@ -142,7 +142,7 @@ impl Watching {
                 heard.push(channel);
                 Ok(())
             }
-            Err(error) if is_everywhere(&error) => Err(chat_error(error)),
+            Err(error) if is_everywhere(&self.client, &error).await => Err(chat_error(error)),
             Err(error) if error.is_temporary() => {
                 tracing::warn!(channel = %channel.name, "the bot cannot join a channel yet: {error}");
                 Ok(())
@@ -197,7 +197,7 @@ impl Watching {
             }
             let channel = match self.lookup(team, &name, &handle).await {
                 Ok(channel) => channel,
-                Err(error) if is_everywhere(&error) => return Err(chat_error(error)),
+                Err(error) if is_everywhere(&self.client, &error).await => return Err(chat_error(error)),
                 // Looked up again with the next look at all channels.
                 Err(error) if error.is_temporary() => {
                     tracing::warn!(channel = %name, team = %team.name, "a channel cannot be looked up yet: {error}");

@@ -8,6 +8,7 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use warroom_runner::{Clock as _, SystemClock};
 use warroom_store::{RECORDS_AT_ONCE_MAX, Store, StoreError, Watermark};
 
 /// How often raised marks are written.
@@ -134,6 +135,7 @@ impl Watermarks {
 
     /// A post was dealt with, written at this time.
     pub(crate) fn dealt_with(&self, channel_id: &str, post_id: &str, at_ms: u64) {
+        let at_ms = no_later_than_now(at_ms);
         self.raise(channel_id, at_ms);
         let mut state = self.state();
         if let Some(known) = state.channels.get_mut(channel_id) {
@@ -145,6 +147,7 @@ impl Watermarks {
     /// A post that was written at this time came over the stream, and nothing is missing before it: where the newest post is much older,
     /// nothing more can come before that one.
     pub(crate) fn settle(&self, now_ms: u64) {
+        let now_ms = now_ms.min(SystemClock.now_ms());
         let mut state = self.state();
         let State { channels, raised, unsettled, settled_ms } = &mut *state;
         if now_ms < settled_ms.saturating_add(SETTLE_EVERY_MS) {
@@ -165,6 +168,7 @@ impl Watermarks {
 
     /// Posts of the channel up to this time were dealt with. For one that was never listened to, they count from then on.
     pub(crate) fn raise(&self, channel_id: &str, at_ms: u64) {
+        let at_ms = no_later_than_now(at_ms);
         let mut state = self.state();
         match state.channels.get_mut(channel_id) {
             Some(known) if known.is_held || known.at_ms >= at_ms => return,
@@ -207,6 +211,12 @@ impl Watermarks {
             }
         }
     }
+}
+
+/// The time of a post as a mark may have it. Administrators can write posts of a later time, and servers' clocks are set back: a mark of a
+/// time to come would hide what is posted until then. Within the margin nothing is hidden, and clocks may differ by as much.
+fn no_later_than_now(at_ms: u64) -> u64 {
+    at_ms.min(SystemClock.now_ms().saturating_add(MARGIN_MS))
 }
 
 #[cfg(test)]
@@ -296,6 +306,18 @@ mod tests {
         }
         assert!(!marks.knows("town", "p0") && marks.knows("town", "p1"));
         assert_eq!(marks.of("town"), mark(20_000 + NEAR_MAX as u64, 20_001));
+    }
+
+    #[tokio::test]
+    async fn a_post_of_a_time_to_come_hides_nothing() {
+        let marks = Watermarks::read(store().await).await.unwrap();
+        let now_ms = SystemClock.now_ms();
+        marks.raise("town", now_ms - 60_000);
+        marks.raise("side", now_ms - 1_000);
+        marks.dealt_with("town", "later", now_ms + 3_600_000);
+        assert!(marks.of("town").unwrap().since_ms <= SystemClock.now_ms() && marks.knows("town", "later"));
+        marks.settle(now_ms + 3_600_000);
+        assert_eq!(marks.of("side"), mark(now_ms - 1_000, now_ms - 1_000), "posts may still come there");
     }
 
     #[tokio::test]

@@ -306,8 +306,8 @@ impl Chat for MemoryChat {
         Ok(None)
     }
 
-    async fn losses(&self, channels: &[Channel]) -> Result<Vec<Option<Loss>>, ChatError> {
-        Ok(vec![None; channels.len()])
+    async fn losses(&self, channels: &[Channel]) -> Vec<Result<Option<Loss>, ChatError>> {
+        channels.iter().map(|_| Ok(None)).collect()
     }
 
     async fn is_member(&self, channel_id: &str, user_id: &str) -> Result<bool, ChatError> {

@@ -18,6 +18,8 @@ pub(crate) struct Failing {
     tries: u32,
 }
 
+/// How long it is waited at most before the server is asked again for what was missed.
+const WAIT_MAX: Duration = Duration::from_secs(60);
 /// How many channels that failed are tried again together.
 const AGAIN_AT_ONCE: usize = 8;
 
@@ -38,6 +40,8 @@ impl Listener {
         while let Err(error) = self.take_in(&mut left).await {
             self.wait_to_read(&error).await;
         }
+        // From here on a channel without a mark is one that the bot came into later.
+        self.heard_ms.get_or_insert_with(|| self.watermarks.newest_ms().unwrap_or(0));
         self.nothing_missing();
         self.check_rooms().await;
     }
@@ -46,7 +50,9 @@ impl Listener {
         tracing::warn!("what was posted meanwhile cannot be read yet: {error}");
         self.tell_lag();
         self.readiness.send_replace(Readiness::Not(format!("reading what was missed: {error}")));
-        tokio::time::sleep(error.retry_after_ms.map_or(AGAIN, Duration::from_millis)).await;
+        // Nothing is heard meanwhile, however long the server asks for.
+        let wait = error.retry_after_ms.map_or(AGAIN, Duration::from_millis);
+        tokio::time::sleep(wait.min(WAIT_MAX)).await;
     }
 
     /// Tries some of the channels again that could not be read, those first that were tried least. The stream waits meanwhile.
@@ -74,6 +80,7 @@ impl Listener {
             runner: &self.runner,
             bot: &self.bot,
             posts_max: self.catch_up_posts_max,
+            heard_ms: self.heard_ms,
         };
         let Missed { posts, read, failed, cut_short } = reader.read(left.clone()).await;
         if !posts.is_empty() {
@@ -204,6 +211,13 @@ impl Listener {
                 self.watermarks.hold(channel_id, true);
                 self.watch_more_at.get_or_insert_with(|| tokio::time::Instant::now() + AGAIN);
             }
+        }
+    }
+
+    /// A channel can be used again. What was posted there while nobody listened is taken in before what comes now.
+    pub(super) async fn reopened(&mut self, channel_id: &str) {
+        if self.watermarks.of(channel_id).is_some() {
+            self.added(channel_id, String::new()).await;
         }
     }
 
