@@ -156,3 +156,31 @@ async fn who_calls_himself_by_the_id_of_somebody_is_somebody_else() {
         .await;
     service.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_has_the_name_of_a_group_is_not_that_group() {
+    let stage = Stage::with_workflow("[]").await;
+    let (chris, sam) = (stage.person_id("chris").await, stage.person_id("sam").await);
+    let room = "room-{{.Instance.Number}}";
+    let actions = json!([
+        {"name": "Room", "type": "create_channel", "channel_name": room},
+        {"name": "People", "type": "add_users_channel", "channel_name": room, "users": ["@sam"]},
+        {"name": "Ask", "type": "post", "channel_name": room, "message": "Well?",
+         "transitions": [{"label": "Done", "to": "End", "allowed": ["@sam"]}]},
+    ]);
+    stage.write_workflow("drill.json", &drill(&actions));
+    stage.write_config("[groups]\nsam = [\"chris\"]\n");
+    let service = stage.service().await;
+    stage.say("jon", "town-square", "#drill").await;
+    let room = stage.channel_id("room-1").await;
+    let ask = stage.post(&room, "Well?", 1).await;
+    let members = stage.members(&room).await;
+    assert!(members.contains(&chris) && !members.contains(&sam), "{members:?}");
+    let member = json!({ "user_id": sam });
+    stage.admin("POST", &format!("/channels/{room}/members"), Some(member)).await;
+    assert_eq!(stage.press("sam", &ask, "Done", None).await, 200, "refused in words");
+    assert_eq!(controls(&stage.fresh(&ask).await).len(), 1);
+    assert_eq!(stage.press("chris", &ask, "Done", None).await, 200);
+    stage.eventually("the end", async || controls(&stage.fresh(&ask).await).is_empty().then_some(())).await;
+    service.stop().await;
+}

@@ -38,6 +38,7 @@ async fn a_bot_that_is_removed_from_its_room_says_so_and_the_incident_can_be_can
     assert_eq!(stage.press("jon", &notice, "Cancel", None).await, 200);
     let told = stage.post(&town, ":x: Incident **security_issue 1** was cancelled by @jon", 1).await;
     assert_eq!(controls(&told).len(), 0);
+    stage.archived(&room).await;
     stage
         .eventually("the end of the run", async || service.runner().open_runs().is_empty().then_some(()))
         .await;

@@ -15,6 +15,8 @@ pub struct Actor {
     pub person: Person,
     /// The names that stand for the person besides the username and the id: groups.
     pub groups: Vec<String>,
+    /// Whether the person has a group's name as username: then that name means the group, and the person by the id alone.
+    pub is_called_like_a_group: bool,
 }
 
 impl Actor {
@@ -22,13 +24,15 @@ impl Actor {
     #[must_use]
     pub fn is_named(&self, name: &str) -> bool {
         let bare = name.trim_start_matches('@');
-        self.person.is_named(name) || self.groups.iter().any(|group| group.eq_ignore_ascii_case(bare))
+        let is_person =
+            if self.is_called_like_a_group { self.person.id == name } else { self.person.is_named(name) };
+        is_person || self.groups.iter().any(|group| group.eq_ignore_ascii_case(bare))
     }
 }
 
 impl From<Person> for Actor {
     fn from(person: Person) -> Actor {
-        Actor { person, groups: Vec::new() }
+        Actor { person, groups: Vec::new(), is_called_like_a_group: false }
     }
 }
 

@@ -374,8 +374,11 @@ impl Run {
     /// The first channel that a cancelled run made and has still to archive.
     #[must_use]
     pub fn room_to_close(&self) -> Option<&Channel> {
-        let is_left =
-            |channel: &&Channel| self.can_post_to(&channel.id) && !self.kept.contains_key(&channel.id);
+        let is_left = |channel: &&Channel| {
+            let is_archived = self.archived.contains(&channel.id)
+                || matches!(self.lost.get(&channel.id), Some((Loss::Archived, _)));
+            !is_archived && !self.kept.contains_key(&channel.id)
+        };
         match &self.status {
             Status::Cancelled(cancelled) if !cancelled.keep_room => self.channels.iter().find(is_left),
             _ => None,

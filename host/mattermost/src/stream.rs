@@ -87,7 +87,12 @@ struct Resume {
     token: Token,
     /// The next one that is expected.
     seq: u64,
+    /// How often in a row it did not go on though the server was reached.
+    failures: u32,
 }
+
+/// How often in a row a stream may not go on. Then it begins anew: the server may want nothing of what it went on with.
+const RESUMES_FAILED_MAX: u32 = 5;
 
 /// How a connection ended.
 enum End {
@@ -202,6 +207,7 @@ impl Keeper {
                 Ok(()) => {}
                 // Servers close the stream of a wrong token without a word; only a call tells why.
                 Err(End::Lost(reason)) if connection.greeting.is_some() => {
+                    self.resume_failed(false);
                     return self.ask_why(&connection.pass, reason).await;
                 }
                 Err(end) => return end,
@@ -247,7 +253,13 @@ impl Keeper {
                         .to_owned();
                 return Err(self.ask_why(&pass, reason).await);
             }
-            Err(error) => return Err(lost(error.to_string())),
+            Err(error) => {
+                if let SocketError::Http(response) = &error {
+                    // Whoever answers with such a status will do so again.
+                    self.resume_failed(response.status().is_client_error());
+                }
+                return Err(lost(error.to_string()));
+            }
         };
         let now = Instant::now();
         Ok(Connection {
@@ -260,6 +272,17 @@ impl Keeper {
             is_lively: false,
             question: None,
         })
+    }
+
+    /// The server was reached, and the stream did not go on. Beginning anew costs a look at all channels, so the same is asked for again,
+    /// a few times, unless it is refused.
+    fn resume_failed(&mut self, is_refused: bool) {
+        if let Some(resume) = &mut self.resume {
+            resume.failures = resume.failures.saturating_add(1);
+            if is_refused || resume.failures >= RESUMES_FAILED_MAX {
+                self.resume = None;
+            }
+        }
     }
 
     /// Waits for whatever comes first: a frame, news of the token, the time to ask, the end of patience.
@@ -365,7 +388,7 @@ impl Keeper {
         if let Event::Hello { connection_id } = event {
             // Who resumes is not greeted: what came before the greeting is gone, whatever the id.
             let token = connection.pass.token.clone();
-            self.resume = Some(Resume { connection_id, token, seq: seq.saturating_add(1) });
+            self.resume = Some(Resume { connection_id, token, seq: seq.saturating_add(1), failures: 0 });
             // Only who is known is greeted.
             self.client.credentials().mark_accepted(&connection.pass);
             return self.stands(connection, false).await;
@@ -419,6 +442,9 @@ impl Keeper {
 
     async fn stands(&mut self, connection: &mut Connection, resumed: bool) -> Result<(), End> {
         connection.greeting = None;
+        if let Some(resume) = &mut self.resume {
+            resume.failures = 0;
+        }
         if self.unreadable_at.is_none_or(|at| at.elapsed() > UNREADABLE_REMEMBERED) {
             self.backoff.reset();
         }

@@ -51,6 +51,8 @@ impl Runner {
             return Ok(Err(not_a_member()));
         }
         let mut actor = Actor::from(press.by.clone());
+        // Anybody may choose such a username.
+        actor.is_called_like_a_group = self.core.options.groups.members(&press.by.username).is_some();
         match address.control {
             Control::Field(_) | Control::Start(_) => {}
             Control::Transition(at) => {
@@ -100,7 +102,9 @@ impl Runner {
             return Ok(None);
         }
         let mut failed = None;
-        for name in names.iter().filter(|name| !is_somebody(run, name)) {
+        let groups = &self.core.options.groups;
+        let is_group = |name: &&String| groups.members(name).is_some() || !is_somebody(run, name);
+        for name in names.iter().filter(is_group) {
             let bare = name.trim_start_matches('@');
             match self.core.chat.is_in_group(bare, &actor.person).await {
                 Ok(true) => return Ok(Some(bare.to_owned())),

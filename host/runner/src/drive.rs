@@ -2,7 +2,7 @@
 
 use crate::announcements;
 use crate::canvas::{self, PaintError};
-use crate::chat::ChatError;
+use crate::chat::{ChatError, ChatErrorKind};
 use crate::core::Core;
 use crate::execution;
 use crate::journal::JournalError;
@@ -131,6 +131,10 @@ async fn refused(core: &Core, ledger: &Ledger, reason: String) {
 async fn block(core: &Core, ledger: &Ledger, failure: Failure) {
     let blocked = async {
         let mut open = ledger.open().await?;
+        // What has ended stays so: what is left to do is tried again.
+        if open.run().has_ended() {
+            return Ok(());
+        }
         let fact = match open.run().current.as_ref().map(|current| current.key.clone()) {
             Some(action) => Fact::ActionFailed { action, failure, goes_on: false },
             None => Fact::RunBlocked { failure },
@@ -289,7 +293,7 @@ async fn settle(
 /// Archives a room of a cancelled run; what is archived already is fine.
 async fn close_room(core: &Core, ledger: &Ledger, room: &Channel) -> Result<Pace, LedgerError> {
     let channel_id = room.id.clone();
-    let fact = match tried(core, ledger, &room.id, || core.chat.archive_channel(&room.id)).await {
+    let fact = match tried(core, ledger, &room.id, || close(core, room)).await {
         Ok(()) => Fact::ChannelArchived { channel_id },
         Err(error) => {
             tracing::warn!(run = %ledger.id, channel = %room.name, "a cancelled run's room stays: {error}");
@@ -297,6 +301,17 @@ async fn close_room(core: &Core, ledger: &Ledger, room: &Channel) -> Result<Pace
         }
     };
     ledger.append(vec![fact], Vec::new()).await.map(|()| Pace::Again)
+}
+
+/// Who was removed from a room may not archive it; a public one lets the bot in again.
+async fn close(core: &Core, room: &Channel) -> Result<(), ChatError> {
+    match core.chat.archive_channel(&room.id).await {
+        Err(denied) if denied.kind == ChatErrorKind::Denied => {
+            core.chat.add_member(&room.id, &core.chat.bot().id).await.map_err(|_| denied)?;
+            core.chat.archive_channel(&room.id).await
+        }
+        result => result,
+    }
 }
 
 /// Tries something that can be repeated without harm as long as an action is tried.

@@ -19,8 +19,10 @@ use crate::options::Options;
 use crate::repeats::{self, Folding};
 use crate::rooms::RecentLosses;
 use crate::workflows::{InForce, Workflows, kept};
+use futures_util::FutureExt as _;
 use serde_json::json;
 use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use tokio::sync::{Notify, Semaphore};
@@ -193,7 +195,13 @@ impl Runner {
                 driving
             };
             let keeping = async {
-                canvas::keep(&core, &driven).await;
+                // A defect there stops no run: its posts stay as they are until the next start.
+                if AssertUnwindSafe(canvas::keep(&core, &driven)).catch_unwind().await.is_err() {
+                    tracing::error!(
+                        "a defect of this program keeps the posts as they are; please report it with the log"
+                    );
+                    return Ok(());
+                }
                 last_looks::forget(&core, &driven).await;
                 Ok(())
             };

@@ -34,6 +34,7 @@ mod readme;
 mod rooms;
 mod seen;
 mod service;
+mod serving;
 mod timestamp;
 mod token_file;
 mod translator;

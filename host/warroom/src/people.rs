@@ -20,16 +20,18 @@ impl MattermostChat {
     /// them, what was nobody.
     pub(crate) async fn people(&self, names: &[String]) -> Result<(Vec<Person>, Vec<String>), ChatError> {
         let names: Vec<String> = names.iter().map(|name| name.trim_start_matches('@').to_owned()).collect();
-        let mut known = self.known(&names).await?;
-        let groups: Vec<&String> = names.iter().filter(|name| !known.contains_key(*name)).collect();
-        let members: Vec<String> =
-            groups.iter().filter_map(|name| self.groups.members(name)).flatten().cloned().collect();
-        known.extend(self.known(&members).await?);
+        // Anybody may choose the name of a group as a username: the group is meant.
+        let wanted: Vec<String> = names
+            .iter()
+            .flat_map(|name| self.groups.members(name).unwrap_or(std::slice::from_ref(name)))
+            .cloned()
+            .collect();
+        let known = self.known(&wanted).await?;
         let (mut found, mut unknown) = (Vec::<Person>::new(), Vec::new());
         for name in names {
-            let people = match (known.get(&name), self.groups.members(&name)) {
-                (Some(person), _) => vec![person.clone()],
-                (None, Some(members)) => {
+            let people = match (self.groups.members(&name), known.get(&name)) {
+                (None, Some(person)) => vec![person.clone()],
+                (Some(members), _) => {
                     unknown.extend(members.iter().filter(|member| !known.contains_key(*member)).cloned());
                     members.iter().filter_map(|member| known.get(member)).cloned().collect()
                 }

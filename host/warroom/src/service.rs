@@ -12,6 +12,7 @@ use crate::meter::Meter;
 use crate::metrics::{Metrics, Scrape};
 use crate::readiness::Readiness;
 use crate::seen::Seen;
+use crate::serving::{Bounds, serve};
 use crate::token_file;
 use crate::translator::Translator;
 use crate::usernames::Usernames;
@@ -98,17 +99,17 @@ impl Service {
             callback_url: callback_url.clone(),
         };
         let mut app = router(endpoints, config.limits.request_bytes_max);
+        let bounds = Bounds {
+            connections_max: config.limits.http_connections_max,
+            request_time_max: Duration::from_millis(config.limits.request_timeout_ms),
+        };
         let measured = Router::new().route("/metrics", get(Metrics::serve)).with_state(scrape);
         let mut tasks = Vec::new();
         match config.metrics_listen {
             None => app = app.merge(measured),
-            Some(at) => tasks.push(serve_metrics(at, measured).await?),
+            Some(at) => tasks.push(serve_metrics(at, measured, bounds).await?),
         }
-        tasks.push(tokio::spawn(async move {
-            if let Err(error) = axum::serve(listener, app).await {
-                tracing::error!("the HTTP endpoints ended: {error}");
-            }
-        }));
+        tasks.push(tokio::spawn(serve(listener, app, bounds)));
 
         let store = warroom_store::Store::open(&config.store_url, warroom_store::Options::default()).await?;
         store_made.send_replace(Some(store.clone()));
@@ -284,14 +285,10 @@ fn client(config: &Config, metrics: &Metrics) -> anyhow::Result<mm::Client> {
 }
 
 /// Serves the metrics on an address of their own.
-async fn serve_metrics(at: SocketAddr, app: Router) -> anyhow::Result<JoinHandle<()>> {
+async fn serve_metrics(at: SocketAddr, app: Router, bounds: Bounds) -> anyhow::Result<JoinHandle<()>> {
     let listener =
         TcpListener::bind(at).await.with_context(|| format!("cannot listen on {at} ([metrics] listen)"))?;
-    Ok(tokio::spawn(async move {
-        if let Err(error) = axum::serve(listener, app).await {
-            tracing::error!("the metrics ended: {error}");
-        }
-    }))
+    Ok(tokio::spawn(serve(listener, app, bounds)))
 }
 
 /// The door for `warroom runs` and `warroom doctor`.

@@ -89,13 +89,22 @@ fn a_stale_control_says_who_left_the_step_and_where_the_run_is() {
 
 #[test]
 fn names_of_people_and_groups_are_the_same_in_capitals() {
-    let actor = Actor { person: person("jon"), groups: vec!["oncall".into()] };
+    let actor = Actor { groups: vec!["oncall".into()], ..Actor::from(person("jon")) };
     for name in ["jon", "@Jon", "JON", "id-jon", "@OnCall", "ONCALL"] {
         assert!(actor.is_named(name), "{name}");
     }
     for name in ["joe", "ID-JON", "on", ""] {
         assert!(!actor.is_named(name), "{name}");
     }
+}
+
+#[test]
+fn who_has_the_name_of_a_group_is_known_by_the_id_alone() {
+    let actor = Actor { is_called_like_a_group: true, ..Actor::from(person("oncall")) };
+    assert!(actor.is_named("id-oncall"));
+    assert!(!actor.is_named("oncall") && !actor.is_named("@OnCall"));
+    let member = Actor { groups: vec!["oncall".into()], ..actor };
+    assert!(member.is_named("@oncall"));
 }
 
 #[test]

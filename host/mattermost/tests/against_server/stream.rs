@@ -113,6 +113,23 @@ async fn a_stream_goes_on_where_it_was() {
 }
 
 #[tokio::test]
+async fn a_stream_that_does_not_go_on_begins_anew() {
+    let greeted = |id: &str| Script::Play(vec![hello(id)]);
+    let mut scripts = vec![greeted("a"), Script::Reject(StatusCode::BAD_REQUEST), greeted("b")];
+    // Without a word, and from a proxy whose server is away.
+    let failures = [(); 5].map(|()| Script::Play(vec![])).into_iter();
+    scripts.extend(failures.chain([Script::Play(vec![hello("c"), Step::Stay])]));
+    let mut server = StreamServer::start(scripts).await;
+    let mut stream = EventStream::connect(&server.client, fast());
+    expect(&mut stream, &["fresh", "lost", "lost", "fresh", "lost"]).await;
+    expect(&mut stream, &["lost", "lost", "lost", "lost", "lost", "fresh"]).await;
+    let (a, b) = ("connection_id=a&sequence_number=1", "connection_id=b&sequence_number=1");
+    for expected in ["", a, "", b, b, b, b, b, ""] {
+        assert_eq!(server.handshakes.recv().await.unwrap().0, expected);
+    }
+}
+
+#[tokio::test]
 async fn recorded_replies_have_no_place_in_the_stream() {
     let recorded = load("websocket_connect");
     // A token that is refused in the challenge gets no frame at all.

@@ -56,7 +56,7 @@ pub(super) fn check_limits(given: &Given<'_>, limits: LimitsConfig) -> Result<Li
 }
 
 /// Every limit with the least and the most that makes sense: with less the service would be useless, and more is a mistake in the unit.
-fn ranges(limits: &LimitsConfig) -> [(&'static str, u64, u64, u64); 23] {
+fn ranges(limits: &LimitsConfig) -> [(&'static str, u64, u64, u64); 25] {
     let size = |value: usize| u64::try_from(value).unwrap_or(u64::MAX);
     [
         ("component_bytes_max", size(limits.component_bytes_max), 1, 1_024 * MIB),
@@ -74,6 +74,8 @@ fn ranges(limits: &LimitsConfig) -> [(&'static str, u64, u64, u64); 23] {
         ("retry_period_ms", limits.retry_period_ms, 1, DAY_MS),
         ("open_runs_max", size(limits.open_runs_max), 1, 1_000_000),
         ("request_bytes_max", size(limits.request_bytes_max), 4_096, 64 * MIB),
+        ("request_timeout_ms", limits.request_timeout_ms, 1_000, DAY_MS),
+        ("http_connections_max", size(limits.http_connections_max), 8, 100_000),
         ("mattermost_timeout_ms", limits.mattermost_timeout_ms, 1, DAY_MS),
         ("mattermost_calls_per_second", limits.mattermost_calls_per_second.into(), 1, 1_000_000),
         ("mattermost_calls_burst", limits.mattermost_calls_burst.into(), 1, 1_000_000),

@@ -48,6 +48,8 @@ pub(super) const KEYS: &[(&str, &str, Kind)] = &[
     ("limits", "retry_period_ms", Kind::Number),
     ("limits", "open_runs_max", Kind::Number),
     ("limits", "request_bytes_max", Kind::Number),
+    ("limits", "request_timeout_ms", Kind::Number),
+    ("limits", "http_connections_max", Kind::Number),
     ("limits", "mattermost_timeout_ms", Kind::Number),
     ("limits", "mattermost_calls_per_second", Kind::Number),
     ("limits", "mattermost_calls_burst", Kind::Number),

@@ -38,6 +38,10 @@ pub struct LimitsConfig {
     pub open_runs_max: usize,
     /// The largest request that the HTTP endpoints take, in bytes.
     pub request_bytes_max: usize,
+    /// How long one of them may take, in milliseconds.
+    pub request_timeout_ms: u64,
+    /// How many connections to the HTTP endpoints are open at once.
+    pub http_connections_max: usize,
     /// How long one request to Mattermost may take, in milliseconds.
     pub mattermost_timeout_ms: u64,
     /// How many requests to Mattermost are made a second, in the long run.
@@ -75,6 +79,8 @@ impl Default for LimitsConfig {
             retry_period_ms: runner.retry_period_ms,
             open_runs_max: runner.open_runs_max,
             request_bytes_max: 64 * 1024,
+            request_timeout_ms: 25_000,
+            http_connections_max: 1_000,
             mattermost_timeout_ms: 10_000,
             mattermost_calls_per_second: 50,
             mattermost_calls_burst: 100,
