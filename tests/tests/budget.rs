@@ -93,7 +93,7 @@ async fn outlives(restarts: bool) {
     stage.say("jon", "town-square", "#sec x").await;
     run(&stage, &service, "the first try", |run| tries(run) == 1).await;
     let since = Instant::now();
-    stage.proxy.go_away();
+    stage.proxy.go_away().await;
     let mut service = service;
     run(&stage, &service, "the outage", |run| outages(run) > 0).await;
     outlast(since).await;
@@ -203,7 +203,7 @@ async fn a_notice_outlives_an_outage_longer_than_the_period() {
     run(&stage, service_of, "the intent", |run| run.announcements.iter().any(|known| known.place.is_some()))
         .await;
     let since = Instant::now();
-    stage.proxy.go_away();
+    stage.proxy.go_away().await;
     outlast(since).await;
     stage.proxy.come_back();
     let town = stage.channel_id("town-square").await;

@@ -42,7 +42,7 @@ async fn chatter(stage: &Stage, count: usize) {
 
 /// The connection breaks, that happens, and the connection is there again.
 pub(crate) async fn unheard<T>(stage: &Stage, happens: impl Future<Output = T>) -> T {
-    stage.proxy.go_away();
+    stage.proxy.go_away().await;
     lose_the_stream(stage);
     let done = happens.await;
     stage.proxy.come_back();
@@ -97,7 +97,7 @@ pub(crate) async fn lag(service: &Service) -> f64 {
 async fn what_was_posted_while_the_connection_was_gone_is_taken_in_once_and_in_order() {
     let stage = Stage::with_workflow(&rooms_only(&json!({}))).await;
     let service = stage.service().await;
-    stage.proxy.go_away();
+    stage.proxy.go_away().await;
     lose_the_stream(&stage);
     stage.say("jon", "town-square", "#disk first").await;
     chatter(&stage, 1_000).await;
@@ -382,7 +382,7 @@ async fn what_may_be_missed_has_an_age_until_it_is_read() {
         stage.eventually(what, async || is_so(lag(&service).await).then_some(())).await;
     };
     is("no lag", |lag| lag == 0.0).await;
-    stage.proxy.go_away();
+    stage.proxy.go_away().await;
     is("a lag", |lag| lag > 0.0).await;
     is("a lag that grows", |lag| lag > 1.0).await;
     stage.proxy.come_back();

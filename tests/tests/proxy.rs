@@ -267,9 +267,12 @@ impl Proxy {
     }
 
     /// Nothing gets through until [`Proxy::come_back`], and every connection is cut.
-    pub(crate) fn go_away(&self) {
+    pub(crate) async fn go_away(&self) {
         self.away.send_replace(true);
         self.cut_streams();
+        while self.stream_count() > 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
     }
 
     pub(crate) fn come_back(&self) {
@@ -482,9 +485,10 @@ async fn tunnel(
     let (mut from_client, mut to_client) = client.split();
     let (mut from_server, mut to_server) = server.split();
     tokio::select! {
+        biased;
+        _ = cut.changed() => {}
         _ = tokio::io::copy(&mut from_client, &mut to_server) => {}
         _ = events(&mut from_server, &mut to_client, state) => {}
-        _ = cut.changed() => {}
     }
     state.lock().unwrap().streams -= 1;
     Ok(())

@@ -170,7 +170,7 @@ async fn a_loss_while_the_connection_was_gone_is_noticed_once_it_is_back() {
     let stage = Stage::new().await;
     let service = stage.service().await;
     let (room, _) = stage.triage().await;
-    stage.proxy.go_away();
+    stage.proxy.go_away().await;
     if let Some(simulator) = stage.simulator() {
         simulator.forget_websockets();
     }

@@ -101,7 +101,7 @@ async fn a_room_that_was_just_being_made_is_archived_after_a_cancel() {
             (run.current?.budget.tries > 0).then_some(())
         })
         .await;
-    stage.proxy.go_away();
+    stage.proxy.go_away().await;
     let (is_well, said) = runs(&stage, &["cancel", "security_issue:1"]).await;
     assert!(is_well, "{said}");
     let room = stage.channel_id("security-issue-1").await;

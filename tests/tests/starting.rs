@@ -22,7 +22,7 @@ async fn a_service_that_starts_while_the_server_is_away_shows_its_incidents_and_
     let (room, triage) = stage.triage().await;
     service.stop().await;
 
-    stage.proxy.go_away();
+    stage.proxy.go_away().await;
     let service = started(&stage).await;
     let (status, reason) = readiness(&service).await;
     assert!(status == 503 && reason.starts_with("not ready: "), "{status} {reason}");

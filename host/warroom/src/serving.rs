@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 
 /// How long a connection may take until the head of its next request is there. Longer than the 90 s for which the server, like most
 /// clients written in Go, keeps a connection that is not used: who keeps it shorter is the one who closes it.
@@ -29,9 +30,10 @@ pub(crate) struct Bounds {
     pub(crate) request_time_max: Duration,
 }
 
-/// Serves for ever.
+/// Serves for ever. Its connections end with it.
 pub(crate) async fn serve(listener: TcpListener, app: Router, bounds: Bounds) {
     let places = Arc::new(Semaphore::new(bounds.connections_max));
+    let mut connections = JoinSet::new();
     let app = app.layer(middleware::from_fn(move |request, next| in_time(request, next, bounds)));
     while let Ok(place) = Arc::clone(&places).acquire_owned().await {
         let stream = match listener.accept().await {
@@ -44,8 +46,9 @@ pub(crate) async fn serve(listener: TcpListener, app: Router, bounds: Bounds) {
         };
         // An answer is small, and somebody waits for it.
         let _as_it_is = stream.set_nodelay(true);
+        while connections.try_join_next().is_some() {}
         let app = app.clone();
-        tokio::spawn(async move {
+        connections.spawn(async move {
             let served = http1::Builder::new()
                 .timer(TokioTimer::new())
                 .header_read_timeout(HEAD_TIME_MAX)
@@ -75,14 +78,18 @@ mod tests {
     use std::net::SocketAddr;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::TcpStream;
+    use tokio::task::JoinHandle;
 
     async fn server(connections_max: usize) -> SocketAddr {
+        served(connections_max).await.0
+    }
+
+    async fn served(connections_max: usize) -> (SocketAddr, JoinHandle<()>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let app = Router::new().route("/", post(async |body: Bytes| body));
         let bounds = Bounds { connections_max, request_time_max: Duration::from_millis(300) };
-        tokio::spawn(serve(listener, app, bounds));
-        address
+        (address, tokio::spawn(serve(listener, app, bounds)))
     }
 
     async fn sent(address: SocketAddr, text: &str) -> TcpStream {
@@ -118,6 +125,15 @@ mod tests {
         assert!(early.is_err(), "it has no place yet");
         drop(idle);
         assert!(answer(&mut third).await.starts_with("HTTP/1.1 200 OK"));
+    }
+
+    #[tokio::test]
+    async fn connections_end_with_the_server() {
+        let (address, task) = served(1).await;
+        let mut kept = sent(address, &format!("{HEAD}ok")).await;
+        assert!(answer(&mut kept).await.starts_with("HTTP/1.1 200 OK"));
+        task.abort();
+        assert_eq!(answer(&mut kept).await, "", "it is closed");
     }
 
     #[tokio::test(start_paused = true)]
