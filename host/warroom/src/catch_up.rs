@@ -142,7 +142,7 @@ impl CatchUp<'_> {
                     read.push(channel);
                     posts.append(&mut found);
                 }
-                Err((_, error)) if is_everywhere(&self.client, &error).await => {
+                Err((_, error)) if is_everywhere(self.client, &error).await => {
                     cut_short = Some(error);
                     break;
                 }
