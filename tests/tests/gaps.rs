@@ -12,13 +12,13 @@ async fn what_was_missed_in_a_channel_that_was_archived_meanwhile_is_read_once_i
     let service = stage.service().await;
     unheard(&stage, async {
         stage.say("sam", "side", "#disk missed").await;
-        // What is restored later than this is not near the gap any more.
-        tokio::time::sleep(Duration::from_secs(11)).await;
         stage.archive(&side).await;
     })
     .await;
     stage.say("jon", "town-square", "#disk first").await;
     looks(&stage, 1).await;
+    // What is restored later than this is not near the gap any more.
+    tokio::time::sleep(Duration::from_secs(11)).await;
     stage.admin("POST", &format!("/channels/{side}/restore"), None).await;
     assert_eq!(looks(&stage, 2).await, ["#disk first", "#disk missed"]);
     service.stop().await;
@@ -32,6 +32,7 @@ async fn a_channel_that_the_bot_came_into_while_nobody_listened_counts_from_then
     stage.say("sam", "side", "#disk before the bot came").await;
     let service = stage.service().await;
     unheard(&stage, async {
+        stage.say("sam", "side", "#disk nor just before that").await;
         // The server counts in milliseconds, and the two are to differ.
         tokio::time::sleep(Duration::from_millis(20)).await;
         invite(&stage, &side).await;

@@ -17,6 +17,7 @@ mod callbacks;
 mod catch_up;
 mod cli;
 mod custom_action;
+mod deleted;
 mod faults;
 mod gaps;
 mod installation;

@@ -69,6 +69,13 @@ pub enum Matter {
         /// Whether it can be used again.
         is_back: bool,
     },
+    /// Somebody deleted a post in which people decide: this one takes its place.
+    StandIn {
+        /// The key of the post that it stands in for; never that of another one that stands in.
+        post: String,
+        /// The channel of that post.
+        channel_id: String,
+    },
     /// The run was cancelled.
     Cancelled,
 }

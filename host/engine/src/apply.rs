@@ -4,8 +4,8 @@ use crate::announcement::{Announcement, Matter, Place, Remedy, Resolution};
 use crate::budget::Budget;
 use crate::event::{ActionKey, Channel, Chooser, Event, Fact, Failure, FailureKind, Loss, Person, Phase};
 use crate::run::{
-    CHOICES_KEPT_MAX, Call, Cancelled, Choice, CurrentAction, GIVEN_UP_MAX, GivenUp, LEFT_MAX, Leaving,
-    Renumbering, Run, Status, Visit,
+    CHOICES_KEPT_MAX, Call, Cancelled, Choice, CurrentAction, DELETED_MAX, GIVEN_UP_MAX, GivenUp, LEFT_MAX,
+    Leaving, Renumbering, Run, Status, Visit,
 };
 use std::collections::BTreeMap;
 
@@ -48,6 +48,7 @@ impl Run {
             | Fact::AnnouncementsRenewed => self.apply_to_announcements(event),
             Fact::Superseded => {}
             Fact::ControlsPosted { post } => self.posts.push(post.clone()),
+            Fact::PostDeleted { post } => self.stand_in(post),
             Fact::Pinned { post } => self.pinned = Some(post.clone()),
             Fact::Unpinned { .. } => self.pinned = None,
             Fact::RunBlocked { .. }
@@ -301,6 +302,17 @@ impl Run {
     fn announce(&mut self, matter: Matter) -> u32 {
         self.announcements.push(Announcement::new(matter));
         u32::try_from(self.announcements.len()).unwrap_or(u32::MAX) - 1
+    }
+
+    /// Has another post take the place of one that was deleted, whatever number of times, within bounds.
+    fn stand_in(&mut self, key: &str) {
+        let post = self.stands_for(key).to_owned();
+        let asked = self.post(&post).map(|post| post.channel_id.clone());
+        let told = || Some(self.announcement(&post)?.1.place.as_ref()?.channel_id.clone());
+        let Some(channel_id) = asked.or_else(told) else { return };
+        if self.deleted.len() < DELETED_MAX && self.deleted.insert(key.to_owned()) {
+            self.announce(Matter::StandIn { post, channel_id });
+        }
     }
 
     fn enter(&mut self, step: &str, at_ms: u64) {

@@ -419,6 +419,11 @@ pub enum Fact {
         /// Why.
         reason: String,
     },
+    /// Somebody deleted a post in which people decide. Another one stands in for it.
+    PostDeleted {
+        /// The key of the post.
+        post: String,
+    },
     /// The post of the current step is pinned to its channel, or cannot be.
     Pinned {
         /// The key of the post.

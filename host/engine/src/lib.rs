@@ -61,8 +61,8 @@ pub use event::{
 };
 pub use next::{AUTOMATIC_TRANSITIONS_MAX, Act, Next, next};
 pub use run::{
-    CHOICES_KEPT_MAX, Call, Cancelled, Choice, CurrentAction, GIVEN_UP_MAX, GivenUp, LEFT_MAX, Leaving,
-    NotARun, Renumbering, Repeats, Run, Status, Visit,
+    CHOICES_KEPT_MAX, Call, Cancelled, Choice, CurrentAction, DELETED_MAX, GIVEN_UP_MAX, GivenUp, LEFT_MAX,
+    Leaving, NotARun, Renumbering, Repeats, Run, Status, Visit,
 };
 pub use signature::{Address, Control, Key, Unverified};
 pub use timeline::{Entry, Picked, timeline};

@@ -1,6 +1,6 @@
 //! The state of a run: what the fold of its journal amounts to.
 
-use crate::announcement::Announcement;
+use crate::announcement::{Announcement, Matter};
 use crate::budget::Budget;
 use crate::control::ControlPost;
 use crate::event::{
@@ -52,6 +52,9 @@ pub const CHOICES_KEPT_MAX: usize = 10;
 
 /// How many executions are remembered that the run went on without, while a call of theirs is to be found out about.
 pub const LEFT_MAX: usize = 16;
+
+/// How many deleted posts others take the place of.
+pub const DELETED_MAX: usize = 50;
 
 /// How many calls are remembered that nobody found out about.
 pub const GIVEN_UP_MAX: usize = 16;
@@ -224,6 +227,8 @@ pub struct Run {
     pub last_actor: Option<Person>,
     /// What the host has to say about the run, in the order it came up.
     pub announcements: Vec<Announcement>,
+    /// The keys of posts in which people decided, and that somebody deleted; at most [`DELETED_MAX`].
+    pub deleted: BTreeSet<String>,
     /// Channels that the run archived.
     pub archived: BTreeSet<String>,
     /// Channels that the run needs and cannot use now: what happened, and the number of the announcement that says so.
@@ -277,6 +282,7 @@ impl Run {
             removed: Vec::new(),
             last_actor: None,
             announcements: Vec::new(),
+            deleted: BTreeSet::new(),
             archived: BTreeSet::new(),
             lost: BTreeMap::new(),
             kept: BTreeMap::new(),
@@ -359,6 +365,15 @@ impl Run {
     pub fn announcement(&self, key: &str) -> Option<(u32, &Announcement)> {
         let n: u32 = key.strip_prefix(&self.announcement_key_head())?.parse().ok()?;
         Some((n, self.announcements.get(n as usize)?))
+    }
+
+    /// The key of the post in whose place people decide there, since somebody deleted that; for any other post its own.
+    #[must_use]
+    pub fn stands_for<'a>(&'a self, key: &'a str) -> &'a str {
+        match self.announcement(key) {
+            Some((_, Announcement { matter: Matter::StandIn { post, .. }, .. })) => post,
+            _ => key,
+        }
     }
 
     /// The key of the `n`-th announcement's post.

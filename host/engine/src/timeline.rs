@@ -272,6 +272,9 @@ fn of_announcements(fact: &Fact) -> Option<Entry> {
         Fact::AnnouncementIntended { .. } => detail("Notice about to be posted"),
         Fact::AnnouncementPosted { post_id, .. } => shown(detail("Notice posted"), post_id),
         Fact::AnnouncementFailed { reason, .. } => failed("A notice could be posted nowhere", reason),
+        Fact::PostDeleted { .. } => {
+            said("A post in which people decide was deleted by somebody; another one takes its place")
+        }
         Fact::AnnouncementsRenewed => detail("Notices that could be posted nowhere are tried again"),
         _ => return None,
     })

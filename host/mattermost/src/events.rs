@@ -17,6 +17,11 @@ pub enum StreamEvent {
     },
     /// Somebody wrote a post. Each comes once, as far back as the stream remembers.
     Posted(Box<PostedEvent>),
+    /// Somebody deleted a post.
+    PostDeleted {
+        /// Which.
+        post_id: String,
+    },
     /// A channel was archived.
     ChannelClosed {
         /// Which.
@@ -106,7 +111,7 @@ pub(crate) enum Event {
         connection_id: String,
     },
     Posted(Box<PostedEvent>),
-    /// Something happened to a channel, or to the bot in it.
+    /// Something happened to a channel, to the bot in it, or to a post there.
     Channel(StreamEvent),
     /// A post that cannot be read, and why.
     Unreadable(String),
@@ -162,6 +167,7 @@ impl Frame {
         let event = match raw.event.as_str() {
             "hello" => Event::Hello { connection_id: text_of(&raw.data, "connection_id") },
             "posted" => posted(&raw.data, raw.broadcast.channel_id),
+            "post_deleted" => deleted(&raw.data),
             kind => {
                 channel_event(kind, &raw.data, &raw.broadcast, bot_id).map_or(Event::Other, Event::Channel)
             }
@@ -191,6 +197,16 @@ fn posted(data: &Map<String, Value>, channel_id: String) -> Event {
         team_id: text_of(data, "team_id"),
         sender_name: text_of(data, "sender_name"),
     }))
+}
+
+/// Of one that cannot be read, nobody could tell which post it is about.
+fn deleted(data: &Map<String, Value>) -> Event {
+    let post: Option<Post> =
+        data.get("post").and_then(Value::as_str).and_then(|text| serde_json::from_str(text).ok());
+    match post {
+        Some(post) if !post.id.is_empty() => Event::Channel(StreamEvent::PostDeleted { post_id: post.id }),
+        _ => Event::Other,
+    }
 }
 
 /// A text of an event's data; empty when there is none.
@@ -232,6 +248,9 @@ mod tests {
         let left = StreamEvent::TeamLeft { team_id: "t".into() };
         assert_eq!(read("leave_team", r#"{"user_id": "bot", "team_id": "t"}"#), Ok(Some(left)));
         assert!(matches!(read("posted", r#"{"post": "{\"id\": \"p\"}"}"#), Ok(Some(StreamEvent::Posted(_)))));
+        let gone = StreamEvent::PostDeleted { post_id: "p".into() };
+        assert_eq!(read("post_deleted", r#"{"post": "{\"id\": \"p\"}"}"#), Ok(Some(gone)));
+        assert_eq!(read("post_deleted", r#"{"post": "{}"}"#), Ok(None));
         assert_eq!(read("hello", r#"{"connection_id": "a"}"#), Ok(None));
         assert_eq!(read_frame(r#"{"seq_reply": 1}"#, None), Ok(None));
         assert!(read("posted", "{}").is_err() && read_frame("{}", None).is_err());

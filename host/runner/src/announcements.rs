@@ -1,7 +1,7 @@
 //! Posts what the host itself has to say about a run, where people are: in the room once somebody is in it, else where it was
 //! triggered, else where the operators want to be told.
 
-use crate::chat::{ChatError, ChatErrorKind, RenderedPost, find_or_tell};
+use crate::chat::{ChatError, RenderedPost, find_or_tell};
 use crate::clock::earliest;
 use crate::core::Core;
 use crate::ledger::{Ledger, LedgerError, read};
@@ -103,6 +103,9 @@ fn places(run: &Run, matter: &Matter) -> (Vec<String>, bool) {
     let (places, also_operators) = match matter {
         Matter::Blocked { .. } | Matter::Warning { .. } | Matter::Lost { .. } => ([room, trigger], true),
         Matter::Cancelled => ([trigger, None], true),
+        Matter::StandIn { channel_id, .. } => {
+            ([Some(channel_id.clone()).filter(|channel| run.can_post_to(channel)), room], true)
+        }
         Matter::Repeats => ([room, trigger], false),
         Matter::Pressed { channel_id, .. } => ([Some(channel_id.clone()), None], false),
     };
@@ -182,7 +185,7 @@ async fn try_to_tell_stuck(
             );
             return try_to_tell_operators(core, about, &text).await.map(|()| None);
         }
-        run => run.map_err(passing)?,
+        run => run.map_err(ChatError::passing)?,
     };
     let post = stuck::notice(&core.key, &run, reason);
     let since_ms = earliest(run.started_ms);
@@ -196,14 +199,9 @@ async fn tell_unstuck(
     (id, reason): (&str, &str),
     post_id: &str,
 ) -> Result<(), ChatError> {
-    let run = read(core.journal.as_ref(), id).await.map_err(passing)?;
+    let run = read(core.journal.as_ref(), id).await.map_err(ChatError::passing)?;
     let stamp = core.key.stamp(about);
     core.chat.update_post(post_id, &stamp, &stuck::last_look(&run, reason)).await
-}
-
-/// What may pass by itself, and is no answer of the chat server.
-pub(crate) fn passing(error: impl std::fmt::Display) -> ChatError {
-    ChatError { kind: ChatErrorKind::Unavailable, message: error.to_string(), retry_after_ms: None }
 }
 
 /// Where operators want to be told.

@@ -56,7 +56,9 @@ impl Runner {
         match address.control {
             Control::Field(_) | Control::Start(_) => {}
             Control::Transition(at) => {
-                let offer = run.post(&address.post).and_then(|post| post.controls.transitions.get(at));
+                let offer = run
+                    .post(run.stands_for(&address.post))
+                    .and_then(|post| post.controls.transitions.get(at));
                 let allowed = offer.map(|offer| offer.allowed.as_slice()).unwrap_or_default();
                 actor.groups.extend(self.group_of(run, allowed, &actor).await?);
             }

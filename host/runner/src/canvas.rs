@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use warroom_engine::{Announcement, ControlPost, Matter, Run};
+use warroom_engine::{Announcement, ControlPost, Fact, Matter, Run};
 
 /// How long after an answer the server has surely written what it said, in milliseconds.
 const SETTLING_MS: u64 = 1_500;
@@ -90,6 +90,17 @@ impl Canvas {
         }
     }
 
+    /// These posts may be gone, and are to be looked at. Whether there are any that were thought to be there.
+    pub(crate) fn doubt(&self, run: &Run, is_doubtful: impl Fn(&Painted) -> bool) -> bool {
+        let mut is_hit = false;
+        for post in posts(run).into_iter().filter(is_doubtful) {
+            if let Some(shown @ Shown::Look(_)) = self.shown().get_mut(&post.key) {
+                (*shown, is_hit) = (Shown::Unsettled(0), true);
+            }
+        }
+        is_hit
+    }
+
     /// An answer that shows the post is about to be given.
     pub(crate) fn answered(&self, key: &str, now_ms: u64) {
         self.shown().insert(key.to_owned(), Shown::Unsettled(now_ms.saturating_add(SETTLING_MS)));
@@ -122,7 +133,8 @@ fn posts(run: &Run) -> Vec<Painted> {
             channel_id: place.channel_id.clone(),
         })
     });
-    controls.chain(announced).filter(|post| run.can_post_to(&post.channel_id)).collect()
+    let can_be_seen = |post: &Painted| run.can_post_to(&post.channel_id) && !run.deleted.contains(&post.key);
+    controls.chain(announced).filter(can_be_seen).collect()
 }
 
 /// For how long the posts of a run that is over are tried to be brought to their last look, in milliseconds.
@@ -212,6 +224,10 @@ async fn paint(core: &Core, ledger: &Arc<Ledger>) -> Painting {
             }
             Some(shown) => rewrite(core, ledger, &post, &look, matches!(shown, Shown::Unsettled(_))).await,
         };
+        let rewritten = rewritten.map_err(|error| match error {
+            PaintError::Chat(error) => error,
+            PaintError::Ledger(error) => ChatError::passing(error),
+        });
         if let Err(error) = rewritten {
             let is_of_post = error.kind == ChatErrorKind::Unavailable;
             painting.problem.get_or_insert(error);
@@ -244,16 +260,23 @@ async fn rewrite(
     post: &Painted,
     look: &RenderedPost,
     look_first: bool,
-) -> Result<(), ChatError> {
+) -> Result<(), PaintError> {
     let stamp = core.key.stamp(&post.key);
-    let written = if look_first && core.chat.shows_post(&post.post_id, &stamp, look).await? {
-        Ok(())
-    } else {
+    let written = async {
+        if look_first && core.chat.shows_post(&post.post_id, &stamp, look).await? {
+            return Ok(());
+        }
         core.chat.update_post(&post.post_id, &stamp, look).await
     };
-    let shown = match written {
+    let shown = match written.await {
         Ok(()) => Shown::Look(fingerprint(look)),
-        Err(error) if error.is_temporary() => return Err(error),
+        Err(error) if error.is_temporary() => return Err(error.into()),
+        // Without it nobody could decide any more.
+        Err(error) if error.kind == ChatErrorKind::NotFound && look.has_controls() => {
+            tracing::warn!(run = %ledger.id, post = %post.post_id, "a post in which people decide was deleted");
+            ledger.append(vec![Fact::PostDeleted { post: post.key.clone() }], Vec::new()).await?;
+            Shown::Fixed(fingerprint(look))
+        }
         Err(error) => {
             tracing::warn!(run = %ledger.id, post = %post.post_id, "a post stays as it is: {error}");
             Shown::Fixed(fingerprint(look))

@@ -51,6 +51,11 @@ impl ChatError {
         matches!(self.kind, Unreachable | Away | Unavailable | RateLimited)
     }
 
+    /// What may pass by itself, and is no answer of the chat server.
+    pub(crate) fn passing(error: impl std::fmt::Display) -> ChatError {
+        ChatError { kind: ChatErrorKind::Unavailable, message: error.to_string(), retry_after_ms: None }
+    }
+
     /// Whether nobody answered who could, so that the server may be out.
     #[must_use]
     pub fn may_be_an_outage(&self) -> bool {
@@ -93,6 +98,14 @@ pub struct RenderedPost {
     pub message: String,
     /// What follows the message.
     pub sections: Vec<Section>,
+}
+
+impl RenderedPost {
+    /// Whether anything can be pressed there.
+    #[must_use]
+    pub fn has_controls(&self) -> bool {
+        self.sections.iter().any(|section| !section.controls.is_empty())
+    }
 }
 
 /// A titled block below a post's message.

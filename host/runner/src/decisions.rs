@@ -7,7 +7,8 @@ use crate::journal::JournalError;
 use crate::ledger::{Ledger, LedgerError, OpenLedger, read};
 use crate::mentions;
 use crate::rendering;
-use crate::runner::{Outcome, Runner, RunnerError};
+use crate::runner::{Runner, RunnerError};
+use crate::starts::Outcome;
 use crate::workflows::InForce;
 use std::sync::Arc;
 use std::time::Duration;
@@ -166,7 +167,8 @@ impl Runner {
     ) -> Result<Result<Reply, Unverified>, RunnerError> {
         let mut open = ledger.open().await?;
         // Somebody else may have been faster meanwhile.
-        let repeated = match is_repeated(open.run(), &address.post, pressed, &press.by) {
+        let repeated = match is_repeated(open.run(), open.run().stands_for(&address.post), pressed, &press.by)
+        {
             Ok(repeated) => repeated,
             Err(refusal) => return Ok(told(&refusal)),
         };
@@ -201,6 +203,13 @@ impl Runner {
                 return whisper(
                     "Warroom's journal does not know this incident: it was replaced, or restored from an older backup. Nothing was \
                      changed; go on without these buttons.",
+                );
+            }
+            Err(error) if error.is_unreadable() => {
+                tracing::warn!(run = %address.run, "a control of an incident is pressed that cannot be read: {error}");
+                return whisper(
+                    "Warroom cannot read its journal of this incident any more, so these buttons change nothing. The operators' log says \
+                     why; go on without them.",
                 );
             }
             run => run?,
@@ -247,7 +256,7 @@ impl Runner {
                 }
             },
         }
-        is_repeated(run, &address.post, pressed, &press.by).map_err(|refusal| told(&refusal))
+        is_repeated(run, run.stands_for(&address.post), pressed, &press.by).map_err(|refusal| told(&refusal))
     }
 
     /// What is shown to who pressed, once it counts.
@@ -297,7 +306,7 @@ impl Runner {
     }
 
     fn wish(&self, run: &Run, address: &Address, press: &Press) -> Result<Wish, Refusal> {
-        let post = address.post.clone();
+        let post = run.stands_for(&address.post).to_owned();
         let input = match address.control {
             Control::Field(field) => {
                 let (option, click) = (press.option.clone(), press.click(self.core.clock.now_ms()));

@@ -131,8 +131,10 @@ async fn refused(core: &Core, ledger: &Ledger, reason: String) {
 async fn block(core: &Core, ledger: &Ledger, failure: Failure) {
     let blocked = async {
         let mut open = ledger.open().await?;
-        // What has ended stays so: what is left to do is tried again.
+        // What has ended stays so: what is left to do is tried again, after a while.
         if open.run().has_ended() {
+            drop(open);
+            core.clock.sleep_until(core.clock.now_ms() + JOURNAL_PAUSE_MS).await;
             return Ok(());
         }
         let fact = match open.run().current.as_ref().map(|current| current.key.clone()) {

@@ -66,6 +66,7 @@ mod rendering;
 mod repeats;
 mod rooms;
 mod runner;
+mod starts;
 mod stuck;
 mod workflows;
 
@@ -84,5 +85,6 @@ pub use journal::{Claim, Journal, JournalError, Limit, NewRun, POST_CLAIM, Recor
 pub use ledger::LedgerError;
 pub use observer::{ActionEnd, Observed, Observer};
 pub use options::Options;
-pub use runner::{Runner, RunnerError, Started};
+pub use runner::{Runner, RunnerError};
+pub use starts::Started;
 pub use workflows::{LoadedFile, Workflows};

@@ -14,10 +14,10 @@ use warroom_engine::{
 
 /// The post with this key as it is to look, as of the run's last event; none for a key that is not of the run.
 pub(crate) fn look(core: &Core, ledger: &Ledger, run: &Run, key: &str) -> Option<RenderedPost> {
-    match run.announcement(key) {
+    match run.announcement(run.stands_for(key)) {
         Some((_, Announcement { matter: matter @ Matter::Blocked { resolved: None, .. }, .. })) => {
             let offers = Offers::of(core, &ledger.workflow(), run);
-            Some(announced::render(&core.key, run, key, matter, &offers))
+            Some(standing_in(run, key, announced::render(&core.key, run, key, matter, &offers)))
         }
         _ => last_look(core, run, key),
     }
@@ -25,26 +25,42 @@ pub(crate) fn look(core: &Core, ledger: &Ledger, run: &Run, key: &str) -> Option
 
 /// The same for a run that is over: nothing is offered any more.
 pub(crate) fn last_look(core: &Core, run: &Run, key: &str) -> Option<RenderedPost> {
-    if let Some(post) = run.post(key) {
-        return Some(control_post(&core.key, run, post));
+    let original = run.stands_for(key);
+    if let Some(post) = run.post(original) {
+        return Some(standing_in(run, key, controls(&core.key, run, post, key)));
     }
-    let (_, known) = run.announcement(key)?;
-    Some(announced::render(&core.key, run, key, &known.matter, &Offers::default()))
+    let (_, known) = run.announcement(original)?;
+    let rendered = announced::render(&core.key, run, key, &known.matter, &Offers::default());
+    Some(standing_in(run, key, rendered))
+}
+
+/// What stands in for a post that was deleted says so.
+fn standing_in(run: &Run, key: &str, mut look: RenderedPost) -> RenderedPost {
+    if run.stands_for(key) != key {
+        look.message =
+            format!(":wastebasket: Somebody deleted this post, so here it is again.\n\n{}", look.message);
+    }
+    look
 }
 
 /// The post as it is to look, as of the run's last event.
 pub(crate) fn control_post(key: &Key, run: &Run, post: &ControlPost) -> RenderedPost {
+    controls(key, run, post, &post.key)
+}
+
+/// The same, as the post with the key `of` shows it.
+fn controls(key: &Key, run: &Run, post: &ControlPost, of: &str) -> RenderedPost {
     let mut sections = Vec::new();
     if !post.controls.fields.is_empty() {
-        sections.push(fields(key, run, post));
+        sections.push(fields(key, run, post, of));
     }
     if !post.controls.transitions.is_empty() {
-        sections.push(transitions(key, run, post));
+        sections.push(transitions(key, run, post, of));
     }
     RenderedPost { message: post.message.clone(), sections }
 }
 
-fn fields(key: &Key, run: &Run, post: &ControlPost) -> Section {
+fn fields(key: &Key, run: &Run, post: &ControlPost, of: &str) -> Section {
     let choices = |field: &Field| run.choices_on(post, &field.name);
     let described = post.controls.fields.iter().map(|field| described(&field.name, &field.description));
     let chosen = post.controls.fields.iter().filter_map(|field| said(field, choices(field)));
@@ -61,7 +77,7 @@ fn fields(key: &Key, run: &Run, post: &ControlPost) -> Section {
                 chosen: choices(field).last().map(|choice| choice.value.clone()),
             },
         };
-        rendered(key, &run.id, &post.key, Control::Field(at), &field.name, kind)
+        rendered(key, &run.id, of, Control::Field(at), &field.name, kind)
     };
     let live = run.is_live(post);
     let controls =
@@ -91,7 +107,7 @@ fn said(field: &Field, choices: &[Choice]) -> Option<String> {
     Some(text)
 }
 
-fn transitions(key: &Key, run: &Run, post: &ControlPost) -> Section {
+fn transitions(key: &Key, run: &Run, post: &ControlPost, of: &str) -> Section {
     let title = post.controls.transitions_title.clone();
     if !run.is_live(post) {
         return Section { title, text: left(run, post), controls: Vec::new() };
@@ -103,7 +119,7 @@ fn transitions(key: &Key, run: &Run, post: &ControlPost) -> Section {
         .collect::<Vec<_>>()
         .join("\n");
     let control = |(at, offer): (usize, &TransitionControl)| {
-        rendered(key, &run.id, &post.key, Control::Transition(at), &offer.label, ControlKind::Button)
+        rendered(key, &run.id, of, Control::Transition(at), &offer.label, ControlKind::Button)
     };
     Section { title, text, controls: offered.iter().enumerate().map(control).collect() }
 }

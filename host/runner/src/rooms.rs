@@ -2,6 +2,7 @@
 //! and when it is back.
 
 use crate::announcements;
+use crate::canvas::changes;
 use crate::chat::{Chat, ChatError};
 use crate::core::Core;
 use crate::held;
@@ -37,6 +38,33 @@ impl Runner {
         for ledger in self.ledgers(|_| true) {
             ledger.woken.notify_one();
             ledger.written.send_modify(|_| {});
+        }
+    }
+
+    /// A post was deleted. If people decide in it, another one takes its place.
+    pub fn post_deleted(&self, post_id: &str) {
+        self.doubt(|id| id == post_id);
+    }
+
+    /// Posts may have been deleted unseen: all are looked at in which people decide now.
+    pub fn posts_may_be_gone(&self) {
+        self.doubt(|_| true);
+    }
+
+    fn doubt(&self, is_doubtful: impl Fn(&str) -> bool) {
+        for ledger in self.ledgers(|_| true) {
+            let run = ledger.run();
+            let decides = |key: &str| match (run.post(key), run.announcement(key)) {
+                (Some(post), _) => run.is_live(post),
+                (None, Some((_, known))) => changes(known) && !run.has_ended(),
+                (None, None) => false,
+            };
+            let is_hit = ledger
+                .canvas
+                .doubt(&run, |post| is_doubtful(&post.post_id) && decides(run.stands_for(&post.key)));
+            if is_hit {
+                ledger.written.send_modify(|_| {});
+            }
         }
     }
 

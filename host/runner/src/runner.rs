@@ -1,4 +1,4 @@
-//! The runner: starts runs from posts, takes people's clicks, resumes what was open.
+//! The runner: what it is made of, the runs that it drives, and how those that were open are taken up.
 
 use crate::announcements;
 use crate::archive::Archive;
@@ -9,38 +9,23 @@ use crate::components::Components;
 use crate::controls::Key;
 use crate::core::{Core, OpenRun};
 use crate::drive::{Abandoned, drive};
-use crate::held::{self, Floods, Reason};
-use crate::incoming::IncomingPost;
-use crate::journal::{Journal, JournalError, Limit, NewRun, StartOutcome, encode};
+use crate::held::{self, Floods};
+use crate::journal::{Journal, JournalError};
 use crate::last_looks;
 use crate::ledger::{Ledger, LedgerError, read};
 use crate::members::Members;
 use crate::options::Options;
-use crate::repeats::{self, Folding};
 use crate::rooms::RecentLosses;
-use crate::workflows::{InForce, Workflows, kept};
+use crate::workflows::{Workflows, kept};
 use futures_util::FutureExt as _;
-use serde_json::json;
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use tokio::sync::{Notify, Semaphore};
 use tracing::Instrument as _;
-use warroom_engine::{Event, Fact, Repeat, Run, Status, Trigger, trigger_data};
+use warroom_engine::{Fact, Run, Status};
 use warroom_sandbox::Occupancy;
-use warroom_workflow::{Match, StartLimit, Workflow, render};
-
-/// A run that a post started.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Started {
-    /// Its id.
-    pub run_id: String,
-    /// The workflow.
-    pub workflow: String,
-    /// The incident's number.
-    pub number: u64,
-}
 
 /// Why the runner could not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -68,18 +53,6 @@ impl RunnerError {
             RunnerError::Ledger(LedgerError::NotARun(_)) | RunnerError::Refused(_) => false,
         }
     }
-}
-
-/// What became of a post that a workflow listens to.
-pub(crate) enum Outcome {
-    /// It started a run.
-    Started(Started),
-    /// It started that run before, or was folded into it.
-    Known(String),
-    /// It was folded into an open run.
-    Folded,
-    /// As many runs started as are allowed.
-    Limited(StartLimit),
 }
 
 /// Starts, drives and resumes runs.
@@ -162,7 +135,7 @@ impl Runner {
         Ok(())
     }
 
-    async fn open_ledger(&self, id: &str) -> Result<Arc<Ledger>, String> {
+    pub(crate) async fn open_ledger(&self, id: &str) -> Result<Arc<Ledger>, String> {
         let core = &self.core;
         let run = read(core.journal.as_ref(), id).await.map_err(|error| error.to_string())?;
         let workflow = kept(core.journal.as_ref(), &core.components, &run).await?;
@@ -170,7 +143,7 @@ impl Runner {
     }
 
     /// Spawns the task that drives the run.
-    fn take_up(&self, ledger: Arc<Ledger>) {
+    pub(crate) fn take_up(&self, ledger: Arc<Ledger>) {
         let core = Arc::clone(&self.core);
         self.core.note_stuck(&ledger.id, None);
         // Held until the task is listed, so that a short run cannot end before it is.
@@ -236,229 +209,10 @@ impl Runner {
         self.core.open().keys().cloned().collect()
     }
 
-    /// Whether the post would start anything, or be folded into an open run.
-    #[must_use]
-    pub fn is_of_interest(&self, post: &IncomingPost) -> bool {
-        !self.core.workflows.matches(&post.message()).is_empty() && !self.is_room(&post.channel.id)
-    }
-
-    /// Starts a run of every workflow that the post triggers and has not triggered before. A match whose key an open run has is
-    /// folded into that run; one above the workflow's `start_limit`, or while too many runs are open, is held back, and people are
-    /// told and can start it. A post in the room of an open run triggers nothing: there people talk about the incident.
-    ///
-    /// # Errors
-    /// When the journal fails. What started before that stays started; offering the post again starts the rest.
-    pub async fn on_post(&self, post: &IncomingPost) -> Result<Vec<Started>, RunnerError> {
-        self.take(post, false).await
-    }
-
-    /// See [`Runner::on_post`]; a post that was missed may have been held back before.
-    async fn take(&self, post: &IncomingPost, was_missed: bool) -> Result<Vec<Started>, RunnerError> {
-        let (mut started, mut refused) = (Vec::new(), Vec::new());
-        let matches = self.core.workflows.matches(&post.message());
-        if matches.is_empty() || self.is_room(&post.channel.id) {
-            return Ok(started);
-        }
-        for (in_force, found) in matches {
-            if was_missed && held::has(&self.core, &in_force.workflow.name, post).await {
-                continue;
-            }
-            if let Some(observer) = &self.core.options.observer {
-                observer.matched(&in_force.workflow.name);
-            }
-            let (limit, full) = self.limit(&in_force.workflow);
-            let outcome = match self.start(post, &in_force, &found, Some(limit)).await {
-                Err(error) if !error.may_pass() => {
-                    refused.push(format!(
-                        "the workflow `{}` cannot take it in: {error}",
-                        in_force.workflow.name
-                    ));
-                    continue;
-                }
-                outcome => outcome?,
-            };
-            match outcome {
-                Outcome::Started(run) => started.push(run),
-                Outcome::Limited(StartLimit { starts, minutes }) => {
-                    let reason = full.unwrap_or(Reason::StartLimit { starts, minutes });
-                    self.hold(post, &in_force.workflow, reason).await?;
-                }
-                Outcome::Known(_) | Outcome::Folded => {}
-            }
-        }
-        // One of them keeps no other from starting.
-        if refused.is_empty() { Ok(started) } else { Err(RunnerError::Refused(refused.join("; "))) }
-    }
-
-    /// How many runs of the workflow may start, and why none, when as many are open as the configuration allows: then repeats
-    /// are still folded.
-    fn limit(&self, workflow: &Workflow) -> (StartLimit, Option<Reason>) {
-        let open = self.core.open().len();
-        if open < self.core.options.open_runs_max {
-            return (workflow.start_limit, None);
-        }
-        (StartLimit { starts: 0, ..workflow.start_limit }, Some(Reason::TooManyOpen { open }))
-    }
-
-    /// Takes a post that was found late, after nobody listened for a time. One that is young enough is taken as by
-    /// [`Runner::on_post`]; an older one starts nothing: it is held back, and people are told and can start it.
-    ///
-    /// # Errors
-    /// As [`Runner::on_post`].
-    pub async fn on_missed_post(&self, post: &IncomingPost) -> Result<Vec<Started>, RunnerError> {
-        let age_max_ms = self.core.options.catch_up_age_max_ms;
-        if self.core.clock.now_ms().saturating_sub(post.created_ms) <= age_max_ms {
-            return self.take(post, true).await;
-        }
-        for (in_force, _) in self.core.workflows.matches(&post.message()) {
-            let name = in_force.workflow.name.as_str();
-            let is_known = self.core.journal.has_taken(name, &post.post_id).await?
-                || held::has(&self.core, name, post).await;
-            if !is_known && !self.is_room(&post.channel.id) {
-                self.hold(post, &in_force.workflow, Reason::TooOld { minutes: age_max_ms / 60_000 }).await?;
-            }
-        }
-        Ok(Vec::new())
-    }
-
-    async fn hold(
-        &self,
-        post: &IncomingPost,
-        workflow: &Workflow,
-        reason: Reason,
-    ) -> Result<(), RunnerError> {
-        Ok(held::hold(&self.core, &workflow.name, post, reason).await?)
-    }
-
-    /// Whether an open run made the channel.
-    fn is_room(&self, channel_id: &str) -> bool {
-        self.core.open().values().any(|open| open.ledger.made(channel_id))
-    }
-
-    /// Starts a run, unless the post did so before, an open run has its key, or the limit is reached.
-    pub(crate) async fn start(
-        &self,
-        post: &IncomingPost,
-        in_force: &InForce,
-        found: &Match,
-        limit: Option<StartLimit>,
-    ) -> Result<Outcome, RunnerError> {
-        let core = &self.core;
-        let workflow = &in_force.workflow;
-        let trigger = post.trigger(found);
-        let key = key(workflow, &trigger);
-        if !in_force.is_stored.load(Ordering::Relaxed) {
-            core.journal.put_blob(&in_force.file_digest, in_force.file_text.as_bytes().to_vec()).await?;
-            in_force.is_stored.store(true, Ordering::Relaxed);
-        }
-        let mut replaces = None;
-        for fold in 0..=FOLDS_MAX {
-            // The last try takes no key, whoever has it by then.
-            let key = key.clone().filter(|_| fold < FOLDS_MAX);
-            let (new, first) = self.new_run(post, in_force, &trigger, limit);
-            let new = NewRun { key, replaces: replaces.take(), ..new };
-            // The number is known only inside the transaction; the event is made there, and once more for the fold.
-            let encoded = {
-                let first = first.clone();
-                move |number| encode(&first(number)).into_iter().collect()
-            };
-            match core.journal.start_run(new, Box::new(encoded)).await? {
-                StartOutcome::AlreadyStarted(run_id) => {
-                    self.take_up_if_idle(&run_id).await?;
-                    return Ok(Outcome::Known(run_id));
-                }
-                StartOutcome::Limited => return Ok(Outcome::Limited(workflow.start_limit)),
-                StartOutcome::Keyed(run_id) => {
-                    let repeat = Repeat {
-                        post_id: post.post_id.clone(),
-                        user: post.user.clone(),
-                        permalink: post.permalink.clone(),
-                    };
-                    match repeats::fold(core, &run_id, repeat).await? {
-                        Folding::Folded => return Ok(Outcome::Folded),
-                        // What has ended may keep its key while something is to be told.
-                        Folding::KeyIsFree => replaces = Some(run_id),
-                    }
-                }
-                StartOutcome::Started(number) => {
-                    let run = Run::start(&first(number)).map_err(LedgerError::from)?;
-                    return Ok(Outcome::Started(self.begin(run, Arc::clone(workflow))));
-                }
-            }
-        }
-        // No run without a key is folded; the journal says otherwise.
-        tracing::warn!(workflow = %workflow.name, post = %post.permalink, "a repeat could not be folded into any run");
-        Ok(Outcome::Folded)
-    }
-
-    /// A run that is to be started, and its first event once its number is known.
-    fn new_run(
-        &self,
-        post: &IncomingPost,
-        in_force: &InForce,
-        trigger: &Trigger,
-        limit: Option<StartLimit>,
-    ) -> (NewRun, impl FnOnce(u64) -> Event + Clone + Send + use<>) {
-        let workflow = &in_force.workflow;
-        let run_id = uuid::Uuid::now_v7().simple().to_string();
-        let at_ms = self.core.clock.now_ms();
-        let limit = limit
-            .map(|limit| Limit { starts_max: limit.starts, period_ms: u64::from(limit.minutes) * 60_000 });
-        let new = NewRun {
-            run_id: run_id.clone(),
-            workflow: workflow.name.to_string(),
-            post_id: post.post_id.clone(),
-            number_start: workflow.instance_number_start,
-            at_ms,
-            key: None,
-            replaces: None,
-            limit,
-        };
-        let components = self.core.components.pin(workflow);
-        let (run, workflow) = (run_id, workflow.name.to_string());
-        let (workflow_digest, trigger) = (in_force.file_digest.clone(), trigger.clone());
-        let first = move |number| Event {
-            at_ms,
-            fact: Fact::RunStarted { run, workflow, workflow_digest, components, number, trigger },
-        };
-        (new, first)
-    }
-
-    /// Takes up a run that was started before, if it is open and nobody drives it: whoever started it may not have lived to do so, or
-    /// was told that the journal failed when it did not.
-    async fn take_up_if_idle(&self, id: &str) -> Result<(), RunnerError> {
-        let core = &self.core;
-        let _alone = core.taking_up.lock().await;
-        if core.ledger(id).is_some()
-            || core.is_stuck(id)
-            || !core.journal.open_runs().await?.contains(&id.to_owned())
-        {
-            return Ok(());
-        }
-        match self.open_ledger(id).await {
-            Ok(ledger) => {
-                tracing::warn!(run = %id, "a run that was journalled and not driven is taken up");
-                self.take_up(ledger);
-            }
-            Err(reason) => self.give_up(id, &reason),
-        }
-        Ok(())
-    }
-
     /// Nobody can drive the run.
-    fn give_up(&self, id: &str, reason: &str) {
+    pub(crate) fn give_up(&self, id: &str, reason: &str) {
         self.core.note_stuck(id, Some(reason));
         announcements::tell_stuck(&self.core, id, reason);
-    }
-
-    /// Drives a run that is journalled.
-    fn begin(&self, run: Run, workflow: Arc<Workflow>) -> Started {
-        let core = &self.core;
-        let started = Started { run_id: run.id.clone(), workflow: run.workflow.clone(), number: run.number };
-        tracing::info!(run = %run.id, workflow = %run.workflow, number = run.number, "run started");
-        let ledger = Ledger::new(run, workflow, core);
-        self.take_up(Arc::new(ledger));
-        started
     }
 
     /// A copy of a run as it is, open or ended.
@@ -528,19 +282,3 @@ impl Runner {
 
 /// How many matters wait to be told to the operators while the server does not take them.
 const TOLD_AT_ONCE_MAX: usize = 64;
-
-/// How many runs a repeat is offered to: each may end just as it comes, and then the key is free.
-const FOLDS_MAX: u32 = 3;
-
-/// The key of a match, rendered over its trigger; none when the trigger has none, or it comes out blank. One that cannot be
-/// rendered folds nothing: an incident too many is better than one too few.
-fn key(workflow: &Workflow, trigger: &Trigger) -> Option<String> {
-    let written = workflow.triggers.iter().find(|known| known.name == trigger.name)?;
-    match render(written.key.as_deref()?, &json!({ "Trigger": trigger_data(trigger) })) {
-        Ok(key) => Some(key.trim().to_owned()).filter(|key| !key.is_empty()),
-        Err(error) => {
-            tracing::warn!(workflow = %workflow.name, post = %trigger.permalink, "the trigger's `key` folds nothing: {error}");
-            None
-        }
-    }
-}

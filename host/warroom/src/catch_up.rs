@@ -26,6 +26,9 @@ const CHANNELS_AT_ONCE: usize = 4;
 /// How many posts of one channel are passed over since they cannot be read; with more, the channel fails.
 const UNREADABLE_MAX: u32 = 10;
 
+/// How long before the last change of its membership the bot may have come into a channel, in milliseconds.
+const COMING_MAX_MS: u64 = 24 * 3_600 * 1_000;
+
 /// What reads what was missed.
 pub(crate) struct CatchUp<'a> {
     pub(crate) client: &'a Client,
@@ -62,14 +65,26 @@ pub(crate) struct ReadChannel {
     pub(crate) is_overflown: bool,
     /// How many posts were passed over since they cannot be read.
     pub(crate) unreadable: u32,
+    /// When the bot came into the channel last, as far as its posts tell.
+    came_ms: Option<u64>,
 }
 
 impl ReadChannel {
     fn new(channel: Channel, newest_ms: u64) -> ReadChannel {
-        ReadChannel { channel, newest_ms, near: Vec::new(), is_overflown: false, unreadable: 0 }
+        ReadChannel {
+            channel,
+            newest_ms,
+            near: Vec::new(),
+            is_overflown: false,
+            unreadable: 0,
+            came_ms: None,
+        }
     }
 
-    fn note(&mut self, post: &Post, at_ms: u64) {
+    fn note(&mut self, post: &Post, at_ms: u64, bot: &Person) {
+        if tells_of_coming(post, bot) {
+            self.came_ms = self.came_ms.max(Some(at_ms));
+        }
         self.newest_ms = self.newest_ms.max(at_ms);
         // They come newest first.
         if at_ms.saturating_add(MARGIN_MS) >= self.newest_ms {
@@ -165,11 +180,12 @@ impl CatchUp<'_> {
         channel: Channel,
     ) -> Result<(ReadChannel, Vec<(Post, Channel)>), (Channel, ApiError)> {
         let last_ms = u64::try_from(channel.last_post_at).unwrap_or(0);
-        let mark = match self.watermarks.of(&channel.id) {
-            Some(mark) => Some(mark),
+        let known = self.watermarks.of(&channel.id).map(|mark| (mark, 0));
+        let first = match known {
+            Some(_) => known,
             None => self.first_mark(&channel).await.map_err(|error| (channel.clone(), error))?,
         };
-        let Some(mark) = mark else {
+        let Some((mark, latest_ms)) = first else {
             // Seen for the first time: it counts from now on.
             return Ok((ReadChannel::new(channel, last_ms + 1), Vec::new()));
         };
@@ -179,7 +195,13 @@ impl CatchUp<'_> {
         let mut read = ReadChannel::new(channel.clone(), mark.at_ms);
         let size = if mark.at_ms < last_ms { PAGE } else { QUIET_PAGE };
         match self.since(&mut read, mark.since_ms, size).await {
-            Ok(posts) => Ok((read, posts)),
+            Ok(mut posts) => {
+                if known.is_none() {
+                    let came_ms = read.came_ms.unwrap_or(latest_ms);
+                    posts.retain(|(post, _)| u64::try_from(post.create_at).unwrap_or(0) >= came_ms);
+                }
+                Ok((read, posts))
+            }
             // Closed to the bot since it was listed.
             Err(error) if error.status().is_some_and(|status| matches!(status, 403 | 404)) => {
                 Ok((ReadChannel::new(channel, mark.at_ms), Vec::new()))
@@ -188,9 +210,10 @@ impl CatchUp<'_> {
         }
     }
 
-    /// Where a channel begins to count that the bot came into while nobody listened; none for one that it was in when nothing was
-    /// listened to yet.
-    async fn first_mark(&self, channel: &Channel) -> Result<Option<Mark>, ApiError> {
+    /// From where on a channel is read that the bot came into while nobody listened, and when it came at the latest; none for one that it
+    /// was in when nothing was listened to yet. The server keeps no time of coming: that of a membership changes with each mention, too.
+    /// So the channel's own posts tell it, if they do.
+    async fn first_mark(&self, channel: &Channel) -> Result<Option<(Mark, u64)>, ApiError> {
         let Some(heard_ms) = self.heard_ms else { return Ok(None) };
         let member = match self.client.channel_member(&channel.id, &self.bot.id).await {
             // Closed to the bot since it was listed.
@@ -199,13 +222,14 @@ impl CatchUp<'_> {
             }
             member => member?,
         };
-        let joined_ms = u64::try_from(member.last_update_at).unwrap_or(0);
-        if joined_ms == 0 {
+        let latest_ms = u64::try_from(member.last_update_at).unwrap_or(0);
+        if latest_ms == 0 {
             return Ok(None);
         }
-        // The mark of a channel that it was in before was lost in a crash, and was not much older than all others.
-        self.watermarks.raise(&channel.id, joined_ms.max(heard_ms.saturating_sub(MARGIN_MS)));
-        Ok(self.watermarks.of(&channel.id))
+        // A channel that it was in before lost its mark in a crash, and that was not much older than all others.
+        let since_ms = heard_ms.saturating_sub(MARGIN_MS).max(latest_ms.saturating_sub(COMING_MAX_MS));
+        self.watermarks.raise(&channel.id, since_ms);
+        Ok(self.watermarks.of(&channel.id).map(|mark| (mark, latest_ms)))
     }
 
     /// Newest first, page by page before posts that are known: what is posted meanwhile moves nothing.
@@ -230,7 +254,7 @@ impl CatchUp<'_> {
                 }
                 let at_ms = u64::try_from(post.create_at).unwrap_or(0);
                 reached_mark |= at_ms < since_ms;
-                read.note(&post, at_ms);
+                read.note(&post, at_ms, self.bot);
                 if at_ms >= since_ms && self.is_of_interest(&post, &read.channel, &team_name) {
                     posts.push((post, read.channel.clone()));
                 }
@@ -276,6 +300,13 @@ impl CatchUp<'_> {
             && !self.watermarks.knows(&channel.id, &post.id)
             && self.runner.is_of_interest(&self.translator.unnamed(post.clone(), channel, team_name))
     }
+}
+
+/// Whether the post says that the bot came into the channel.
+fn tells_of_coming(post: &Post, bot: &Person) -> bool {
+    let added = post.props.get("addedUserId").and_then(|id| id.as_str());
+    post.is_system()
+        && (added == Some(&bot.id) || post.kind == "system_join_channel" && post.user_id == bot.id)
 }
 
 /// Whether the server answered, and a part of the answer may be readable.

@@ -120,6 +120,7 @@ impl Listener {
                 self.readiness.send_replace(Readiness::Not(TOKEN_REFUSED.to_owned()));
             }
             StreamEvent::Posted(event) => self.posted(*event).await,
+            StreamEvent::PostDeleted { post_id } => self.runner.post_deleted(&post_id),
             StreamEvent::ChannelClosed { channel_id } => {
                 self.changed(&channel_id, Some(Loss::Archived)).await
             }
@@ -263,7 +264,7 @@ impl Listener {
 /// What an event counts as; what only concerns the connection is counted elsewhere.
 fn kind(event: &StreamEvent) -> Option<EventKind> {
     match event {
-        StreamEvent::Posted(_) => Some(EventKind::Post),
+        StreamEvent::Posted(_) | StreamEvent::PostDeleted { .. } => Some(EventKind::Post),
         StreamEvent::ChannelClosed { .. }
         | StreamEvent::ChannelReopened { .. }
         | StreamEvent::ChannelCreated { .. }

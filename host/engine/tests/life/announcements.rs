@@ -187,6 +187,30 @@ fn a_lost_room_is_told_once_and_comes_back() {
 }
 
 #[test]
+fn another_post_takes_the_place_of_one_that_was_deleted_within_bounds() {
+    let mut driven = Driven::new(workflow(SECURITY_ISSUE));
+    driven.run_to_wait();
+    let asked = driven.run.posts.last().unwrap().clone();
+    let deleted = |post: &str| Fact::PostDeleted { post: post.to_owned() };
+    driven.record(vec![deleted(&asked.key), deleted(&asked.key), deleted("unknown")]);
+    driven.settle();
+    let stands_in = |run: &Run, n: u32| run.stands_for(&run.announcement_key(n)).to_owned();
+    let matter = Matter::StandIn { post: asked.key.clone(), channel_id: asked.channel_id.clone() };
+    assert_eq!(driven.told, [matter]);
+    assert_eq!(stands_in(&driven.run, 0), asked.key);
+    assert_eq!(driven.run.stands_for(&asked.key), asked.key);
+    // The one in its place, and the one after it, stand for the same.
+    for n in 0..warroom_engine::DELETED_MAX as u32 + 5 {
+        let key = driven.run.announcement_key(n);
+        driven.record(vec![deleted(&key)]);
+        driven.settle();
+    }
+    assert_eq!(driven.run.announcements.len(), warroom_engine::DELETED_MAX);
+    assert_eq!(stands_in(&driven.run, 1), asked.key);
+    driven.press("Triaged", "jon").unwrap();
+}
+
+#[test]
 fn what_earlier_versions_journalled_of_their_notices_is_read_and_changes_nothing() {
     let text = r#"{"at_ms": 5, "kind": "notice_posted", "key": "k", "post_id": "p"}"#;
     let event: Event = serde_json::from_str(text).unwrap();

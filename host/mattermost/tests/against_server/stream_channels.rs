@@ -24,6 +24,7 @@ async fn next(stream: &mut EventStream) -> String {
             StreamEvent::BotAdded { channel_id, team_id } => return format!("added {channel_id} {team_id}"),
             StreamEvent::BotRemoved { channel_id } => return format!("removed {channel_id}"),
             StreamEvent::TeamLeft { team_id } => return format!("left {team_id}"),
+            StreamEvent::PostDeleted { post_id } => return format!("deleted {post_id}"),
             StreamEvent::Connected { .. } => return "connected".into(),
             StreamEvent::Lost { .. } => return "lost".into(),
             StreamEvent::Refused { reason } => return reason,
@@ -47,6 +48,10 @@ async fn recorded_events_about_channels_come() {
                 "channel_deleted" => Some(format!("closed {channel}")),
                 "channel_restored" => Some(format!("reopened {channel}")),
                 "channel_updated" => Some(format!("renamed {}", text(&to["channel_id"]))),
+                "post_deleted" => {
+                    let post: Value = serde_json::from_str(data["post"].as_str()?).unwrap();
+                    Some(format!("deleted {}", text(&post["id"])))
+                }
                 "user_added" if data["user_id"] == admin => {
                     Some(format!("added {} {team}", text(&to["channel_id"])))
                 }
@@ -54,7 +59,7 @@ async fn recorded_events_about_channels_come() {
             }
         })
         .collect();
-    assert_eq!(expected.len(), 11);
+    assert_eq!(expected.len(), 12);
     let mut steps: Vec<Step> = events.into_iter().map(Step::Say).collect();
     steps.push(Step::Stay);
     let server = StreamServer::start(vec![Script::Play(steps)]).await;

@@ -1,7 +1,7 @@
 //! Writes the notices of floods, each by a task of its own.
 
 use super::{Flood, read, write};
-use crate::announcements::{passing, place};
+use crate::announcements::place;
 use crate::chat::{ChatError, ChatErrorKind, RenderedPost};
 use crate::clock::earliest;
 use crate::core::Core;
@@ -59,14 +59,14 @@ async fn tell_all(core: &Arc<Core>, id: &str) {
 }
 
 async fn tell_once(core: &Arc<Core>, id: &str) -> Result<(), ChatError> {
-    let Some((_, mut flood)) = read(core, id).await.map_err(passing)? else { return Ok(()) };
+    let Some((_, mut flood)) = read(core, id).await.map_err(ChatError::passing)? else { return Ok(()) };
     let look = flood.look(&core.key, id);
     let rewritten = match &flood.notice {
         Some(post_id) if rewrite(core, post_id, &flood.stamp(core, id), &look).await? => {
             Some(post_id.clone())
         }
         Some(_) => {
-            let Some(now) = forget_notice(core, id).await.map_err(passing)? else { return Ok(()) };
+            let Some(now) = forget_notice(core, id).await.map_err(ChatError::passing)? else { return Ok(()) };
             flood.deleted = now.deleted;
             None
         }
@@ -80,14 +80,14 @@ async fn tell_once(core: &Arc<Core>, id: &str) -> Result<(), ChatError> {
         }
     };
     let _newest = core.floods.newest.lock().await;
-    let Some((revision, mut now)) = read(core, id).await.map_err(passing)? else { return Ok(()) };
+    let Some((revision, mut now)) = read(core, id).await.map_err(ChatError::passing)? else { return Ok(()) };
     (now.notice, now.told) = (Some(post_id), flood.changes);
-    write(core, id, revision, &now).await.map_err(passing)
+    write(core, id, revision, &now).await.map_err(ChatError::passing)
 }
 
 /// Who may write where changes, so a refusal may pass too.
 fn passing_by(error: ChatError) -> ChatError {
-    if error.is_temporary() { error } else { passing(error) }
+    if error.is_temporary() { error } else { ChatError::passing(error) }
 }
 
 /// Rewrites the notice; false when somebody has deleted it.

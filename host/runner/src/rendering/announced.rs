@@ -59,6 +59,8 @@ pub(super) fn render(key: &Key, run: &Run, post: &str, matter: &Matter, offers: 
         Matter::Pressed { field, by, .. } => plain(format!("**{field}**: {}", by.mention())),
         Matter::Repeats => plain(repeats(run)),
         Matter::Lost { channel, how, is_back } => lost(key, run, post, channel, *how, *is_back),
+        // It looks like what it stands in for.
+        Matter::StandIn { .. } => plain(String::new()),
         Matter::Cancelled => plain(cancelled(run)),
     }
 }

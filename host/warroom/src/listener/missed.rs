@@ -44,6 +44,7 @@ impl Listener {
         self.heard_ms.get_or_insert_with(|| self.watermarks.newest_ms().unwrap_or(0));
         self.nothing_missing();
         self.check_rooms().await;
+        self.runner.posts_may_be_gone();
     }
 
     async fn wait_to_read(&self, error: &ChatError) {
@@ -137,7 +138,7 @@ impl Listener {
 
     /// A channel was read, and what was found is offered.
     async fn took_in(&mut self, read: ReadChannel) {
-        let ReadChannel { channel, newest_ms, near, is_overflown, unreadable } = read;
+        let ReadChannel { channel, newest_ms, near, is_overflown, unreadable, .. } = read;
         self.failing.remove(&channel.id);
         self.watermarks.hold(&channel.id, false);
         self.watermarks.raise(&channel.id, newest_ms);
