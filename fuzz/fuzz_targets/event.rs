@@ -24,6 +24,7 @@ fuzz_target!(|text: &str| {
         | StreamEvent::BotAdded { channel_id, .. }
         | StreamEvent::BotRemoved { channel_id } => assert!(!channel_id.is_empty()),
         StreamEvent::TeamLeft { team_id } => assert!(!team_id.is_empty()),
+        StreamEvent::PostDeleted { post_id } => assert!(!post_id.is_empty()),
         StreamEvent::Connected { .. } | StreamEvent::Lost { .. } | StreamEvent::Refused { .. } => {
             panic!("no frame says so: {event:?}")
         }
