@@ -276,6 +276,9 @@ async fn only_members_of_the_channel_start_what_was_held_back_there() {
     assert_eq!(told, "Only members of this channel press here. Join it first, then press again.");
     assert_eq!(desk.service.runner().open_runs().len(), 1);
     (press["user_id"], press["user_name"]) = (json!(desk.stage.person_id("sam").await), json!("sam"));
+    let mut elsewhere = press.clone();
+    elsewhere["channel_id"] = json!(desk.stage.channel_id("town-square").await);
+    assert_eq!(desk.hand_over(&elsewhere).await.0, 403, "it does not stand there");
     desk.shown(&press).await;
     desk.stage.channel("disk-2").await;
     desk.service.stop().await;

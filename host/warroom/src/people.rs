@@ -138,16 +138,12 @@ mod tests {
     use crate::translator::Translator;
     use std::sync::{Arc, Mutex};
     use warroom_mattermost::{Client, ClientOptions, Token};
-    use warroom_runner::Groups;
+    use warroom_runner::{Chat as _, Groups};
     use warroom_simulator::{Options, Simulator};
 
-    #[tokio::test]
-    async fn nobody_is_in_a_group_for_taking_the_id_of_a_member_as_a_username() {
-        let server = Simulator::start(Options::default()).await.unwrap();
+    async fn chat(server: &Simulator, members: Vec<String>) -> MattermostChat {
         let client = Client::new(ClientOptions::new(server.url(), Token::new(server.bot_token()))).unwrap();
-        let jon = person(&client.user_by_username("jon").await.unwrap());
-        let members = vec![jon.id.clone(), "@Chris".to_owned()];
-        let chat = MattermostChat {
+        MattermostChat {
             bot: person(&client.user_by_username("warroom").await.unwrap()),
             callback_url: String::new(),
             meter: Arc::new(Meter::default()),
@@ -158,7 +154,31 @@ mod tests {
             operators_id: Mutex::default(),
             joining: tokio::sync::Mutex::default(),
             client,
-        };
+        }
+    }
+
+    async fn jon(server: &Simulator) -> Person {
+        person(&chat(server, Vec::new()).await.client.user_by_username("jon").await.unwrap())
+    }
+
+    #[tokio::test]
+    async fn nobody_counts_as_a_member_since_the_server_does_not_say() {
+        let server = Simulator::start(Options::default()).await.unwrap();
+        let (chat, jon) = (chat(&server, Vec::new()).await, jon(&server).await);
+        let team = chat.client.teams_of_me().await.unwrap().remove(0);
+        let town = chat.client.channel_by_name(&team.id, "town-square", false).await.unwrap().id;
+        assert!(chat.is_member(&town, &jon.id).await.unwrap());
+        // Not for the bot to see, and what kind of channel it is cannot be read either.
+        server.fail_next("GET", &format!("/api/v4/channels/{town}/members"), 403, 1);
+        server.fail_next("GET", &format!("/api/v4/channels/{town}"), 500, 1);
+        assert!(chat.is_member(&town, &jon.id).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn nobody_is_in_a_group_for_taking_the_id_of_a_member_as_a_username() {
+        let server = Simulator::start(Options::default()).await.unwrap();
+        let jon = jon(&server).await;
+        let chat = chat(&server, vec![jon.id.clone(), "@Chris".to_owned()]).await;
         let is_in = async |id: &str, username: &str| {
             let person = Person { id: id.to_owned(), username: username.to_owned() };
             chat.has_member("OnCall", &person).await.unwrap()

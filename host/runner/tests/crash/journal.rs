@@ -10,6 +10,8 @@ use warroom_runner::{Claim, Journal, JournalError, NewRun, Record, StartOutcome}
 pub(crate) struct MemoryJournal {
     state: Mutex<State>,
     fuse: Arc<Fuse>,
+    /// Runs of this workflow are too large to be started.
+    pub(crate) refuse_workflow: Mutex<Option<String>>,
     /// The first append with such a record is done, and its answer lost.
     pub(crate) lose_answer_of: Mutex<Option<String>>,
     /// The first append with such a record takes this long.
@@ -32,6 +34,7 @@ impl MemoryJournal {
         MemoryJournal {
             state: Mutex::default(),
             fuse,
+            refuse_workflow: Mutex::default(),
             lose_answer_of: Mutex::default(),
             slow_about: Mutex::default(),
         }
@@ -71,6 +74,9 @@ impl Journal for MemoryJournal {
         new: NewRun,
         first: Box<dyn FnOnce(u64) -> Vec<Record> + Send>,
     ) -> Result<StartOutcome, JournalError> {
+        if self.refuse_workflow.lock().unwrap().as_ref() == Some(&new.workflow) {
+            return Err(JournalError::Refused("it is too large".to_owned()));
+        }
         let start = || {
             let mut state = self.state.lock().unwrap();
             let post = (new.workflow.clone(), new.post_id.clone());

@@ -14,6 +14,7 @@
 )]
 
 mod chat;
+mod floods;
 mod fuse;
 mod journal;
 mod repinned;
@@ -550,37 +551,6 @@ async fn a_run_that_defects_stop_again_and_again_is_told_of_and_can_be_cancelled
         }
     };
     tokio::time::timeout(Duration::from_secs(30), ended).await.expect("the run comes to its end");
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_flood_that_one_list_cannot_hold_gets_another_one() {
-    let world = World::new(components().await);
-    let runner = world.start().await;
-    // Of a time long gone.
-    let post = |n: u32| IncomingPost { post_id: format!("post-{n}"), ..report() };
-    for n in (1..=502).chain([1, 501]) {
-        assert_eq!(runner.on_missed_post(&post(n)).await.unwrap(), []);
-    }
-    let told = async {
-        let says = |count: &str| world.chat.says(&format!("here, {count} posts that would have started"));
-        while !says("500") || !says("2") {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(30), told).await.expect("both lists are told");
-    // A process that takes them up knows them all.
-    runner.stop();
-    let runner = world.start().await;
-    for n in [1, 501, 503] {
-        runner.on_missed_post(&post(n)).await.unwrap();
-    }
-    let told = async {
-        while !world.chat.says("here, 3 posts that") {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(30), told).await.expect("the second list goes on");
-    assert!(world.chat.says("here, 500 posts that"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -91,3 +91,24 @@ async fn an_ended_run_that_still_has_something_to_tell_gives_its_key_up() {
     world.chat.not_now.store(0, std::sync::atomic::Ordering::Relaxed);
     soon("the end", || !world.journal.is_open(&run.id)).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_workflow_that_cannot_take_a_post_in_keeps_no_other_from_it() {
+    let mut file: Value = serde_json::from_str(WORKFLOW).unwrap();
+    // With rooms of other names.
+    let other = file[0].to_string().replace("security-issue-", "other-").replace("security_issue", "other");
+    let other: Value = serde_json::from_str(&other).unwrap();
+    file.as_array_mut().unwrap().push(other);
+    let world = World::with(components().await, file.to_string());
+    let runner = world.start().await;
+    for (refused, started) in [("other", "security_issue"), ("security_issue", "other")] {
+        *world.journal.refuse_workflow.lock().unwrap() = Some(refused.to_owned());
+        let post = IncomingPost { post_id: format!("refused by {refused}"), ..report() };
+        let error = runner.on_post(&post).await.unwrap_err();
+        assert!(!error.may_pass() && error.to_string().contains(&format!("`{refused}`")), "{error}");
+        let runs = world.journal.run_ids();
+        let last = runner.run(runs.last().unwrap()).await.unwrap();
+        assert_eq!((last.workflow.as_str(), last.trigger.post_id), (started, post.post_id));
+    }
+    assert_eq!(world.journal.run_ids().len(), 2);
+}
