@@ -11,6 +11,7 @@ use crate::chat::{ChatError, ChatErrorKind, RenderedPost};
 use crate::core::Core;
 use crate::ledger::{Ledger, LedgerError};
 use crate::rendering;
+use crate::runner::Runner;
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -104,6 +105,35 @@ impl Canvas {
     /// An answer that shows the post is about to be given.
     pub(crate) fn answered(&self, key: &str, now_ms: u64) {
         self.shown().insert(key.to_owned(), Shown::Unsettled(now_ms.saturating_add(SETTLING_MS)));
+    }
+}
+
+impl Runner {
+    /// A post was deleted. If people decide in it, another one takes its place.
+    pub fn post_deleted(&self, post_id: &str) {
+        self.doubt(|id| id == post_id);
+    }
+
+    /// Posts may have been deleted unseen: all are looked at in which people decide now.
+    pub fn posts_may_be_gone(&self) {
+        self.doubt(|_| true);
+    }
+
+    fn doubt(&self, is_doubtful: impl Fn(&str) -> bool) {
+        for ledger in self.ledgers(|_| true) {
+            let run = ledger.run();
+            let decides = |key: &str| match (run.post(key), run.announcement(key)) {
+                (Some(post), _) => run.is_live(post),
+                (None, Some((_, known))) => changes(known) && !run.has_ended(),
+                (None, None) => false,
+            };
+            let is_hit = ledger
+                .canvas
+                .doubt(&run, |post| is_doubtful(&post.post_id) && decides(run.stands_for(&post.key)));
+            if is_hit {
+                ledger.written.send_modify(|_| {});
+            }
+        }
     }
 }
 

@@ -387,16 +387,14 @@ impl HostCalls {
     }
 
     async fn add_members(&self, channel_id: &str, users: &[User]) -> Result<Vec<Refusal>, Trouble> {
-        let add = |(at, user): (usize, &User)| {
+        let add = |user: &User| {
             let user = user.clone();
-            async move { (at, self.chat.add_member(channel_id, &user.id).await, user) }
+            async move { (self.chat.add_member(channel_id, &user.id).await, user) }
         };
-        let calls: Vec<_> = users.iter().enumerate().map(add).collect();
-        // Whoever takes long keeps no other from being next.
-        let mut results: Vec<_> = stream::iter(calls).buffer_unordered(MEMBERS_AT_ONCE).collect().await;
-        results.sort_unstable_by_key(|(at, ..)| *at);
+        let calls: Vec<_> = users.iter().map(add).collect();
+        let results: Vec<_> = stream::iter(calls).buffered(MEMBERS_AT_ONCE).collect().await;
         let mut refusals = Vec::new();
-        for (_, result, user) in results {
+        for (result, user) in results {
             match result.map_err(Trouble::from) {
                 Ok(()) => {}
                 Err(Trouble::Shown(reason)) => refusals.push(Refusal { user, reason }),

@@ -103,7 +103,7 @@ pub enum JournalError {
     /// The journal will never take this: it is too large, or cannot be encoded. Nothing was written.
     #[error("{0}")]
     Refused(String),
-    /// A run's events are there and make no sense to this program. It does not pass by itself.
+    /// What was written is there and makes no sense to this program. It does not pass by itself.
     #[error("{0}")]
     Unreadable(String),
     /// Anything else, in words for people. It may pass; whether anything was written nobody knows.

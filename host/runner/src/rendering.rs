@@ -8,39 +8,33 @@ use crate::core::Core;
 use crate::ledger::Ledger;
 use announced::Offers;
 use warroom_engine::{
-    Announcement, Choice, Chooser, ControlPost, Destination, Field, FieldKind, Leaving, Matter, Run, Status,
-    TransitionControl,
+    Choice, Chooser, ControlPost, Destination, Field, FieldKind, Leaving, Run, Status, TransitionControl,
 };
 
 /// The post with this key as it is to look, as of the run's last event; none for a key that is not of the run.
 pub(crate) fn look(core: &Core, ledger: &Ledger, run: &Run, key: &str) -> Option<RenderedPost> {
-    match run.announcement(run.stands_for(key)) {
-        Some((_, Announcement { matter: matter @ Matter::Blocked { resolved: None, .. }, .. })) => {
-            let offers = Offers::of(core, &ledger.workflow(), run);
-            Some(standing_in(run, key, announced::render(&core.key, run, key, matter, &offers)))
-        }
-        _ => last_look(core, run, key),
-    }
+    let is_open_block = run.announcement(run.stands_for(key)).is_some_and(|(_, known)| known.is_open_block());
+    let offers = if is_open_block { Offers::of(core, &ledger.workflow(), run) } else { Offers::default() };
+    look_with(core, run, key, &offers)
 }
 
 /// The same for a run that is over: nothing is offered any more.
 pub(crate) fn last_look(core: &Core, run: &Run, key: &str) -> Option<RenderedPost> {
-    let original = run.stands_for(key);
-    if let Some(post) = run.post(original) {
-        return Some(standing_in(run, key, controls(&core.key, run, post, key)));
-    }
-    let (_, known) = run.announcement(original)?;
-    let rendered = announced::render(&core.key, run, key, &known.matter, &Offers::default());
-    Some(standing_in(run, key, rendered))
+    look_with(core, run, key, &Offers::default())
 }
 
-/// What stands in for a post that was deleted says so.
-fn standing_in(run: &Run, key: &str, mut look: RenderedPost) -> RenderedPost {
-    if run.stands_for(key) != key {
+/// What stands in for a post that was deleted looks like that, and says so.
+fn look_with(core: &Core, run: &Run, key: &str, offers: &Offers) -> Option<RenderedPost> {
+    let original = run.stands_for(key);
+    let mut look = match run.post(original) {
+        Some(post) => controls(&core.key, run, post, key),
+        None => announced::render(&core.key, run, key, &run.announcement(original)?.1.matter, offers),
+    };
+    if original != key {
         look.message =
             format!(":wastebasket: Somebody deleted this post, so here it is again.\n\n{}", look.message);
     }
-    look
+    Some(look)
 }
 
 /// The post as it is to look, as of the run's last event.

@@ -2,7 +2,6 @@
 //! and when it is back.
 
 use crate::announcements;
-use crate::canvas::changes;
 use crate::chat::{Chat, ChatError};
 use crate::core::Core;
 use crate::held;
@@ -41,33 +40,6 @@ impl Runner {
         }
     }
 
-    /// A post was deleted. If people decide in it, another one takes its place.
-    pub fn post_deleted(&self, post_id: &str) {
-        self.doubt(|id| id == post_id);
-    }
-
-    /// Posts may have been deleted unseen: all are looked at in which people decide now.
-    pub fn posts_may_be_gone(&self) {
-        self.doubt(|_| true);
-    }
-
-    fn doubt(&self, is_doubtful: impl Fn(&str) -> bool) {
-        for ledger in self.ledgers(|_| true) {
-            let run = ledger.run();
-            let decides = |key: &str| match (run.post(key), run.announcement(key)) {
-                (Some(post), _) => run.is_live(post),
-                (None, Some((_, known))) => changes(known) && !run.has_ended(),
-                (None, None) => false,
-            };
-            let is_hit = ledger
-                .canvas
-                .doubt(&run, |post| is_doubtful(&post.post_id) && decides(run.stands_for(&post.key)));
-            if is_hit {
-                ledger.written.send_modify(|_| {});
-            }
-        }
-    }
-
     /// Looks at every channel that an open run needs, and lets what could be told nowhere be told again.
     ///
     /// # Errors
@@ -97,7 +69,7 @@ impl Runner {
         Ok(())
     }
 
-    fn ledgers(&self, is_wanted: impl Fn(&Ledger) -> bool) -> Vec<Arc<Ledger>> {
+    pub(crate) fn ledgers(&self, is_wanted: impl Fn(&Ledger) -> bool) -> Vec<Arc<Ledger>> {
         let open = self.core.open();
         open.values().map(|run| &run.ledger).filter(|ledger| is_wanted(ledger)).map(Arc::clone).collect()
     }

@@ -3,7 +3,7 @@
 use sqlx::{QueryBuilder, Row as _};
 
 use crate::error::StoreError;
-use crate::record::{Claim, FirstRecords, Record, RunStatus};
+use crate::record::{Claim, FirstRecords, POST_CLAIM, Record, RunStatus};
 use crate::sqlite::{Sqlite, count, integer, natural, status_word};
 use crate::store::{RECORDS_AT_ONCE_MAX, bounded};
 
@@ -24,9 +24,12 @@ pub(crate) enum Place {
     Last,
 }
 
-/// Whether a claim counts no more: that on a name is its run's while the run is open.
-const ENDS_WITH_ITS_RUN: &str = "(claims.kind <> 'post' AND EXISTS \
-                                 (SELECT 1 FROM runs WHERE runs.run_id = claims.run_id AND runs.status = 'ended'))";
+/// Says whether a claim counts no more: that on a name is its run's while the run is open.
+fn push_has_ended(text: &mut QueryBuilder<sqlx::Sqlite>) {
+    text.push("(claims.kind <> ").push_bind(POST_CLAIM);
+    text.push(" AND EXISTS (SELECT 1 FROM runs WHERE runs.run_id = claims.run_id AND runs.status = ");
+    text.push_bind(status_word(RunStatus::Ended)).push("))");
+}
 
 /// Rows of one statement. There are as many statements as numbers of rows, and SQLite keeps them prepared.
 const ROWS_AT_ONCE: usize = 32;
@@ -69,11 +72,9 @@ impl Sqlite {
             text.push("INSERT INTO claims (kind, scope, name, run_id) VALUES (");
             let mut values = text.separated(", ");
             values.push_bind(&claim.kind).push_bind(&claim.scope).push_bind(&claim.name).push_bind(*run_id);
-            text.push(
-                ") ON CONFLICT DO UPDATE SET run_id = \
-                 CASE WHEN run_id = excluded.run_id OR ",
-            );
-            text.push(ENDS_WITH_ITS_RUN).push(" THEN excluded.run_id END; ");
+            text.push(") ON CONFLICT DO UPDATE SET run_id = CASE WHEN run_id = excluded.run_id OR ");
+            push_has_ended(&mut text);
+            text.push(" THEN excluded.run_id END; ");
         }
         text.push("UPDATE runs SET record_count = CASE record_count WHEN ").push_bind(expected_count);
         text.push(" THEN ").push_bind(total).push(" END, status = ").push_bind(status_word(*status));
@@ -94,7 +95,8 @@ impl Sqlite {
 
     async fn claimed_by(&mut self, claim: &Claim) -> Result<Option<String>, StoreError> {
         let mut query = QueryBuilder::new("SELECT run_id FROM claims WHERE NOT ");
-        query.push(ENDS_WITH_ITS_RUN).push(" AND kind = ").push_bind(&claim.kind);
+        push_has_ended(&mut query);
+        query.push(" AND kind = ").push_bind(&claim.kind);
         query.push(" AND scope = ").push_bind(&claim.scope).push(" AND name = ").push_bind(&claim.name);
         let found = query.build().fetch_optional(&mut self.connection).await;
         found.and_then(|row| row.map(|row| row.try_get(0)).transpose()).map_err(|error| {

@@ -144,8 +144,8 @@ impl Place {
 }
 
 impl CatchUp<'_> {
-    /// Reads what came since each channel's mark. A channel that was never listened to begins now, or when the bot came into it. A server that is away, or wants
-    /// fewer calls, cuts the reading short; what was read until then counts.
+    /// Reads what came since each channel's mark. A channel that was never listened to begins now, or when the bot came into it. A server
+    /// that is away, or wants fewer calls, cuts the reading short; what was read until then counts.
     pub(crate) async fn read(&self, channels: Vec<Channel>) -> Missed {
         let reads = channels.into_iter().map(|channel| self.channel(channel));
         let mut reads = stream::iter(reads).buffer_unordered(CHANNELS_AT_ONCE);
@@ -180,14 +180,14 @@ impl CatchUp<'_> {
         channel: Channel,
     ) -> Result<(ReadChannel, Vec<(Post, Channel)>), (Channel, ApiError)> {
         let last_ms = u64::try_from(channel.last_post_at).unwrap_or(0);
-        let known = self.watermarks.of(&channel.id).map(|mark| (mark, 0));
-        let first = match known {
-            Some(_) => known,
-            None => self.first_mark(&channel).await.map_err(|error| (channel.clone(), error))?,
-        };
-        let Some((mark, latest_ms)) = first else {
-            // Seen for the first time: it counts from now on.
-            return Ok((ReadChannel::new(channel, last_ms + 1), Vec::new()));
+        let (mark, came_by_ms) = match self.watermarks.of(&channel.id) {
+            Some(mark) => (mark, None),
+            None => match self.first_mark(&channel).await {
+                Ok(Some((mark, latest_ms))) => (mark, Some(latest_ms)),
+                // Seen for the first time: it counts from now on.
+                Ok(None) => return Ok((ReadChannel::new(channel, last_ms + 1), Vec::new())),
+                Err(error) => return Err((channel, error)),
+            },
         };
         if mark.since_ms > last_ms {
             return Ok((ReadChannel::new(channel, mark.at_ms), Vec::new()));
@@ -196,14 +196,14 @@ impl CatchUp<'_> {
         let size = if mark.at_ms < last_ms { PAGE } else { QUIET_PAGE };
         match self.since(&mut read, mark.since_ms, size).await {
             Ok(mut posts) => {
-                if known.is_none() {
+                if let Some(latest_ms) = came_by_ms {
                     let came_ms = read.came_ms.unwrap_or(latest_ms);
                     posts.retain(|(post, _)| u64::try_from(post.create_at).unwrap_or(0) >= came_ms);
                 }
                 Ok((read, posts))
             }
             // Closed to the bot since it was listed.
-            Err(error) if error.status().is_some_and(|status| matches!(status, 403 | 404)) => {
+            Err(error) if matches!(error.status(), Some(403 | 404)) => {
                 Ok((ReadChannel::new(channel, mark.at_ms), Vec::new()))
             }
             Err(error) => Err((channel, error)),
@@ -217,9 +217,7 @@ impl CatchUp<'_> {
         let Some(heard_ms) = self.heard_ms else { return Ok(None) };
         let member = match self.client.channel_member(&channel.id, &self.bot.id).await {
             // Closed to the bot since it was listed.
-            Err(error) if error.status().is_some_and(|status| matches!(status, 403 | 404)) => {
-                return Ok(None);
-            }
+            Err(error) if matches!(error.status(), Some(403 | 404)) => return Ok(None),
             member => member?,
         };
         let latest_ms = u64::try_from(member.last_update_at).unwrap_or(0);

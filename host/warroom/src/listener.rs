@@ -141,13 +141,14 @@ impl Listener {
                 self.check_rooms().await;
             }
             StreamEvent::ChannelCreated { .. } | StreamEvent::ChannelRenamed { .. } => {
-                self.watch_more_soon();
+                self.watch_more_in(TOGETHER);
             }
         }
     }
 
-    fn watch_more_soon(&mut self) {
-        self.watch_more_at.get_or_insert_with(|| tokio::time::Instant::now() + TOGETHER);
+    /// Looks for channels to join after the wait, unless that is due anyway.
+    fn watch_more_in(&mut self, wait: Duration) {
+        self.watch_more_at.get_or_insert_with(|| tokio::time::Instant::now() + wait);
     }
 
     fn ready(&self) {
@@ -182,7 +183,7 @@ impl Listener {
             // What was missed there is not read yet.
             self.watermarks.hold(&channel_id, true);
             if !self.unlisted.contains(&event.team_id) {
-                self.watch_more_soon();
+                self.watch_more_in(TOGETHER);
             }
         }
         // A direct channel belongs to no team: no workflow could make a room for it.

@@ -4,7 +4,7 @@ use crate::{WORKFLOW, World, components, report};
 use serde_json::{Value, json};
 use std::time::Duration;
 use warroom_engine::Person;
-use warroom_runner::{IncomingPost, Runner};
+use warroom_runner::IncomingPost;
 
 /// The workflow with one key for all that triggers it.
 fn keyed() -> String {
@@ -28,10 +28,6 @@ async fn soon(what: &str, mut is_so: impl FnMut() -> bool) {
     tokio::time::timeout(Duration::from_secs(30), so).await.expect(what);
 }
 
-async fn cancel(runner: &Runner, id: &str) {
-    runner.cancel_stuck(id, None, false, Person::at_the_shell("root")).await.unwrap();
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_run_that_makes_no_sense_holds_up_nothing_and_can_be_ended() {
     let world = World::with(components().await, keyed());
@@ -51,7 +47,7 @@ async fn a_run_that_makes_no_sense_holds_up_nothing_and_can_be_ended() {
     assert_eq!((second.number, second.repeats.count), (2, 1));
 
     assert!(world.journal.is_open(&run.id) && runner.stuck().contains_key(&run.id));
-    cancel(&runner, &run.id).await;
+    runner.cancel_stuck(&run.id, None, false, Person::at_the_shell("root")).await.unwrap();
     assert!(!world.journal.is_open(&run.id) && !runner.stuck().contains_key(&run.id));
     runner.stop();
     world.start().await;

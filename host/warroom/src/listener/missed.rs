@@ -210,7 +210,7 @@ impl Listener {
             Err(error) => {
                 tracing::warn!(channel = %channel_id, "the bot is in a channel again that cannot be read yet: {error}");
                 self.watermarks.hold(channel_id, true);
-                self.watch_more_at.get_or_insert_with(|| tokio::time::Instant::now() + AGAIN);
+                self.watch_more_in(AGAIN);
             }
         }
     }
@@ -259,7 +259,7 @@ impl Listener {
         let Heard { channels, unlisted, try_soon } = self.watching.join(&teams, &self.runner).await?;
         self.unlisted = unlisted;
         if try_soon {
-            self.watch_more_at.get_or_insert_with(|| tokio::time::Instant::now() + AGAIN);
+            self.watch_more_in(AGAIN);
         }
         Ok(channels)
     }
