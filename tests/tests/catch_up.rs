@@ -254,7 +254,7 @@ async fn a_writer_who_cannot_be_looked_up_holds_up_nothing() {
     assert_eq!(looks(&stage, 2).await, ["#disk by somebody", "#disk by chris"]);
     let mut starters = Vec::new();
     for id in service.runner().open_runs() {
-        starters.push(service.runner().run(&id).await.unwrap().trigger.user.username);
+        starters.push(service.runner().run(&id).await.unwrap().trigger.user.username.clone());
     }
     starters.sort();
     assert_eq!(starters, ["", "chris"]);

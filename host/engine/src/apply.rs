@@ -8,6 +8,7 @@ use crate::run::{
     Leaving, Renumbering, Run, Status, Visit,
 };
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 impl Run {
     /// Folds one event into the run.
@@ -82,8 +83,8 @@ impl Run {
                 self.current = Some(CurrentAction {
                     key: action.clone(),
                     digest: digest.clone(),
-                    input: input.clone(),
-                    incident: incident.clone(),
+                    input: Arc::clone(input),
+                    incident: Arc::clone(incident),
                     started_ms: event.at_ms,
                     calls: BTreeMap::new(),
                     not_before_ms: None,
@@ -100,7 +101,7 @@ impl Run {
                 if !self.settle(action)
                     && let Some(call) = self.current.as_mut().and_then(|current| current.calls.get_mut(n))
                 {
-                    call.answer = Some(answer.clone());
+                    call.answer = Some(Arc::clone(answer));
                 }
             }
             Fact::CallGivenUp { action, function, channel_name, reason, .. } if self.settle(action) => {
@@ -204,7 +205,7 @@ impl Run {
             }
             Fact::Repinned { by, workflow_digest, components, phase, index } => {
                 self.unblock(Remedy::Repin, by);
-                (self.workflow_digest, self.components) = (workflow_digest.clone(), components.clone());
+                (self.workflow_digest, self.components) = (workflow_digest.clone(), Arc::clone(components));
                 (self.phase, self.index) = (*phase, *index);
                 self.attempt += 1;
             }

@@ -6,6 +6,7 @@ use crate::data::template_data;
 use crate::event::{ActionKey, Chooser, Destination, Fact, FailureKind, Person, Phase};
 use crate::run::{Choice, Leaving, Run, Status};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use warroom_workflow::{Action, ActionKind, OnError, Workflow, render_parameters};
 
 /// Who did something.
@@ -66,7 +67,7 @@ pub enum Input {
         /// The digest of the file text.
         workflow_digest: String,
         /// Digests of its components, by action type.
-        components: BTreeMap<String, String>,
+        components: Arc<BTreeMap<String, String>>,
         /// The workflow as it is now.
         current: Box<Workflow>,
     },

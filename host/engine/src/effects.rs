@@ -4,6 +4,7 @@ use crate::run::{Call, CurrentAction};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 /// What the host must do for a host call.
 #[derive(Debug, Clone, PartialEq)]
@@ -11,7 +12,7 @@ pub enum Decision {
     /// Never seen: journal the intent, make the call, journal the answer.
     Fresh,
     /// Made and answered before: give the journalled answer.
-    Answered(Value),
+    Answered(Arc<Value>),
     /// Intended before, and whether it was made nobody knows: find out, then as `Fresh`.
     Reconcile,
     /// Another call than the journal has under this number: the guest is not deterministic, the run must block.
@@ -29,7 +30,7 @@ pub fn decide(current: &CurrentAction, n: u32, function: &str, arguments: &str) 
         Some(call) if call.function != function || call.arguments != arguments => {
             Decision::Diverged { journalled: call.function.clone() }
         }
-        Some(Call { answer: Some(answer), .. }) => Decision::Answered(answer.clone()),
+        Some(Call { answer: Some(answer), .. }) => Decision::Answered(Arc::clone(answer)),
         Some(_) => Decision::Reconcile,
     }
 }

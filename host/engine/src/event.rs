@@ -2,12 +2,15 @@
 //!
 //! Facts are stored as JSON under their `kind`. A shipped kind keeps its fields for ever: what must change becomes a new kind,
 //! or a field with a default.
+//!
+//! What is large and never changes is shared between a fact and the runs that it is folded into: a run is copied often.
 
 use crate::control::ControlPost;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 /// One thing that happened, and when.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -247,11 +250,11 @@ pub enum Fact {
         /// The digest of the file text that the run keeps until it ends.
         workflow_digest: String,
         /// The components that the run keeps until it ends: digests by action type.
-        components: BTreeMap<String, String>,
+        components: Arc<BTreeMap<String, String>>,
         /// The incident's number within the workflow.
         number: u64,
         /// What started it.
-        trigger: Trigger,
+        trigger: Arc<Trigger>,
     },
     /// A step was entered; its start actions follow.
     StepEntered {
@@ -265,9 +268,9 @@ pub enum Fact {
         /// The component's digest.
         digest: String,
         /// The rendered input.
-        input: Map<String, Value>,
+        input: Arc<Map<String, Value>>,
         /// What the component can see of the incident, the time it shows included.
-        incident: Value,
+        incident: Arc<Value>,
     },
     /// A host call is about to be made.
     CallIntended {
@@ -287,7 +290,7 @@ pub enum Fact {
         /// Its number within the execution.
         n: u32,
         /// The answer, as the host encodes it.
-        answer: Value,
+        answer: Arc<Value>,
     },
     /// What became of a host call of an execution that is over is not found out any more.
     CallGivenUp {
@@ -456,7 +459,7 @@ pub enum Fact {
         /// The digest of the file text that the run keeps from now on.
         workflow_digest: String,
         /// The components that it keeps from now on: digests by action type.
-        components: BTreeMap<String, String>,
+        components: Arc<BTreeMap<String, String>>,
         /// Which list of the step the action stands in there.
         phase: Phase,
         /// Where in that list, from 0.

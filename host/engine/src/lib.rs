@@ -23,7 +23,7 @@
 //! #   channel: warroom_engine::Channel { id: "c".into(), name: "alerts".into(), display_name: "Alerts".into(), team_id: "t".into() },
 //! #   team_name: "infosec".into(), permalink: String::new(), created_ms: 0, groups: Default::default() };
 //! let started = Fact::RunStarted { run: "r1".into(), workflow: "drill".into(), workflow_digest: "sha256:0".into(),
-//!     components: Default::default(), number: 1, trigger };
+//!     components: Default::default(), number: 1, trigger: trigger.into() };
 //! let mut run = Run::start(&Event { at_ms: 0, fact: started })?;
 //! while let Next::Record(facts) = next(workflow, &run) {
 //!     for fact in facts {

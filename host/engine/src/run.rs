@@ -8,6 +8,7 @@ use crate::event::{
 };
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// Whether a run goes on, and why not.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,9 +105,9 @@ pub struct CurrentAction {
     /// The component's digest.
     pub digest: String,
     /// The rendered input.
-    pub input: Map<String, Value>,
+    pub input: Arc<Map<String, Value>>,
     /// What the component sees of the incident.
-    pub incident: Value,
+    pub incident: Arc<Value>,
     /// When it began, in milliseconds since 1970.
     pub started_ms: u64,
     /// Its host calls, by number.
@@ -134,7 +135,7 @@ pub struct Call {
     /// The digest of the arguments.
     pub arguments: String,
     /// The answer, when there is one.
-    pub answer: Option<Value>,
+    pub answer: Option<Arc<Value>>,
 }
 
 /// What a field was set to, by whom and where.
@@ -180,11 +181,11 @@ pub struct Run {
     /// The digest of the workflow file's text.
     pub workflow_digest: String,
     /// The digests of the components it keeps, by action type.
-    pub components: BTreeMap<String, String>,
+    pub components: Arc<BTreeMap<String, String>>,
     /// The incident's number within the workflow.
     pub number: u64,
     /// What started it.
-    pub trigger: Trigger,
+    pub trigger: Arc<Trigger>,
     /// When it started, in milliseconds since 1970.
     pub started_ms: u64,
     /// How many events were applied.
@@ -259,9 +260,9 @@ impl Run {
             id: run.clone(),
             workflow: workflow.clone(),
             workflow_digest: workflow_digest.clone(),
-            components: components.clone(),
+            components: Arc::clone(components),
             number: *number,
-            trigger: trigger.clone(),
+            trigger: Arc::clone(trigger),
             started_ms: event.at_ms,
             seq: 1,
             status: Status::Open,

@@ -188,12 +188,12 @@ impl Components {
     }
 
     /// The digests that a new run of the workflow keeps.
-    pub(crate) fn pin(&self, workflow: &warroom_workflow::Workflow) -> BTreeMap<String, String> {
+    pub(crate) fn pin(&self, workflow: &warroom_workflow::Workflow) -> Arc<BTreeMap<String, String>> {
         let types = workflow.actions().filter_map(|action| match &action.kind {
             warroom_workflow::ActionKind::Component { type_name, .. } => Some(type_name),
             _ => None,
         });
-        types.filter_map(|name| Some((name.clone(), self.current.get(name)?.to_string()))).collect()
+        Arc::new(types.filter_map(|name| Some((name.clone(), self.current.get(name)?.to_string()))).collect())
     }
 
     /// The component with this digest, from memory or from the store.

@@ -115,6 +115,10 @@ async fn look_again(core: &Core, ledger: &Ledger, seen: &mut u64) -> Result<(), 
 }
 
 async fn pause(core: &Core, ledger: &Ledger, error: &LedgerError) {
+    if matches!(error, LedgerError::Unstarted) {
+        // Whoever was to start it says what failed, and ends this task.
+        std::future::pending::<()>().await;
+    }
     tracing::error!(run = %ledger.id, "the run waits, since the journal fails: {error}");
     core.journal_failing.store(true, Ordering::Relaxed);
     core.clock.sleep_until(core.clock.now_ms() + JOURNAL_PAUSE_MS).await;

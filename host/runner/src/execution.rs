@@ -8,7 +8,8 @@ use crate::host_calls::{HostCalls, Interruption, Trace};
 use crate::ledger::{Ledger, LedgerError};
 use crate::options::Spent;
 use crate::patience::is_outage;
-use serde_json::Value;
+use serde::Deserialize as _;
+use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use warroom_engine::{
@@ -29,8 +30,16 @@ pub(crate) fn begin(core: &Core, workflow: &Workflow, run: &Run, act: Act) -> Fa
         );
         return failed(workflow, run, &act.key, Failure { kind: FailureKind::NotFound, message });
     };
-    let input_bytes = Value::Object(act.input.clone()).to_string().len();
     let input_bytes_max = core.components.sandbox.limits().input_bytes_max;
+    let encoded = input_text(&act.input)
+        .and_then(|text| Ok((text.len(), serde_json::to_value(incident(core.clock.now_ms(), run))?)));
+    let (input_bytes, incident) = match encoded {
+        Ok(encoded) => encoded,
+        Err(error) => {
+            let failure = Failure { kind: FailureKind::Failed, message: error.to_string() };
+            return failed(workflow, run, &act.key, failure);
+        }
+    };
     if input_bytes > input_bytes_max {
         let message = format!(
             "its input has {input_bytes} bytes once templates are rendered, and {input_bytes_max} are allowed \
@@ -38,14 +47,17 @@ pub(crate) fn begin(core: &Core, workflow: &Workflow, run: &Run, act: Act) -> Fa
         );
         return failed(workflow, run, &act.key, Failure { kind: FailureKind::Limit, message });
     }
-    match serde_json::to_value(incident(core.clock.now_ms(), run)) {
-        Ok(incident) => {
-            Fact::ActionStarted { action: act.key, digest: digest.clone(), input: act.input, incident }
-        }
-        Err(error) => {
-            failed(workflow, run, &act.key, Failure { kind: FailureKind::Failed, message: error.to_string() })
-        }
+    Fact::ActionStarted {
+        action: act.key,
+        digest: digest.clone(),
+        input: Arc::new(act.input),
+        incident: Arc::new(incident),
     }
+}
+
+/// The input as the component reads it.
+fn input_text(input: &Map<String, Value>) -> serde_json::Result<String> {
+    serde_json::to_string(input)
 }
 
 fn incident(now_ms: u64, run: &Run) -> Incident {
@@ -83,7 +95,7 @@ pub(crate) async fn execute(core: &Core, ledger: &Arc<Ledger>) -> Result<(), Led
     let Some(current) = run.current.clone() else { return Ok(()) };
     let facts = match core.components.resolve(&current.digest).await {
         Ok(admitted) => {
-            let (result, trace) = run_guest(core, ledger, (&run, losses), &current, &admitted).await;
+            let (result, trace) = run_guest(core, ledger, (run, losses), &current, &admitted).await;
             conclude(core, ledger, &current, result, trace).await?
         }
         Err(message) => {
@@ -106,17 +118,20 @@ pub(crate) async fn execute(core: &Core, ledger: &Arc<Ledger>) -> Result<(), Led
 async fn run_guest(
     core: &Core,
     ledger: &Arc<Ledger>,
-    (run, losses): (&Run, u64),
+    (run, losses): (Arc<Run>, u64),
     current: &CurrentAction,
     admitted: &Admitted,
 ) -> (Result<Execution, RunError>, Trace) {
     let trace = Arc::new(Mutex::new(Trace::default()));
     let (permit, told) = (admitted.permit.clone(), Arc::clone(&trace));
-    let host = host_calls(core, ledger, (run, losses), current, permit, told);
-    let result = match serde_json::from_value::<Incident>(current.incident.clone()) {
-        Ok(incident) => {
-            let input = Value::Object(current.input.clone()).to_string();
-            let context = context(run, &current.key);
+    let host = host_calls(core, ledger, (&run, losses), current, permit, told);
+    let context = context(&run, &current.key);
+    // Who goes ahead of the journal changes the run in place while nobody else has it.
+    drop(run);
+    let journalled = Incident::deserialize(&*current.incident)
+        .and_then(|incident| Ok((incident, input_text(&current.input)?)));
+    let result = match journalled {
+        Ok((incident, input)) => {
             let sandbox = &core.components.sandbox;
             sandbox.run(&admitted.action, &context, &incident, &input, Box::new(host)).await
         }
@@ -150,7 +165,7 @@ pub(crate) async fn settle(
         Ok(admitted) => admitted,
         Err(message) => return Ok(Some(Unsettled { error: never(message), channel_name: None })),
     };
-    let (result, trace) = run_guest(core, ledger, (&run, losses), left, &admitted).await;
+    let (result, trace) = run_guest(core, ledger, (run, losses), left, &admitted).await;
     let error = match (trace.interruption, result) {
         (Some(Interruption::Journal(error)), _) => return Err(error),
         (Some(Interruption::Temporary(error)), _) => error,

@@ -6,7 +6,7 @@
 //!
 //! - a post carries a stamp in its properties; the channel is searched for it;
 //! - a channel's name was claimed, and seen to be free, before the intent; what has that name now and was made by the bot is ours;
-//! - adding members and archiving can be repeated without harm.
+//! - adding members and archiving can be repeated without harm; members are added while the intent is being written.
 //!
 //! Looking things up changes nothing, so a look-up needs no intent of its own: intent and answer are journalled together.
 
@@ -175,13 +175,14 @@ impl HostCalls {
             serde_json::to_value(call).map_err(|error| shown(ErrorKind::Failed, error.to_string()))?;
         let digest = effects::arguments_digest(&arguments);
         let run = Arc::clone(self.open().await?.run());
+        let is_over = self.is_over(&run);
         let decision = match self.execution(&run) {
             Some(execution) => effects::decide(execution, self.n, call.function(), &digest),
             None => return Err(over()),
         };
         let answer = match decision {
             Decision::Answered(answer) => {
-                let answer = serde_json::from_value(answer)
+                let answer = Journalled::deserialize(&*answer)
                     .map_err(|error| shown(ErrorKind::Failed, error.to_string()))?;
                 match answer {
                     Journalled::Ok(answer) => Ok(answer),
@@ -193,9 +194,9 @@ impl HostCalls {
                 journalled,
                 function: call.function().to_owned(),
             })),
-            Decision::Fresh if self.is_over(&run) => Err(over()),
-            Decision::Fresh => self.make(call, &run, digest, false).await,
-            Decision::Reconcile => self.make(call, &run, digest, true).await,
+            Decision::Fresh if is_over => Err(over()),
+            Decision::Fresh => self.make(call, run, digest, false).await,
+            Decision::Reconcile => self.make(call, run, digest, true).await,
         }?;
         if let Answer::Channel(channel) = &answer {
             self.known.insert(channel.id.clone());
@@ -207,7 +208,7 @@ impl HostCalls {
     async fn make(
         &mut self,
         call: &Call,
-        run: &Run,
+        run: Arc<Run>,
         digest: String,
         intended: bool,
     ) -> Result<Answer, Trouble> {
@@ -217,7 +218,9 @@ impl HostCalls {
             function: call.function().to_owned(),
             arguments: digest,
         };
-        let (made, mut before) = match self.perform(call, run, &intent, intended).await {
+        let performed = self.perform(call, &run, &intent, intended).await;
+        drop(run);
+        let (made, mut before) = match performed {
             Ok((answer, facts)) => (Ok(answer), facts),
             Err(Trouble::Shown(error)) => (Err(error), Vec::new()),
             Err(interruption) => return Err(interruption),
@@ -228,7 +231,8 @@ impl HostCalls {
         };
         let answer =
             serde_json::to_value(answer).map_err(|error| shown(ErrorKind::Failed, error.to_string()))?;
-        let answered = Fact::CallAnswered { action: self.action.clone(), n: self.n, answer };
+        let answered =
+            Fact::CallAnswered { action: self.action.clone(), n: self.n, answer: Arc::new(answer) };
         let mut open = self.open().await?;
         // The intent of a look-up, or of a call that was refused before it was made, is journalled with its answer.
         let has_intent =
@@ -278,8 +282,11 @@ impl HostCalls {
             }
             Call::AddMembers { channel_id, users } => {
                 self.require_channel(run, channel_id, false)?;
-                self.intend(intent, intended, Vec::new()).await?;
-                let refusals = self.add_members(channel_id, users).await?;
+                // They can be added again without harm, so that need not wait until its intent is written.
+                let intending = self.intend(intent, intended, Vec::new());
+                let (written, added) = tokio::join!(intending, self.add_members(channel_id, users));
+                written?;
+                let refusals = added?;
                 let is_in = |user: &&User| refusals.iter().all(|refusal| refusal.user.id != user.id);
                 let people: Vec<engine::Person> = users.iter().filter(is_in).map(person).collect();
                 let facts = (!people.is_empty())

@@ -1,5 +1,6 @@
 //! A post of the chat, as the runner sees it.
 
+use std::sync::Arc;
 use warroom_engine::{Channel, Person, Trigger};
 use warroom_workflow::{Author, Match, Message};
 
@@ -41,8 +42,8 @@ impl IncomingPost {
     }
 
     /// The post as what started a run.
-    pub(crate) fn trigger(&self, found: &Match) -> Trigger {
-        Trigger {
+    pub(crate) fn trigger(&self, found: &Match) -> Arc<Trigger> {
+        Arc::new(Trigger {
             name: found.trigger.to_string(),
             post_id: self.post_id.clone(),
             text: self.message().whole().into_owned(),
@@ -52,6 +53,6 @@ impl IncomingPost {
             permalink: self.permalink.clone(),
             created_ms: self.created_ms,
             groups: found.groups.clone(),
-        }
+        })
     }
 }

@@ -1,6 +1,7 @@
 //! What the runner needs of a journal, and how events become records.
 
 use async_trait::async_trait;
+use serde::Deserialize;
 use warroom_engine::Event;
 
 /// One journalled fact, as the store sees it.
@@ -186,10 +187,14 @@ const EVENT_VERSION: u32 = 1;
 
 /// Encodes an event.
 pub(crate) fn encode(event: &Event) -> Result<Record, JournalError> {
-    let value = serde_json::to_value(event)
-        .map_err(|error| JournalError::Refused(format!("cannot encode an event: {error}")))?;
-    let kind = value.get("kind").and_then(|kind| kind.as_str()).unwrap_or_default().to_owned();
-    Ok(Record { kind, version: EVENT_VERSION, body: value.to_string().into_bytes() })
+    #[derive(Deserialize)]
+    struct Tagged {
+        kind: String,
+    }
+    let refused = |error| JournalError::Refused(format!("cannot encode an event: {error}"));
+    let body = serde_json::to_vec(event).map_err(refused)?;
+    let Tagged { kind } = serde_json::from_slice(&body).map_err(refused)?;
+    Ok(Record { kind, version: EVENT_VERSION, body })
 }
 
 /// Decodes a run's records.

@@ -3,6 +3,7 @@
 //! Such a run is over in the journal, so no start takes it up. Before it can be over, a document notes that posts are still to be
 //! brought to their last look; it goes when they are, or cannot be. Most runs end with nothing to rewrite, and are not noted.
 
+use crate::beginning::Beginning;
 use crate::canvas;
 use crate::core::Core;
 use crate::journal::JournalError;
@@ -64,7 +65,7 @@ pub(crate) async fn resume(core: &Arc<Core>) -> Result<(), JournalError> {
 async fn ended(core: &Core, id: &str) -> Result<Ledger, String> {
     let run = read(core.journal.as_ref(), id).await.map_err(|error| error.to_string())?;
     let workflow = stand_in(&run)?;
-    Ok(Ledger::new(run, workflow, core))
+    Ok(Ledger::new(run, workflow, Beginning::is_written(), core))
 }
 
 /// Has a task bring the posts to their last look.

@@ -6,6 +6,7 @@
 //! run as the journal has it: [`Ledger::run`] is what was written, and [`Ledger::open`] writes first. A crash loses what was ahead, and
 //! a replay does it again: no effect stood behind it.
 
+use crate::beginning::Beginning;
 use crate::canvas::Canvas;
 use crate::clock::Clock;
 use crate::components::Components;
@@ -33,6 +34,9 @@ pub enum LedgerError {
     /// What the run's task went ahead with never reached the journal.
     #[error("what happened last could not be written down; it is done again from the journal")]
     Lost,
+    /// The run's own start could not be written, so there is no such run.
+    #[error("the start of the run could not be written down, so it does not begin")]
+    Unstarted,
     /// The run goes on with another version of its workflow, which cannot be read.
     #[error("the version of the workflow that it goes on with cannot be read: {0}")]
     Workflow(String),
@@ -65,6 +69,8 @@ pub(crate) struct Ledger {
     answers_end: watch::Sender<Instant>,
     /// Until when repeats wait for the run to be over, since one of them found it closing.
     closing_end: std::sync::Mutex<Option<Instant>>,
+    /// Whether the journal has the run at all.
+    pub(crate) beginning: Beginning,
     state: Mutex<State>,
     journal: Arc<dyn Journal>,
     components: Arc<Components>,
@@ -94,7 +100,7 @@ struct Ahead {
 const AHEAD_MAX: usize = 64;
 
 impl Ledger {
-    pub(crate) fn new(run: Run, workflow: Arc<Workflow>, core: &Core) -> Ledger {
+    pub(crate) fn new(run: Run, workflow: Arc<Workflow>, beginning: Beginning, core: &Core) -> Ledger {
         let made = run.channels.iter().map(|channel| channel.id.clone()).collect();
         let canvas = Canvas::of(&run);
         let run = Arc::new(run);
@@ -109,6 +115,7 @@ impl Ledger {
             answers: Arc::default(),
             answers_end: watch::Sender::new(Instant::now()),
             closing_end: std::sync::Mutex::default(),
+            beginning,
             state: Mutex::new(State { run, ahead: Ahead::default(), stale: false, losses: 0 }),
             journal: Arc::clone(&core.journal),
             components: Arc::clone(&core.components),
@@ -302,15 +309,17 @@ impl OpenLedger<'_> {
         if facts.is_empty() {
             return Ok(());
         }
-        let (after, added) = self.folded(facts)?;
-        self.write(after, added, claims).await
+        let events = self.encoded(facts)?;
+        let mut after = Run::clone(&self.state.run);
+        let added = fold(&self.ledger.workflow(), &mut after, events);
+        self.write(Arc::new(after), added, claims).await
     }
 
     /// Applies the facts now; they are journalled before the next effect, and before anybody else sees them. Only for the task that
     /// drives the run, and only for what a replay would do again.
     pub(crate) async fn append_soon(&mut self, facts: Vec<Fact>) -> Result<(), LedgerError> {
-        let (after, added) = self.folded(facts)?;
-        self.state.run = Arc::new(after);
+        let events = self.encoded(facts)?;
+        let added = fold(&self.ledger.workflow(), Arc::make_mut(&mut self.state.run), events);
         self.state.ahead.extend(added);
         self.ledger.note(&self.state.run);
         if self.state.ahead.records.len() < AHEAD_MAX { Ok(()) } else { self.flush().await }
@@ -321,26 +330,22 @@ impl OpenLedger<'_> {
         if self.state.ahead.records.is_empty() {
             return Ok(());
         }
-        self.write(Run::clone(&self.state.run), Ahead::default(), Vec::new()).await
+        self.write(Arc::clone(&self.state.run), Ahead::default(), Vec::new()).await
     }
 
-    /// The run with the facts as of now, and what is to be written of them. Folded once: the same copy says whether the run ends, and
-    /// becomes the run when the journal has it.
-    fn folded(&self, facts: Vec<Fact>) -> Result<(Run, Ahead), LedgerError> {
+    /// The facts as of now, as the journal keeps them: what cannot be written is not applied either.
+    fn encoded(&self, facts: Vec<Fact>) -> Result<Vec<(Event, Record)>, LedgerError> {
         let at_ms = self.ledger.clock.now_ms();
-        let workflow = self.ledger.workflow();
-        let mut after = Run::clone(&self.state.run);
-        let mut added = Ahead::default();
-        for fact in facts {
-            let event = Event { at_ms, fact };
-            added.records.push(encode(&event)?);
-            added.observed.extend(observed(&workflow, &after, &event));
-            after.apply(&event);
-        }
-        Ok((after, added))
+        let events = facts.into_iter().map(|fact| Event { at_ms, fact });
+        let encoded = |event: Event| encode(&event).map(|record| (event, record));
+        Ok(events.map(encoded).collect::<Result<_, _>>()?)
     }
 
-    async fn write(&mut self, after: Run, added: Ahead, claims: Vec<Claim>) -> Result<(), LedgerError> {
+    /// `after` is the run with what is ahead and what is added.
+    async fn write(&mut self, after: Arc<Run>, added: Ahead, claims: Vec<Claim>) -> Result<(), LedgerError> {
+        if !self.ledger.beginning.written().await {
+            return Err(LedgerError::Unstarted);
+        }
         // Whoever waits for the journal may be dropped while it writes (a press whose connection breaks): then nobody knows
         // whether it was written. So the run counts as stale until it is known, and its task is woken in any case.
         self.state.stale = true;
@@ -354,7 +359,7 @@ impl OpenLedger<'_> {
             Ok(()) => {
                 let mut observed = std::mem::take(&mut self.state.ahead).observed;
                 observed.extend(added.observed);
-                (self.state.run, self.state.stale) = (Arc::new(after), false);
+                (self.state.run, self.state.stale) = (after, false);
                 self.tell(observed);
                 Ok(())
             }
@@ -374,6 +379,17 @@ impl OpenLedger<'_> {
         self.ledger.note(&self.state.run);
         self.ledger.written.send_replace(Arc::clone(&self.state.run));
     }
+}
+
+/// Applies the events to the run. Gives what is to be written of them, and told when it is.
+fn fold(workflow: &Workflow, run: &mut Run, events: Vec<(Event, Record)>) -> Ahead {
+    let mut added = Ahead::default();
+    for (event, record) in events {
+        added.records.push(record);
+        added.observed.extend(observed(workflow, run, &event));
+        run.apply(&event);
+    }
+    added
 }
 
 impl Ahead {

@@ -37,6 +37,7 @@
 mod announcements;
 mod archive;
 mod authorisation;
+mod beginning;
 mod bounds;
 mod canvas;
 mod chat;

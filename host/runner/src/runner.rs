@@ -2,6 +2,7 @@
 
 use crate::announcements;
 use crate::archive::Archive;
+use crate::beginning::Beginning;
 use crate::canvas;
 use crate::chat::Chat;
 use crate::clock::Clock;
@@ -49,7 +50,9 @@ impl RunnerError {
             RunnerError::Ledger(LedgerError::Journal(error)) | RunnerError::Journal(error) => {
                 !matches!(error, JournalError::Refused(_) | JournalError::Unreadable(_))
             }
-            RunnerError::Ledger(LedgerError::Lost | LedgerError::Workflow(_)) => true,
+            RunnerError::Ledger(LedgerError::Lost | LedgerError::Unstarted | LedgerError::Workflow(_)) => {
+                true
+            }
             RunnerError::Ledger(LedgerError::NotARun(_)) | RunnerError::Refused(_) => false,
         }
     }
@@ -139,7 +142,7 @@ impl Runner {
         let core = &self.core;
         let run = read(core.journal.as_ref(), id).await.map_err(|error| error.to_string())?;
         let workflow = kept(core.journal.as_ref(), &core.components, &run).await?;
-        Ok(Arc::new(Ledger::new(run, workflow, core)))
+        Ok(Arc::new(Ledger::new(run, workflow, Beginning::is_written(), core)))
     }
 
     /// Spawns the task that drives the run.

@@ -1,5 +1,6 @@
 //! What becomes of a post that a workflow listens to: it starts a run, is folded into one, or is held back.
 
+use crate::beginning::{Ahead, Beginning};
 use crate::held::{self, Reason};
 use crate::incoming::IncomingPost;
 use crate::journal::{Limit, NewRun, StartOutcome, encode};
@@ -10,6 +11,7 @@ use crate::workflows::InForce;
 use serde_json::json;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use tokio::sync::oneshot;
 use warroom_engine::{Event, Fact, Repeat, Run, Trigger, trigger_data};
 use warroom_workflow::{Match, StartLimit, Workflow, render};
 
@@ -158,12 +160,8 @@ impl Runner {
             let key = key.clone().filter(|_| fold < FOLDS_MAX);
             let (new, first) = self.new_run(post, in_force, &trigger, limit);
             let new = NewRun { key, replaces: replaces.take(), ..new };
-            // The number is known only inside the transaction; the event is made there, and once more for the fold.
-            let encoded = {
-                let first = first.clone();
-                move |number| encode(&first(number)).into_iter().collect()
-            };
-            match core.journal.start_run(new, Box::new(encoded)).await? {
+            let run_id = new.run_id.clone();
+            match self.write_start(new, first, workflow).await? {
                 StartOutcome::AlreadyStarted(run_id) => {
                     self.take_up_if_idle(&run_id).await?;
                     return Ok(Outcome::Known(run_id));
@@ -182,8 +180,9 @@ impl Runner {
                     }
                 }
                 StartOutcome::Started(number) => {
-                    let run = Run::start(&first(number)).map_err(LedgerError::from)?;
-                    return Ok(Outcome::Started(self.begin(run, Arc::clone(workflow))));
+                    let workflow = workflow.name.to_string();
+                    tracing::info!(run = %run_id, %workflow, number, "run started");
+                    return Ok(Outcome::Started(Started { run_id, workflow, number }));
                 }
             }
         }
@@ -192,14 +191,45 @@ impl Runner {
         Ok(Outcome::Folded)
     }
 
+    /// Journals a start. The run is driven from the moment that its number is known.
+    async fn write_start(
+        &self,
+        new: NewRun,
+        first: impl FnOnce(u64) -> Event + Send + 'static,
+        workflow: &Arc<Workflow>,
+    ) -> Result<StartOutcome, RunnerError> {
+        let (tell, mut told) = oneshot::channel();
+        // The number is known only inside the transaction, and the event is made there.
+        let records = move |number| {
+            let event = first(number);
+            let records = encode(&event).into_iter().collect();
+            // Nobody waits for it any more when the caller has given up.
+            let _ = tell.send(event);
+            records
+        };
+        let mut writing = self.core.journal.start_run(new, Box::new(records));
+        let mut ahead = None;
+        let outcome = loop {
+            tokio::select! {
+                biased;
+                Ok(event) = &mut told, if ahead.is_none() => ahead = Some(self.begin(&event, workflow)?),
+                outcome = &mut writing => break outcome?,
+            }
+        };
+        if let (StartOutcome::Started(_), Some(ahead)) = (&outcome, ahead) {
+            ahead.is_written();
+        }
+        Ok(outcome)
+    }
+
     /// A run that is to be started, and its first event once its number is known.
     fn new_run(
         &self,
         post: &IncomingPost,
         in_force: &InForce,
-        trigger: &Trigger,
+        trigger: &Arc<Trigger>,
         limit: Option<StartLimit>,
-    ) -> (NewRun, impl FnOnce(u64) -> Event + Clone + Send + use<>) {
+    ) -> (NewRun, impl FnOnce(u64) -> Event + Send + use<>) {
         let workflow = &in_force.workflow;
         let run_id = uuid::Uuid::now_v7().simple().to_string();
         let at_ms = self.core.clock.now_ms();
@@ -217,7 +247,7 @@ impl Runner {
         };
         let components = self.core.components.pin(workflow);
         let (run, workflow) = (run_id, workflow.name.to_string());
-        let (workflow_digest, trigger) = (in_force.file_digest.clone(), trigger.clone());
+        let (workflow_digest, trigger) = (in_force.file_digest.clone(), Arc::clone(trigger));
         let first = move |number| Event {
             at_ms,
             fact: Fact::RunStarted { run, workflow, workflow_digest, components, number, trigger },
@@ -246,14 +276,12 @@ impl Runner {
         Ok(())
     }
 
-    /// Drives a run that is journalled.
-    fn begin(&self, run: Run, workflow: Arc<Workflow>) -> Started {
-        let core = &self.core;
-        let started = Started { run_id: run.id.clone(), workflow: run.workflow.clone(), number: run.number };
-        tracing::info!(run = %run.id, workflow = %run.workflow, number = run.number, "run started");
-        let ledger = Ledger::new(run, workflow, core);
-        self.take_up(Arc::new(ledger));
-        started
+    /// Drives a run whose start is being written.
+    fn begin(&self, first: &Event, workflow: &Arc<Workflow>) -> Result<Ahead<'_>, LedgerError> {
+        let run = Run::start(first)?;
+        let ledger = Arc::new(Ledger::new(run, Arc::clone(workflow), Beginning::is_awaited(), &self.core));
+        self.take_up(Arc::clone(&ledger));
+        Ok(Ahead::new(&self.core, ledger))
     }
 }
 

@@ -1,7 +1,7 @@
 //! What the host itself tells people, pins and closes.
 
 use crate::driven::{Driven, SECURITY_ISSUE, person, workflow};
-use serde_json::Value;
+use std::sync::Arc;
 use warroom_engine::*;
 
 fn repeated(n: usize) -> Fact {
@@ -135,7 +135,12 @@ fn cancelled_while_the_room_is_made(keep_room: bool) -> (Driven, ActionKey) {
     let Act { key, input, .. } = driven.act();
     let (function, arguments) = ("channels.create".to_owned(), "h".to_owned());
     driven.record(vec![
-        Fact::ActionStarted { action: key.clone(), digest: "d".into(), input, incident: Value::Null },
+        Fact::ActionStarted {
+            action: key.clone(),
+            digest: "d".into(),
+            input: input.into(),
+            incident: Arc::default(),
+        },
         Fact::CallIntended { action: key.clone(), n: 1, function, arguments },
     ]);
     driven.decide(Input::Cancel { reason: None, keep_room }, "jon").unwrap();
@@ -145,7 +150,7 @@ fn cancelled_while_the_room_is_made(keep_room: bool) -> (Driven, ActionKey) {
 }
 
 fn answered(action: ActionKey) -> Fact {
-    Fact::CallAnswered { action, n: 1, answer: Value::Null }
+    Fact::CallAnswered { action, n: 1, answer: Arc::default() }
 }
 
 #[test]

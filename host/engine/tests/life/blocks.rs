@@ -1,7 +1,7 @@
 //! What becomes of failures: blocks, and what people do about them.
 
 use crate::driven::{Driven, SECURITY_ISSUE, steps, workflow};
-use serde_json::Value;
+use std::sync::Arc;
 use warroom_engine::*;
 
 #[test]
@@ -47,7 +47,12 @@ fn with_an_open_call(driven: &mut Driven) -> ActionKey {
     let Act { key, input, .. } = driven.act();
     let (function, arguments) = ("channels.create".to_owned(), "h".to_owned());
     driven.record(vec![
-        Fact::ActionStarted { action: key.clone(), digest: "d".into(), input, incident: Value::Null },
+        Fact::ActionStarted {
+            action: key.clone(),
+            digest: "d".into(),
+            input: input.into(),
+            incident: Arc::default(),
+        },
         Fact::CallIntended { action: key.clone(), n: 1, function, arguments },
     ]);
     key
@@ -91,7 +96,7 @@ fn a_run_that_goes_on_without_an_action_finds_out_at_rest_what_it_made() {
         assert_eq!(driven.settle(), Next::Settle { is_last_chance: false });
         let channel =
             Channel { id: "room".into(), name: "r".into(), display_name: "R".into(), team_id: "t".into() };
-        let answered = Fact::CallAnswered { action: action.clone(), n: 1, answer: Value::Null };
+        let answered = Fact::CallAnswered { action: action.clone(), n: 1, answer: Arc::default() };
         driven.record(vec![Fact::ChannelCreated { channel }, answered]);
         // The next action's message names that room, which it does not know.
         assert_eq!(driven.settle(), Next::Blocked);
@@ -213,7 +218,7 @@ fn a_number_helps_only_where_the_name_holds_it() {
 
 fn repin(driven: &mut Driven, current: warroom_workflow::Workflow) -> Result<(), Refusal> {
     let current = Box::new(current);
-    let input = Input::Repin { workflow_digest: "sha256:new".into(), components: [].into(), current };
+    let input = Input::Repin { workflow_digest: "sha256:new".into(), components: Arc::default(), current };
     driven.decide(input, "jon")
 }
 
@@ -256,8 +261,8 @@ fn calls_that_are_not_found_out_about_are_kept_apart_and_bounded() {
             Fact::ActionStarted {
                 action: key.clone(),
                 digest: "d".into(),
-                input: serde_json::Map::new(),
-                incident: Value::Null,
+                input: Arc::default(),
+                incident: Arc::default(),
             },
             Fact::CallIntended { action: key.clone(), n: 1, function, arguments },
             failed(&key, FailureKind::Unavailable, true),

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use warroom_engine::*;
 use warroom_workflow::{ActionType, Catalog, Workflow, check};
 
@@ -85,9 +86,9 @@ impl Driven {
             run: "r".into(),
             workflow: workflow.name.to_string(),
             workflow_digest: "sha256:0".into(),
-            components: BTreeMap::new(),
+            components: Arc::default(),
             number: 7,
-            trigger,
+            trigger: Arc::new(trigger),
         };
         let first = Event { at_ms: 1_000, fact };
         Driven {
@@ -162,8 +163,8 @@ impl Driven {
         let mut facts = vec![Fact::ActionStarted {
             action: act.key.clone(),
             digest: "sha256:1".into(),
-            input: act.input.clone(),
-            incident: Value::Null,
+            input: act.input.clone().into(),
+            incident: Arc::default(),
         }];
         let mut outputs = BTreeMap::new();
         if act.type_name == "create_channel" {

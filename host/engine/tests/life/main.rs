@@ -16,6 +16,8 @@ mod presses;
 use driven::{Driven, SECURITY_ISSUE, person, steps, workflow};
 use proptest::prelude::*;
 use serde_json::{Value, json};
+use std::sync::Arc;
+use std::sync::Arc;
 use warroom_engine::*;
 
 #[test]
@@ -183,8 +185,8 @@ fn a_host_call_is_fresh_then_to_reconcile_then_answered_or_diverged() {
     driven.record(vec![Fact::ActionStarted {
         action: action.clone(),
         digest: "d".into(),
-        input: act.input,
-        incident: Value::Null,
+        input: act.input.into(),
+        incident: Arc::default(),
     }]);
     let current = |driven: &Driven| driven.run.current.clone().unwrap();
     assert_eq!(decide(&current(&driven), 1, "channels.create", "h"), Decision::Fresh);
@@ -196,8 +198,8 @@ fn a_host_call_is_fresh_then_to_reconcile_then_answered_or_diverged() {
     };
     driven.record(vec![intent]);
     assert_eq!(decide(&current(&driven), 1, "channels.create", "h"), Decision::Reconcile);
-    driven.record(vec![Fact::CallAnswered { action, n: 1, answer: json!("yes") }]);
-    assert_eq!(decide(&current(&driven), 1, "channels.create", "h"), Decision::Answered(json!("yes")));
+    driven.record(vec![Fact::CallAnswered { action, n: 1, answer: json!("yes").into() }]);
+    assert_eq!(decide(&current(&driven), 1, "channels.create", "h"), Decision::Answered(json!("yes").into()));
     for (function, arguments) in [("channels.create", "other"), ("posts.create", "h")] {
         assert!(matches!(decide(&current(&driven), 1, function, arguments), Decision::Diverged { .. }));
     }
@@ -257,7 +259,7 @@ fn the_timeline_has_an_entry_for_each_event_that_a_program_can_read() {
 fn a_decision_about_a_block_is_shown_by_its_notice() {
     let mut driven = Driven::new(workflow(SECURITY_ISSUE));
     let action = driven.act().key;
-    let call = |answer: Value| Fact::CallAnswered { action: action.clone(), n: 1, answer };
+    let call = |answer: Value| Fact::CallAnswered { action: action.clone(), n: 1, answer: answer.into() };
     let intended = Fact::CallIntended {
         action: action.clone(),
         n: 1,

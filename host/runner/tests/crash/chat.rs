@@ -20,6 +20,8 @@ pub(crate) struct MemoryChat {
     pub(crate) answer_ms: AtomicU64,
     /// How many of the next posts find nobody who takes them.
     pub(crate) not_now: AtomicU32,
+    /// How often a name was looked up.
+    pub(crate) looked_up: AtomicU32,
     /// How many of the next pins end in a defect of this program.
     pub(crate) panics: AtomicU32,
 }
@@ -74,6 +76,7 @@ impl MemoryChat {
             bot: Person { id: "bot".into(), username: "warroom".into() },
             answer_ms: AtomicU64::new(0),
             not_now: AtomicU32::new(0),
+            looked_up: AtomicU32::new(0),
             panics: AtomicU32::new(0),
         }
     }
@@ -88,6 +91,10 @@ impl MemoryChat {
         let state = self.state.lock().unwrap();
         let of_channel = state.posts.iter().filter(|post| post.channel_id == channel_id);
         of_channel.map(|post| post.rendered.message.clone()).collect()
+    }
+
+    pub(crate) fn has_no_room(&self) -> bool {
+        self.state.lock().unwrap().rooms.is_empty()
     }
 
     /// Whether some post says this.
@@ -172,6 +179,7 @@ impl Chat for MemoryChat {
         handle: &str,
     ) -> Result<Option<FoundChannel>, ChatError> {
         let find = || {
+            self.looked_up.fetch_add(1, Ordering::Relaxed);
             let state = self.state.lock().unwrap();
             let found = state.rooms.iter().find(|room| room.name == handle);
             Ok(found.map(|room| FoundChannel {

@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use tokio::sync::oneshot;
 use warroom_runner::{Claim, Journal, JournalError, NewRun, Record, StartOutcome};
 
 pub(crate) struct MemoryJournal {
@@ -12,6 +13,8 @@ pub(crate) struct MemoryJournal {
     fuse: Arc<Fuse>,
     /// Runs of this workflow are too large to be started.
     pub(crate) refuse_workflow: Mutex<Option<String>>,
+    /// The next start gets its number, and is written once that is decided, or not at all.
+    pub(crate) start_decided: Mutex<Option<oneshot::Receiver<bool>>>,
     /// The first append with such a record is done, and its answer lost.
     pub(crate) lose_answer_of: Mutex<Option<String>>,
     /// The first append with such a record takes this long.
@@ -35,6 +38,7 @@ impl MemoryJournal {
             state: Mutex::default(),
             fuse,
             refuse_workflow: Mutex::default(),
+            start_decided: Mutex::default(),
             lose_answer_of: Mutex::default(),
             slow_about: Mutex::default(),
         }
@@ -72,10 +76,18 @@ impl Journal for MemoryJournal {
     async fn start_run(
         &self,
         new: NewRun,
-        first: Box<dyn FnOnce(u64) -> Vec<Record> + Send>,
+        mut first: Box<dyn FnOnce(u64) -> Vec<Record> + Send>,
     ) -> Result<StartOutcome, JournalError> {
         if self.refuse_workflow.lock().unwrap().as_ref() == Some(&new.workflow) {
             return Err(JournalError::Refused("it is too large".to_owned()));
+        }
+        let decided = self.start_decided.lock().unwrap().take();
+        if let Some(decided) = decided {
+            let records = first(new.number_start);
+            if !decided.await.unwrap() {
+                return Err(JournalError::Failed("the disk is full".to_owned()));
+            }
+            first = Box::new(move |_| records);
         }
         let start = || {
             let mut state = self.state.lock().unwrap();

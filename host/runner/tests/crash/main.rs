@@ -13,6 +13,7 @@
     reason = "a test that cannot go on must fail at once"
 )]
 
+mod beginning;
 mod chat;
 mod floods;
 mod fuse;
@@ -147,6 +148,16 @@ impl World {
         let (_, stuck) = runner.resume().await.unwrap();
         (runner, stuck)
     }
+}
+
+/// Returns once it is so.
+async fn soon(what: &str, mut is_so: impl FnMut() -> bool) {
+    let so = async {
+        while !is_so() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), so).await.expect(what);
 }
 
 fn person(name: &str) -> Person {

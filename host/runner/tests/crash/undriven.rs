@@ -1,8 +1,7 @@
 //! Runs that are in the journal and that nobody drives, or can drive.
 
-use crate::{WORKFLOW, World, components, report};
+use crate::{WORKFLOW, World, components, report, soon};
 use serde_json::{Value, json};
-use std::time::Duration;
 use warroom_engine::Person;
 use warroom_runner::IncomingPost;
 
@@ -17,15 +16,6 @@ fn keyed() -> String {
 
 fn again(n: u32) -> IncomingPost {
     IncomingPost { post_id: format!("post-{n}"), ..report() }
-}
-
-async fn soon(what: &str, mut is_so: impl FnMut() -> bool) {
-    let so = async {
-        while !is_so() {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(30), so).await.expect(what);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -104,7 +94,7 @@ async fn a_workflow_that_cannot_take_a_post_in_keeps_no_other_from_it() {
         assert!(!error.may_pass() && error.to_string().contains(&format!("`{refused}`")), "{error}");
         let runs = world.journal.run_ids();
         let last = runner.run(runs.last().unwrap()).await.unwrap();
-        assert_eq!((last.workflow.as_str(), last.trigger.post_id), (started, post.post_id));
+        assert_eq!((last.workflow.as_str(), last.trigger.post_id.clone()), (started, post.post_id));
     }
     assert_eq!(world.journal.run_ids().len(), 2);
 }
