@@ -16,7 +16,7 @@ fn dependencies(of: &str) -> Vec<String> {
 fn the_pure_crates_know_no_runtime_network_sandbox_or_database() {
     for of in ["warroom-workflow", "warroom-engine"] {
         let known = dependencies(of);
-        for forbidden in ["tokio", "wasmtime", "reqwest", "sqlx", "axum", "hyper"] {
+        for forbidden in ["tokio", "wasmtime", "reqwest", "rusqlite", "axum", "hyper"] {
             assert!(!known.iter().any(|name| name == forbidden), "{of} depends on {forbidden}");
         }
     }

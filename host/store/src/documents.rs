@@ -1,7 +1,6 @@
 //! What is said to SQLite about documents and watermarks: what belongs to no run.
 
-use sqlx::Row as _;
-use sqlx::sqlite::SqliteRow;
+use rusqlite::Row;
 
 use crate::error::StoreError;
 use crate::record::{Document, Watermark};
@@ -10,120 +9,95 @@ use crate::store::bounded;
 
 impl Sqlite {
     /// See [`crate::Store::document_ids`].
-    pub(crate) async fn document_ids(&mut self, kind: &str, limit: u32) -> Result<Vec<String>, StoreError> {
-        let doing = format!("list the documents of kind {kind}");
-        let failed = |error: sqlx::Error| StoreError::database(doing.as_str(), &error);
-        let rows = sqlx::query("SELECT id FROM documents WHERE kind = ? ORDER BY id DESC LIMIT ?")
-            .bind(kind)
-            .bind(i64::from(limit))
-            .fetch_all(&mut self.connection)
-            .await
-            .map_err(failed)?;
-        rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>().map_err(failed)
+    pub(crate) fn document_ids(&self, kind: &str, limit: u32) -> Result<Vec<String>, StoreError> {
+        let query = "SELECT id FROM documents WHERE kind = ?1 ORDER BY id DESC LIMIT ?2";
+        self.rows(query, (kind, limit), |row| row.get(0))
+            .map_err(|error| StoreError::database(format!("list the documents of kind {kind}"), &error))
     }
 
     /// See [`crate::Store::document`].
-    pub(crate) async fn document(&mut self, kind: &str, id: &str) -> Result<Option<Document>, StoreError> {
-        let doing = format!("read the document {kind}/{id}");
-        let failed = |error: sqlx::Error| StoreError::database(doing.as_str(), &error);
-        let row = sqlx::query("SELECT revision, body FROM documents WHERE kind = ? AND id = ?")
-            .bind(kind)
-            .bind(id)
-            .fetch_optional(&mut self.connection)
-            .await
-            .map_err(failed)?;
-        let document = |row: SqliteRow| {
-            let revision = natural("a document's revision", row.try_get(0).map_err(failed)?)?;
-            Ok(Document { revision, body: row.try_get(1).map_err(failed)? })
-        };
-        row.map(document).transpose()
+    pub(crate) fn document(&self, kind: &str, id: &str) -> Result<Option<Document>, StoreError> {
+        let query = "SELECT revision, body FROM documents WHERE kind = ?1 AND id = ?2";
+        let found = self
+            .row(query, (kind, id), |row| Ok((row.get(0)?, row.get(1)?)))
+            .map_err(|error| StoreError::database(format!("read the document {kind}/{id}"), &error))?;
+        let Some((revision, body)) = found else { return Ok(None) };
+        Ok(Some(Document { revision: natural("a document's revision", revision)?, body }))
     }
 
     /// See [`crate::Store::put_document`].
-    pub(crate) async fn put_document(
+    pub(crate) fn put_document(
         &mut self,
         kind: &str,
         id: &str,
         expected: u64,
         body: &[u8],
     ) -> Result<(), StoreError> {
-        let doing = format!("write the document {kind}/{id}");
         bounded(&format!("the document {kind}/{id} (bytes)"), body.len(), self.record_bytes_max)?;
-        let actual = self.document(kind, id).await?.map_or(0, |document| document.revision);
+        let actual = self.revision(kind, id)?;
         if actual != expected {
             return Err(StoreError::Conflict { run_id: format!("{kind}/{id}"), expected, actual });
         }
-        self.begin_to_write().await?;
-        sqlx::query(
-            "INSERT INTO documents (kind, id, revision, body) VALUES (?, ?, ?, ?)
+        let revision = integer("a document's revision", expected.saturating_add(1))?;
+        self.execute(
+            "INSERT INTO documents (kind, id, revision, body) VALUES (?1, ?2, ?3, ?4)
              ON CONFLICT (kind, id) DO UPDATE SET revision = excluded.revision, body = excluded.body",
+            (kind, id, revision, body),
         )
-        .bind(kind)
-        .bind(id)
-        .bind(integer("a document's revision", expected.saturating_add(1))?)
-        .bind(body)
-        .execute(&mut self.connection)
-        .await
-        .map(|_| ())
-        .map_err(|error| StoreError::database(doing, &error))
+        .map_err(|error| StoreError::database(format!("write the document {kind}/{id}"), &error))
+    }
+
+    /// How often the document was written.
+    fn revision(&self, kind: &str, id: &str) -> Result<u64, StoreError> {
+        let query = "SELECT revision FROM documents WHERE kind = ?1 AND id = ?2";
+        let revision = self
+            .row(query, (kind, id), |row| row.get(0))
+            .map_err(|error| StoreError::database(format!("read the document {kind}/{id}"), &error))?;
+        natural("a document's revision", revision.unwrap_or_default())
     }
 
     /// See [`crate::Store::delete_document`].
-    pub(crate) async fn delete_document(&mut self, kind: &str, id: &str) -> Result<(), StoreError> {
-        self.begin_to_write().await?;
-        sqlx::query("DELETE FROM documents WHERE kind = ? AND id = ?")
-            .bind(kind)
-            .bind(id)
-            .execute(&mut self.connection)
-            .await
-            .map(|_| ())
+    pub(crate) fn delete_document(&mut self, kind: &str, id: &str) -> Result<(), StoreError> {
+        self.execute("DELETE FROM documents WHERE kind = ?1 AND id = ?2", (kind, id))
             .map_err(|error| StoreError::database(format!("delete the document {kind}/{id}"), &error))
     }
 
     /// See [`crate::Store::watermarks`].
-    pub(crate) async fn watermarks(&mut self) -> Result<Vec<Watermark>, StoreError> {
-        let failed = |error: sqlx::Error| StoreError::database("read the watermarks", &error);
-        let rows = sqlx::query(
-            "SELECT channel_id, at_ms, coalesce(since_ms, at_ms + 1), coalesce(near, '')
-             FROM watermarks LEFT JOIN margins USING (channel_id)",
-        )
-        .fetch_all(&mut self.connection)
-        .await
-        .map_err(failed)?;
-        let watermark = |row: &SqliteRow| {
-            let at_ms = natural("a watermark", row.try_get(1).map_err(failed)?)?;
-            let since_ms = natural("a watermark", row.try_get(2).map_err(failed)?)?;
-            let (channel_id, near) = (row.try_get(0).map_err(failed)?, row.try_get(3).map_err(failed)?);
+    pub(crate) fn watermarks(&self) -> Result<Vec<Watermark>, StoreError> {
+        let columns = |row: &Row<'_>| <(String, i64, i64, String)>::try_from(row);
+        let rows = self
+            .rows(
+                "SELECT channel_id, at_ms, coalesce(since_ms, at_ms + 1), coalesce(near, '')
+                 FROM watermarks LEFT JOIN margins USING (channel_id)",
+                (),
+                columns,
+            )
+            .map_err(|error| StoreError::database("read the watermarks", &error))?;
+        let watermark = |(channel_id, at_ms, since_ms, near)| {
+            let (at_ms, since_ms) = (natural("a watermark", at_ms)?, natural("a watermark", since_ms)?);
             Ok(Watermark { channel_id, at_ms, since_ms, near })
         };
-        rows.iter().map(watermark).collect()
+        rows.into_iter().map(watermark).collect()
     }
 
     /// See [`crate::Store::raise_watermarks`].
-    pub(crate) async fn raise_watermarks(&mut self, watermarks: &[Watermark]) -> Result<(), StoreError> {
-        self.begin_to_write().await?;
-        let failed = |error: sqlx::Error| StoreError::database("write the watermarks", &error);
+    pub(crate) fn raise_watermarks(&mut self, watermarks: &[Watermark]) -> Result<(), StoreError> {
+        let failed = |error: rusqlite::Error| StoreError::database("write the watermarks", &error);
         for Watermark { channel_id, at_ms, since_ms, near } in watermarks {
-            sqlx::query(
-                "INSERT INTO watermarks (channel_id, at_ms) VALUES (?, ?)
+            let at_ms = integer("a watermark", *at_ms)?;
+            let since_ms = integer("a watermark", *since_ms)?;
+            self.execute(
+                "INSERT INTO watermarks (channel_id, at_ms) VALUES (?1, ?2)
                  ON CONFLICT (channel_id) DO UPDATE SET at_ms = max(at_ms, excluded.at_ms)",
+                (channel_id, at_ms),
             )
-            .bind(channel_id)
-            .bind(integer("a watermark", *at_ms)?)
-            .execute(&mut self.connection)
-            .await
             .map_err(failed)?;
-            sqlx::query(
+            self.execute(
                 "INSERT INTO margins (channel_id, since_ms, near)
-                 SELECT channel_id, ?, ? FROM watermarks WHERE channel_id = ? AND at_ms = ?
+                 SELECT channel_id, ?3, ?4 FROM watermarks WHERE channel_id = ?1 AND at_ms = ?2
                  ON CONFLICT (channel_id) DO UPDATE SET since_ms = excluded.since_ms, near = excluded.near",
+                (channel_id, at_ms, since_ms, near),
             )
-            .bind(integer("a watermark", *since_ms)?)
-            .bind(near)
-            .bind(channel_id)
-            .bind(integer("a watermark", *at_ms)?)
-            .execute(&mut self.connection)
-            .await
             .map_err(failed)?;
         }
         Ok(())

@@ -109,7 +109,15 @@ pub enum StoreError {
 
 impl StoreError {
     /// An error of the database while `doing`.
-    pub(crate) fn database(doing: impl Into<String>, error: &sqlx::Error) -> Self {
-        Self::Database { doing: doing.into(), reason: error.to_string() }
+    pub(crate) fn database(doing: impl Into<String>, error: &rusqlite::Error) -> Self {
+        Self::Database { doing: doing.into(), reason: reason(error) }
+    }
+}
+
+/// What SQLite said, with its code, since the same words may have several causes.
+pub(crate) fn reason(error: &rusqlite::Error) -> String {
+    match error.sqlite_extended_error_code() {
+        Some(code) => format!("{error} (code {code})"),
+        None => error.to_string(),
     }
 }

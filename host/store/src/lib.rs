@@ -34,14 +34,17 @@
 //!
 //! # Why it is made so
 //!
-//! One task owns the one connection and takes its work from a bounded queue. SQLite writes one transaction at a time anyway, and a
+//! One thread owns the one connection and takes its work from a bounded queue. SQLite writes one transaction at a time anyway, and a
 //! commit waits for the disk: so what waits meanwhile is gathered into the next transaction, each request in a savepoint of its own,
 //! and all are answered after the commit. A hundred runs that move at once cost a few waits for the disk, not a hundred.
 //! Reads take the same way, and so see everything that was answered before they were asked.
 //!
+//! It is an operating system's thread and no task, since SQLite's calls block. A request travels to it once and its answer back once,
+//! however many statements it takes; between the two, statements are plain calls.
+//!
 //! The file is locked exclusively. Two hosts on one file would both start every run; the second one is refused while it opens.
 //!
-//! All SQL is in the modules `sqlite` and `documents`, so that another database can stand beside it.
+//! All SQL is in the modules `sqlite`, `append`, `documents` and `schema`, so that another database can stand beside it.
 
 mod append;
 mod documents;
@@ -51,7 +54,6 @@ mod record;
 mod schema;
 mod sqlite;
 mod store;
-mod transaction;
 mod writer;
 
 pub use error::StoreError;

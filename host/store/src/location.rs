@@ -1,5 +1,8 @@
 //! Where the journal is: its address, and the file behind it.
 
+use std::fs::{File, OpenOptions};
+use std::io::ErrorKind;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use crate::error::StoreError;
@@ -31,16 +34,22 @@ impl Location {
         // Absolute, since SQLite would read a relative path that begins with `file:` as a URI.
         std::path::absolute(path).map(Self::File).map_err(|error| wrong(&error.to_string()))
     }
+
+    /// The path as SQLite takes it.
+    pub(crate) fn path(&self) -> &Path {
+        match self {
+            Self::Memory => Path::new(":memory:"),
+            Self::File(path) => path,
+        }
+    }
 }
 
 /// Makes the file if there is none, and makes sure that a power cut cannot lose its name.
-pub(crate) async fn create_file(path: &Path) -> Result<(), StoreError> {
-    let mut options = tokio::fs::OpenOptions::new();
-    options.write(true).create_new(true).mode(FILE_MODE);
-    match options.open(path).await {
-        Ok(_) => sync_directory(path).await,
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-            warn_of_readers(path).await;
+pub(crate) fn create_file(path: &Path) -> Result<(), StoreError> {
+    match OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).open(path) {
+        Ok(_) => sync_directory(path),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            warn_of_readers(path);
             Ok(())
         }
         Err(error) => Err(StoreError::File {
@@ -51,21 +60,18 @@ pub(crate) async fn create_file(path: &Path) -> Result<(), StoreError> {
     }
 }
 
-async fn sync_directory(path: &Path) -> Result<(), StoreError> {
+fn sync_directory(path: &Path) -> Result<(), StoreError> {
     let Some(directory) = path.parent() else { return Ok(()) };
-    let failed = |error: std::io::Error| StoreError::File {
+    File::open(directory).and_then(|handle| handle.sync_all()).map_err(|error| StoreError::File {
         doing: "write to disk the directory",
         path: directory.to_owned(),
         reason: error.to_string(),
-    };
-    let handle = tokio::fs::File::open(directory).await.map_err(failed)?;
-    handle.sync_all().await.map_err(failed)
+    })
 }
 
 /// A file that others may read is the operator's to mend: changing its mode could cut off a backup that reads it.
-async fn warn_of_readers(path: &Path) {
-    use std::os::unix::fs::PermissionsExt;
-    if let Ok(metadata) = tokio::fs::metadata(path).await
+fn warn_of_readers(path: &Path) {
+    if let Ok(metadata) = std::fs::metadata(path)
         && metadata.permissions().mode() & 0o077 != 0
     {
         tracing::warn!(path = %path.display(), "other users can read the journal, which holds secrets; run chmod 600 on it");

@@ -43,7 +43,8 @@ impl Default for Options {
 
 /// Makes a run's first records once its number is known.
 ///
-/// It is called at most once, on the writer's task while its transaction is open: it must neither wait for anything nor panic.
+/// It is called at most once, on the writer's thread while its transaction is open and before anything of the run is written. It
+/// must neither wait for anything nor panic.
 pub type FirstRecords = Box<dyn FnOnce(u64) -> Vec<Record> + Send>;
 
 /// A run that is to be started.

@@ -8,7 +8,7 @@ use crate::record::{
     Claim, Document, FirstRecords, NewRun, Options, Record, RunRow, RunStatus, StartOutcome, Watermark,
 };
 use crate::sqlite::Sqlite;
-use crate::writer::{self, Command, Request, Work};
+use crate::writer::{self, Command, Request};
 
 /// How long a workflow text or a component may be, in bytes: 64 MiB. The largest components, with an interpreter inside,
 /// have about 20 MB.
@@ -28,15 +28,13 @@ pub struct Store {
 
 impl Store {
     /// Opens the journal at `url`, `sqlite:PATH` or `sqlite::memory:`, and makes the file (for its owner alone) and the tables that
-    /// are missing. Must be called within a tokio runtime, whose task serves the store until it is closed.
+    /// are missing. A thread of its own serves the store until it is closed.
     ///
     /// # Errors
     /// [`StoreError::Url`], [`StoreError::File`]; [`StoreError::Locked`] when somebody else has the file;
     /// [`StoreError::NewerSchema`] when a later version wrote it; [`StoreError::Database`].
     pub async fn open(url: &str, options: Options) -> Result<Self, StoreError> {
-        let db = Sqlite::open(Location::parse(url)?, options.record_bytes_max).await?;
-        let (commands, queue) = mpsc::channel(options.queue_max.max(1));
-        tokio::spawn(writer::write(db, queue, options.batch_max.max(1)));
+        let commands = writer::start(Location::parse(url)?, &options).await?;
         Ok(Self { commands })
     }
 
@@ -46,7 +44,7 @@ impl Store {
     /// [`StoreError::Database`], [`StoreError::Stopped`].
     pub async fn secret(&self, name: &str, fresh: [u8; 32]) -> Result<[u8; 32], StoreError> {
         let name = name.to_owned();
-        self.call("read a secret", move |db| Box::pin(async move { db.secret(&name, fresh).await })).await
+        self.call("read a secret", move |db| db.secret(&name, fresh)).await
     }
 
     /// Stores a workflow text or a component under its digest, `sha256:HEX`. Doing it again changes nothing: what is stored under a
@@ -57,7 +55,7 @@ impl Store {
     pub async fn put_blob(&self, digest: &str, bytes: Vec<u8>) -> Result<(), StoreError> {
         bounded(&format!("the blob {digest} (bytes)"), bytes.len(), BLOB_BYTES_MAX)?;
         let digest = digest.to_owned();
-        self.call("store a blob", move |db| Box::pin(async move { db.put_blob(&digest, &bytes).await })).await
+        self.call("store a blob", move |db| db.put_blob(&digest, &bytes)).await
     }
 
     /// What is stored under a digest, if anything is.
@@ -66,7 +64,7 @@ impl Store {
     /// [`StoreError::Database`], [`StoreError::Stopped`].
     pub async fn blob(&self, digest: &str) -> Result<Option<Vec<u8>>, StoreError> {
         let digest = digest.to_owned();
-        self.call("read a blob", move |db| Box::pin(async move { db.blob(&digest).await })).await
+        self.call("read a blob", move |db| db.blob(&digest)).await
     }
 
     /// Starts a run, all or nothing: takes the workflow's next number, and writes the run, which is open, and its first records.
@@ -77,7 +75,7 @@ impl Store {
     /// number above 2^63 - 1; [`StoreError::Database`], also when another run has this id; [`StoreError::Stopped`].
     pub async fn start_run(&self, new: NewRun) -> Result<StartOutcome, StoreError> {
         let doing = format!("start run {}", new.run_id);
-        self.call(&doing, move |db| Box::pin(db.start_run(new))).await
+        self.call(&doing, move |db| db.start_run(new)).await
     }
 
     /// The number that the workflow's next run gets, unless its `number_start` is higher; none while it had no run.
@@ -87,7 +85,7 @@ impl Store {
     pub async fn next_number(&self, workflow: &str) -> Result<Option<u64>, StoreError> {
         let doing = format!("read the next number of {workflow}");
         let workflow = workflow.to_owned();
-        self.call(&doing, move |db| Box::pin(async move { db.next_number(&workflow).await })).await
+        self.call(&doing, move |db| db.next_number(&workflow)).await
     }
 
     /// Appends records to a run, all or nothing, with its new status and the names it takes.
@@ -108,10 +106,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         let doing = format!("append to run {run_id}");
         let run_id = run_id.to_owned();
-        self.call(&doing, move |db| {
-            Box::pin(async move { db.append(&run_id, expected_seq, records, status, claims).await })
-        })
-        .await
+        self.call(&doing, move |db| db.append(&run_id, expected_seq, &records, status, &claims)).await
     }
 
     /// Gives a run the workflow's next number and appends the records that `first` makes of it, all or nothing. The number that it
@@ -128,10 +123,7 @@ impl Store {
     ) -> Result<u64, StoreError> {
         let doing = format!("renumber run {run_id}");
         let run_id = run_id.to_owned();
-        self.call(&doing, move |db| {
-            Box::pin(async move { db.renumber(&run_id, expected_seq, number_start, first).await })
-        })
-        .await
+        self.call(&doing, move |db| db.renumber(&run_id, expected_seq, number_start, first)).await
     }
 
     /// A document, if there is one.
@@ -140,7 +132,7 @@ impl Store {
     /// [`StoreError::Database`], [`StoreError::Stopped`].
     pub async fn document(&self, kind: &str, id: &str) -> Result<Option<Document>, StoreError> {
         let (kind, id) = (kind.to_owned(), id.to_owned());
-        self.call("read a document", move |db| Box::pin(async move { db.document(&kind, &id).await })).await
+        self.call("read a document", move |db| db.document(&kind, &id)).await
     }
 
     /// The ids of at most `limit` documents of a kind, the last ones first.
@@ -149,8 +141,7 @@ impl Store {
     /// [`StoreError::Database`], [`StoreError::Stopped`].
     pub async fn document_ids(&self, kind: &str, limit: u32) -> Result<Vec<String>, StoreError> {
         let kind = kind.to_owned();
-        self.call("list documents", move |db| Box::pin(async move { db.document_ids(&kind, limit).await }))
-            .await
+        self.call("list documents", move |db| db.document_ids(&kind, limit)).await
     }
 
     /// Whether the post started a run of the workflow, or was claimed by one with [`crate::POST_CLAIM`].
@@ -159,10 +150,7 @@ impl Store {
     /// [`StoreError::Database`], [`StoreError::Stopped`].
     pub async fn has_taken(&self, workflow: &str, post_id: &str) -> Result<bool, StoreError> {
         let (workflow, post_id) = (workflow.to_owned(), post_id.to_owned());
-        self.call("look up a post", move |db| {
-            Box::pin(async move { db.has_taken(&workflow, &post_id).await })
-        })
-        .await
+        self.call("look up a post", move |db| db.has_taken(&workflow, &post_id)).await
     }
 
     /// Writes a document as a whole. `expected_revision` is that of the document which it replaces, 0 for a new one.
@@ -178,10 +166,7 @@ impl Store {
         body: Vec<u8>,
     ) -> Result<(), StoreError> {
         let (kind, id) = (kind.to_owned(), id.to_owned());
-        self.call("write a document", move |db| {
-            Box::pin(async move { db.put_document(&kind, &id, expected_revision, &body).await })
-        })
-        .await
+        self.call("write a document", move |db| db.put_document(&kind, &id, expected_revision, &body)).await
     }
 
     /// Forgets a document; one that is not there is fine.
@@ -190,10 +175,7 @@ impl Store {
     /// [`StoreError::Database`], [`StoreError::Stopped`].
     pub async fn delete_document(&self, kind: &str, id: &str) -> Result<(), StoreError> {
         let (kind, id) = (kind.to_owned(), id.to_owned());
-        self.call("delete a document", move |db| {
-            Box::pin(async move { db.delete_document(&kind, &id).await })
-        })
-        .await
+        self.call("delete a document", move |db| db.delete_document(&kind, &id)).await
     }
 
     /// How far each channel's posts were dealt with.
@@ -201,7 +183,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Database`], [`StoreError::Stopped`].
     pub async fn watermarks(&self) -> Result<Vec<Watermark>, StoreError> {
-        self.call("read the watermarks", |db| Box::pin(db.watermarks())).await
+        self.call("read the watermarks", |db| db.watermarks()).await
     }
 
     /// Raises watermarks; one that is higher already stays, with what is known of its posts.
@@ -210,10 +192,7 @@ impl Store {
     /// [`StoreError::TooLarge`] for more than [`RECORDS_AT_ONCE_MAX`]; [`StoreError::Database`]; [`StoreError::Stopped`].
     pub async fn raise_watermarks(&self, watermarks: Vec<Watermark>) -> Result<(), StoreError> {
         bounded("watermarks at once", watermarks.len(), RECORDS_AT_ONCE_MAX)?;
-        self.call("write the watermarks", move |db| {
-            Box::pin(async move { db.raise_watermarks(&watermarks).await })
-        })
-        .await
+        self.call("write the watermarks", move |db| db.raise_watermarks(&watermarks)).await
     }
 
     /// All records of a run, in the order of their writing; none when there is no such run.
@@ -223,7 +202,7 @@ impl Store {
     pub async fn records(&self, run_id: &str) -> Result<Vec<Record>, StoreError> {
         let doing = format!("read run {run_id}");
         let run_id = run_id.to_owned();
-        self.call(&doing, move |db| Box::pin(async move { db.records(&run_id).await })).await
+        self.call(&doing, move |db| db.records(&run_id)).await
     }
 
     /// The runs that are not over, oldest first.
@@ -231,7 +210,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Database`], [`StoreError::Stopped`].
     pub async fn open_runs(&self) -> Result<Vec<RunRow>, StoreError> {
-        self.call("list the open runs", |db| Box::pin(db.open_runs())).await
+        self.call("list the open runs", |db| db.open_runs()).await
     }
 
     /// A run without its records, if there is one.
@@ -241,7 +220,7 @@ impl Store {
     pub async fn run(&self, run_id: &str) -> Result<Option<RunRow>, StoreError> {
         let doing = format!("look up run {run_id}");
         let run_id = run_id.to_owned();
-        self.call(&doing, move |db| Box::pin(async move { db.run(&run_id).await })).await
+        self.call(&doing, move |db| db.run(&run_id)).await
     }
 
     /// A run by its workflow and number, without its records, if there is one.
@@ -250,10 +229,7 @@ impl Store {
     /// [`StoreError::Database`], [`StoreError::Stopped`]; [`StoreError::TooLarge`] for a number above 2^63 - 1.
     pub async fn run_by_number(&self, workflow: &str, number: u64) -> Result<Option<RunRow>, StoreError> {
         let workflow = workflow.to_owned();
-        self.call("look up a run", move |db| {
-            Box::pin(async move { db.run_by_number(&workflow, number).await })
-        })
-        .await
+        self.call("look up a run", move |db| db.run_by_number(&workflow, number)).await
     }
 
     /// At most `limit` runs, newest first.
@@ -261,7 +237,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Database`], [`StoreError::Stopped`].
     pub async fn runs(&self, limit: u32) -> Result<Vec<RunRow>, StoreError> {
-        self.call("list the runs", move |db| Box::pin(db.runs(limit))).await
+        self.call("list the runs", move |db| db.runs(limit)).await
     }
 
     /// How many requests wait for the writer, at most [`Options::queue_max`]. For metrics.
@@ -283,7 +259,7 @@ impl Store {
     async fn call<T, F>(&self, doing: &str, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        F: for<'a> FnOnce(&'a mut Sqlite) -> Work<'a, T> + Send + 'static,
+        F: FnOnce(&mut Sqlite) -> Result<T, StoreError> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
         let stopped = || StoreError::Stopped { doing: doing.to_owned() };

@@ -174,3 +174,23 @@ async fn closing_finishes_what_waits() {
     let store = Store::open(&url, Options::default()).await.unwrap();
     assert!(store.run("r1").await.unwrap().is_some());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_panic_on_the_writers_thread_leaves_nobody_waiting() {
+    let (directory, store) = on_disk(Options::default()).await;
+    store.start_run(new_run("r1", "p1")).await.unwrap();
+    let (is_entered, release) = blocking_start(&store);
+    is_entered.recv().unwrap();
+    let (waiting, ()) = tokio::join!(
+        biased;
+        store.run("r1"),
+        // The start that waits for it panics.
+        async { drop(release) },
+    );
+    assert_eq!(waiting, Err(StoreError::Stopped { doing: "look up run r1".into() }));
+    assert_eq!(store.run("r1").await, Err(StoreError::Stopped { doing: "look up run r1".into() }));
+    store.close().await;
+    let url = format!("sqlite:{}", directory.path().join("journal.db").display());
+    let store = Store::open(&url, Options::default()).await.unwrap();
+    assert_eq!(store.open_runs().await.unwrap().len(), 1, "the start that panicked left nothing");
+}

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use sqlx::{Connection as _, Row as _};
+use rusqlite::Connection;
 use tempfile::TempDir;
 use warroom_store::{
     Claim, NewRun, Options, POST_CLAIM, RECORDS_AT_ONCE_MAX, Record, RunRow, RunStatus, StartLimit,
@@ -16,6 +16,11 @@ fn url(directory: &Path) -> String {
 
 async fn open(directory: &TempDir) -> Store {
     Store::open(&url(directory.path()), Options::default()).await.unwrap()
+}
+
+/// The file as any other program sees it.
+fn raw(directory: &TempDir) -> Connection {
+    Connection::open(directory.path().join("journal.db")).unwrap()
 }
 
 fn record(text: &str) -> Record {
@@ -256,9 +261,7 @@ async fn a_closed_store_says_so() {
 async fn a_newer_schema_is_refused() {
     let directory = TempDir::new().unwrap();
     open(&directory).await.close().await;
-    let mut raw = sqlx::SqliteConnection::connect(&url(directory.path())).await.unwrap();
-    sqlx::query("UPDATE meta SET value = 4").execute(&mut raw).await.unwrap();
-    raw.close().await.unwrap();
+    raw(&directory).execute("UPDATE meta SET value = 4", ()).unwrap();
     let Err(error) = Store::open(&url(directory.path()), Options::default()).await else {
         panic!("a newer schema was opened");
     };
@@ -276,9 +279,7 @@ async fn the_file_is_private_and_has_a_write_ahead_log() {
         assert_eq!(mode & 0o777, 0o600, "{name}");
     }
     store.close().await;
-    let mut raw = sqlx::SqliteConnection::connect(&url(directory.path())).await.unwrap();
-    let mode: String =
-        sqlx::query("PRAGMA journal_mode").fetch_one(&mut raw).await.unwrap().try_get(0).unwrap();
+    let mode: String = raw(&directory).query_row("PRAGMA journal_mode", (), |row| row.get(0)).unwrap();
     assert_eq!(mode, "wal");
 }
 
@@ -411,7 +412,7 @@ async fn a_journal_of_version_1_is_brought_up_to_date() {
     let store = open(&directory).await;
     started(&store, "r1", "p1").await;
     store.close().await;
-    let mut db = sqlx::SqliteConnection::connect(&url(directory.path())).await.unwrap();
+    let db = raw(&directory);
     for change in [
         "DROP INDEX runs_started",
         "DROP INDEX runs_keyed",
@@ -419,9 +420,9 @@ async fn a_journal_of_version_1_is_brought_up_to_date() {
         "ALTER TABLE runs DROP COLUMN fold_key",
         "UPDATE meta SET value = 1 WHERE name = 'schema_version'",
     ] {
-        sqlx::query(change).execute(&mut db).await.unwrap();
+        db.execute(change, ()).unwrap();
     }
-    db.close().await.unwrap();
+    drop(db);
 
     let store = open(&directory).await;
     assert_eq!(store.records("r1").await.unwrap().len(), 1);
