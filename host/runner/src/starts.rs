@@ -216,6 +216,10 @@ impl Runner {
                 outcome = &mut writing => break outcome?,
             }
         };
+        // The journal may have been faster than this task.
+        if let Ok(event) = told.try_recv() {
+            ahead = Some(self.begin(&event, workflow)?);
+        }
         if let (StartOutcome::Started(_), Some(ahead)) = (&outcome, ahead) {
             ahead.is_written();
         }

@@ -17,7 +17,6 @@ use driven::{Driven, SECURITY_ISSUE, person, steps, workflow};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use std::sync::Arc;
-use std::sync::Arc;
 use warroom_engine::*;
 
 #[test]
