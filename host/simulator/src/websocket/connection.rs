@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use axum::extract::rejection::QueryRejection;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
-use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
+use axum::extract::ws::{Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
 use axum::extract::{Query, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
+use futures_util::SinkExt as _;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
@@ -29,6 +30,8 @@ const AUTHENTICATION_TIMEOUT: Duration = Duration::from_secs(5);
 const PING_EVERY: Duration = Duration::from_secs(60);
 /// After how long a silence the server closes.
 const SILENCE_MAX: Duration = Duration::from_secs(100);
+/// How many frames are sent in one write.
+const TOGETHER_MAX: usize = 32;
 /// How long a client may take to accept a frame.
 const SEND_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -171,27 +174,36 @@ async fn send(socket: &mut WebSocket, frame: Value) -> bool {
     send_text(socket, frame.to_string()).await
 }
 
-async fn send_text(socket: &mut WebSocket, text: String) -> bool {
-    matches!(timeout(SEND_TIMEOUT, socket.send(Message::Text(text.into()))).await, Ok(Ok(())))
+async fn send_text(socket: &mut WebSocket, text: impl Into<Utf8Bytes>) -> bool {
+    send_all(socket, [text.into()]).await
+}
+
+/// Sends frames that wait together in one write: that costs more than what is in it.
+async fn send_all(socket: &mut WebSocket, frames: impl IntoIterator<Item = Utf8Bytes>) -> bool {
+    let sending = async {
+        for frame in frames {
+            socket.feed(Message::Text(frame)).await?;
+        }
+        socket.flush().await
+    };
+    matches!(timeout(SEND_TIMEOUT, sending).await, Ok(Ok(())))
 }
 
 /// Carries frames out and answers requests, until one side ends it.
 async fn serve(socket: &mut WebSocket, shared: &Shared, attached: Attached) {
     let Attached { first, mut frames, .. } = attached;
-    for frame in first {
-        if !send_text(socket, frame).await {
-            return;
-        }
+    if !send_all(socket, first).await {
+        return;
     }
+    let mut together = Vec::with_capacity(TOGETHER_MAX);
     let mut pings = interval_at(Instant::now() + PING_EVERY, PING_EVERY);
     pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut heard = Instant::now();
     loop {
         let alive = tokio::select! {
-            frame = frames.recv() => match frame {
-                Some(frame) => send_text(socket, frame).await,
-                None => false,
-            },
+            count = frames.recv_many(&mut together, TOGETHER_MAX) => {
+                count > 0 && send_all(socket, together.drain(..)).await
+            }
             message = socket.recv() => match message {
                 Some(Ok(message)) => {
                     heard = Instant::now();

@@ -1,5 +1,6 @@
 //! What happened, and who hears of it.
 
+use axum::extract::ws::Utf8Bytes;
 use serde_json::{Value, json};
 
 /// Who hears of an event.
@@ -26,26 +27,35 @@ pub(crate) struct Event {
     pub(crate) audience: Audience,
 }
 
-impl Event {
+/// What every stream is sent of an event; only the number differs.
+pub(crate) struct Unnumbered(String);
+
+impl Unnumbered {
     /// The frame with this sequence number.
-    pub(crate) fn frame(&self, seq: u64) -> String {
+    pub(crate) fn frame(&self, seq: u64) -> Utf8Bytes {
+        format!("{},\"seq\":{seq}}}", self.0).into()
+    }
+}
+
+impl Event {
+    /// The frame without a sequence number.
+    pub(crate) fn unnumbered(&self) -> Unnumbered {
         let (user_id, channel_id, team_id) = match &self.audience {
             Audience::Everybody => ("", "", ""),
             Audience::User(id) => (id.as_str(), "", ""),
             Audience::Channel(id) => ("", id.as_str(), ""),
             Audience::Team(id) => ("", "", id.as_str()),
         };
-        json!({
-            "event": self.name,
-            "data": self.data,
-            "broadcast": {
-                "omit_users": null,
-                "user_id": user_id,
-                "channel_id": channel_id,
-                "team_id": team_id,
-            },
-            "seq": seq,
-        })
-        .to_string()
+        let broadcast = json!({
+            "omit_users": null,
+            "user_id": user_id,
+            "channel_id": channel_id,
+            "team_id": team_id,
+        });
+        Unnumbered(format!(
+            "{{\"event\":{},\"data\":{},\"broadcast\":{broadcast}",
+            json!(self.name),
+            self.data
+        ))
     }
 }

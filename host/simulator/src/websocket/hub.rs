@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
+use axum::extract::ws::Utf8Bytes;
 use serde_json::json;
 use tokio::sync::mpsc;
 
-use super::event::{Audience, Event};
+use super::event::{Audience, Event, Unnumbered};
 use crate::options::Limits;
 use crate::system::VERSION;
 
@@ -21,8 +22,8 @@ pub(crate) struct Stream {
     pub(crate) token: String,
     next_seq: u64,
     /// The last events, whether sent or missed.
-    history: VecDeque<(u64, String)>,
-    socket: Option<mpsc::Sender<String>>,
+    history: VecDeque<(u64, Utf8Bytes)>,
+    socket: Option<mpsc::Sender<Utf8Bytes>>,
     /// Counts the sockets of this stream: the end of an old one must not end the new one.
     socket_number: u64,
     resumable: bool,
@@ -32,7 +33,7 @@ pub(crate) struct Stream {
 }
 
 impl Stream {
-    fn push(&mut self, event: &Event) {
+    fn push(&mut self, event: &Unnumbered) {
         let frame = event.frame(self.next_seq);
         if self.history.len() >= HISTORY_MAX {
             self.history.pop_front();
@@ -50,7 +51,7 @@ impl Stream {
     }
 
     /// What came from `seq` on, if all of it is still here.
-    fn since(&self, seq: u64) -> Option<Vec<String>> {
+    fn since(&self, seq: u64) -> Option<Vec<Utf8Bytes>> {
         let oldest = self.history.front().map_or(self.next_seq, |(seq, _)| *seq);
         if seq < oldest || seq > self.next_seq {
             return None;
@@ -74,9 +75,9 @@ pub(crate) struct Attached {
     /// Which socket of the stream this is.
     pub(crate) socket_number: u64,
     /// Frames to send first: what was missed.
-    pub(crate) first: Vec<String>,
+    pub(crate) first: Vec<Utf8Bytes>,
     /// Frames to send then. Ends when the stream lets go of this socket.
-    pub(crate) frames: mpsc::Receiver<String>,
+    pub(crate) frames: mpsc::Receiver<Utf8Bytes>,
 }
 
 /// All streams.
@@ -102,8 +103,11 @@ impl Hub {
     /// Queues an event on each stream whose user `hears` accepts.
     pub(crate) fn publish(&mut self, event: &Event, hears: impl Fn(&str) -> bool) {
         self.forget_old();
-        for stream in self.streams.values_mut().filter(|stream| !stream.mute && hears(&stream.user_id)) {
-            stream.push(event);
+        let mut hearing =
+            self.streams.values_mut().filter(|stream| !stream.mute && hears(&stream.user_id)).peekable();
+        if hearing.peek().is_some() {
+            let event = event.unnumbered();
+            hearing.for_each(|stream| stream.push(&event));
         }
     }
 
@@ -150,14 +154,15 @@ impl Hub {
             mute: false,
             broken_since: None,
         };
-        stream.push(&Event {
+        let hello = Event {
             name: "hello",
             data: json!({
                 "connection_id": connection_id,
                 "server_version": format!("{VERSION}..simulator.false"),
             }),
             audience: Audience::User(client.user_id.clone()),
-        });
+        };
+        stream.push(&hello.unnumbered());
         self.streams.insert(connection_id.clone(), stream);
         Some(Attached { connection_id, socket_number: 0, first: Vec::new(), frames })
     }
