@@ -14,9 +14,12 @@ pub(crate) const CORE_INSTANCES_MAX: u32 = 32;
 pub(crate) const MEMORIES_MAX: u32 = 2;
 pub(crate) const TABLES_MAX: u32 = 8;
 
-/// What stays of an execution's memory for the next one, so that a call need not ask the kernel for it again: a Rust guest's
-/// stack and data.
-const MEMORY_RESIDENT_BYTES: usize = 128 << 10;
+/// What stays of an execution's memory for the next one, cleared, so that a call need not ask the kernel for it again, which stops
+/// all other threads for a moment: a Rust guest's stack, data, and a first page of its heap.
+const MEMORY_RESIDENT_BYTES: usize = 192 << 10;
+
+/// The same of each table.
+const TABLE_RESIDENT_BYTES: usize = 4 << 10;
 
 /// Native stack on top of what the guest may use: host calls are polled on the guest's fiber.
 const HOST_STACK_BYTES: usize = 2 << 20;
@@ -73,7 +76,8 @@ fn pool(limits: &Limits) -> PoolingAllocationConfig {
         .max_tables_per_module(TABLES_MAX)
         .max_memory_size(limits.memory_bytes_max)
         .table_elements(limits.table_elements_max)
-        .linear_memory_keep_resident(MEMORY_RESIDENT_BYTES);
+        .linear_memory_keep_resident(MEMORY_RESIDENT_BYTES)
+        .table_keep_resident(TABLE_RESIDENT_BYTES);
     pool
 }
 
