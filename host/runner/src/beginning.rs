@@ -20,12 +20,12 @@ pub(crate) struct Beginning(watch::Sender<Known>);
 
 impl Beginning {
     /// That of a run that was read from the journal.
-    pub(crate) fn is_written() -> Beginning {
+    pub(crate) fn journalled() -> Beginning {
         Beginning(watch::Sender::new(Known::Written))
     }
 
     /// One that is being written.
-    pub(crate) fn is_awaited() -> Beginning {
+    pub(crate) fn awaited() -> Beginning {
         Beginning(watch::Sender::new(Known::Awaited))
     }
 
@@ -36,14 +36,9 @@ impl Beginning {
         known.wait_for(|known| *known != Known::Awaited).await.is_ok_and(|known| *known == Known::Written)
     }
 
-    fn settle(&self, known: Known) {
-        self.0.send_if_modified(|now| {
-            let is_new = *now == Known::Awaited;
-            if is_new {
-                *now = known;
-            }
-            is_new
-        });
+    /// Whether it is not known yet whether the start is written.
+    pub(crate) fn is_awaited(&self) -> bool {
+        *self.0.borrow() == Known::Awaited
     }
 }
 
@@ -59,19 +54,24 @@ impl<'a> Ahead<'a> {
         Ahead { core, ledger }
     }
 
-    /// The journal has the start.
-    pub(crate) fn is_written(self) {
-        self.ledger.beginning.settle(Known::Written);
+    /// Tells that the journal has the start.
+    pub(crate) fn confirm(self) {
+        self.ledger.beginning.0.send_replace(Known::Written);
     }
 }
 
 impl Drop for Ahead<'_> {
     fn drop(&mut self) {
-        self.ledger.beginning.settle(Known::Failed);
-        if *self.ledger.beginning.0.borrow() == Known::Failed
-            && let Some(run) = self.core.open().remove(&self.ledger.id)
+        if !self.ledger.beginning.is_awaited() {
+            return;
+        }
+        let mut open = self.core.open();
+        if open.get(&self.ledger.id).is_some_and(|run| Arc::ptr_eq(&run.ledger, &self.ledger))
+            && let Some(run) = open.remove(&self.ledger.id)
         {
             run.driver.abort();
         }
+        // Whoever waits for it finds nobody who drives the run.
+        self.ledger.beginning.0.send_replace(Known::Failed);
     }
 }

@@ -263,6 +263,11 @@ async fn conclude(
             let kind = if trace.name_taken { FailureKind::NameTaken } else { kind(&error) };
             failed(kind, error.message)
         }
+        // The deadline passed while the journal was busy with the start of the run: the execution is run again.
+        Err(RunError::Deadline { .. }) if trace.in_call && ledger.beginning.is_awaited() => {
+            ledger.beginning.written().await;
+            Vec::new()
+        }
         // The deadline passed while a call was out.
         Err(RunError::Deadline { .. }) if trace.in_call => {
             vec![deferred(core, ledger, &run, current, slow()).await]

@@ -38,7 +38,7 @@ pub(crate) enum Interruption {
     Temporary(ChatError),
     /// The guest asked for something else than the first time.
     Diverged { n: u32, journalled: String, function: String },
-    /// The journal failed: nothing may be done until it is back.
+    /// The journal failed: nothing more may be done until it is back.
     Journal(LedgerError),
 }
 
@@ -282,11 +282,7 @@ impl HostCalls {
             }
             Call::AddMembers { channel_id, users } => {
                 self.require_channel(run, channel_id, false)?;
-                // They can be added again without harm, so that need not wait until its intent is written.
-                let intending = self.intend(intent, intended, Vec::new());
-                let (written, added) = tokio::join!(intending, self.add_members(channel_id, users));
-                written?;
-                let refusals = added?;
+                let refusals = self.add_while_intending(channel_id, users, intent, intended).await?;
                 let is_in = |user: &&User| refusals.iter().all(|refusal| refusal.user.id != user.id);
                 let people: Vec<engine::Person> = users.iter().filter(is_in).map(person).collect();
                 let facts = (!people.is_empty())
@@ -308,12 +304,41 @@ impl HostCalls {
         if intended {
             return Ok(());
         }
-        let mut open = self.open().await?;
-        // Looking something up takes its time, in which the run can be cancelled.
-        if self.is_over(open.run()) {
-            return Err(over());
+        Ok(self.open_to_act().await?.append(vec![intent.clone()], claims).await?)
+    }
+
+    /// The run, as this execution left it, if something may still be done in its name: looking something up takes its time, in which
+    /// it can be cancelled.
+    async fn open_to_act(&self) -> Result<OpenLedger<'_>, Trouble> {
+        let open = self.open().await?;
+        if self.is_over(open.run()) { Err(over()) } else { Ok(open) }
+    }
+
+    /// Adds people while the intent to do so is being written: they can be added again without harm. Not before the run's start is
+    /// written, nor when the journal has lost something of this run: it may lose that again and again.
+    async fn add_while_intending(
+        &self,
+        channel_id: &str,
+        users: &[User],
+        intent: &Fact,
+        intended: bool,
+    ) -> Result<Vec<Refusal>, Trouble> {
+        if intended || self.losses > 0 {
+            self.intend(intent, intended, Vec::new()).await?;
+            return self.add_members(channel_id, users).await;
         }
-        Ok(open.append(vec![intent.clone()], claims).await?)
+        if !self.ledger.beginning.written().await {
+            return Err(LedgerError::Unstarted.into());
+        }
+        let mut open = self.open_to_act().await?;
+        let writing = async {
+            let written = open.append(vec![intent.clone()], Vec::new()).await;
+            drop(open);
+            written
+        };
+        let (written, added) = tokio::join!(writing, self.add_members(channel_id, users));
+        written?;
+        added
     }
 
     /// This execution, as the run knows it; none when it is over, and nobody needs to find out about a call.

@@ -115,7 +115,8 @@ pub enum JournalError {
 /// Where events are kept. Every method returns only after what it wrote is durable.
 #[async_trait]
 pub trait Journal: Send + Sync {
-    /// Starts a run in one transaction: takes the workflow's next number, stores the records that `first` makes of it.
+    /// Starts a run in one transaction: takes the workflow's next number, stores the records that `first` makes of it. `first` is
+    /// called as soon as the number is known; the start may fail after that.
     async fn start_run(
         &self,
         new: NewRun,

@@ -65,7 +65,7 @@ pub(crate) async fn resume(core: &Arc<Core>) -> Result<(), JournalError> {
 async fn ended(core: &Core, id: &str) -> Result<Ledger, String> {
     let run = read(core.journal.as_ref(), id).await.map_err(|error| error.to_string())?;
     let workflow = stand_in(&run)?;
-    Ok(Ledger::new(run, workflow, Beginning::is_written(), core))
+    Ok(Ledger::new(run, workflow, Beginning::journalled(), core))
 }
 
 /// Has a task bring the posts to their last look.

@@ -2,7 +2,8 @@
 //!
 //! Each write waits for the disk, and between two effects of an action stands a handful of facts that nobody outside needs yet: an
 //! answer, an outcome, the next action's beginning. So the task that drives the run may go ahead of the journal with them
-//! ([`OpenLedger::append_soon`]); they are written together with the next intent, before its call is made. Everybody else sees the
+//! ([`OpenLedger::append_soon`]); they are written together with the next intent, before its call is made (people are added meanwhile,
+//! which can be done again). Everybody else sees the
 //! run as the journal has it: [`Ledger::run`] is what was written, and [`Ledger::open`] writes first. A crash loses what was ahead, and
 //! a replay does it again: no effect stood behind it.
 
@@ -319,8 +320,11 @@ impl OpenLedger<'_> {
     /// drives the run, and only for what a replay would do again.
     pub(crate) async fn append_soon(&mut self, facts: Vec<Fact>) -> Result<(), LedgerError> {
         let events = self.encoded(facts)?;
+        // A defect that ends this midway leaves nothing half applied.
+        self.state.stale = true;
         let added = fold(&self.ledger.workflow(), Arc::make_mut(&mut self.state.run), events);
         self.state.ahead.extend(added);
+        self.state.stale = false;
         self.ledger.note(&self.state.run);
         if self.state.ahead.records.len() < AHEAD_MAX { Ok(()) } else { self.flush().await }
     }

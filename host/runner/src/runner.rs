@@ -142,7 +142,7 @@ impl Runner {
         let core = &self.core;
         let run = read(core.journal.as_ref(), id).await.map_err(|error| error.to_string())?;
         let workflow = kept(core.journal.as_ref(), &core.components, &run).await?;
-        Ok(Arc::new(Ledger::new(run, workflow, Beginning::is_written(), core)))
+        Ok(Arc::new(Ledger::new(run, workflow, Beginning::journalled(), core)))
     }
 
     /// Spawns the task that drives the run.

@@ -221,7 +221,7 @@ impl Runner {
             ahead = Some(self.begin(&event, workflow)?);
         }
         if let (StartOutcome::Started(_), Some(ahead)) = (&outcome, ahead) {
-            ahead.is_written();
+            ahead.confirm();
         }
         Ok(outcome)
     }
@@ -264,10 +264,11 @@ impl Runner {
     async fn take_up_if_idle(&self, id: &str) -> Result<(), RunnerError> {
         let core = &self.core;
         let _alone = core.taking_up.lock().await;
-        if core.ledger(id).is_some()
-            || core.is_stuck(id)
-            || !core.journal.open_runs().await?.contains(&id.to_owned())
-        {
+        let is_driven = match core.ledger(id) {
+            Some(ledger) => ledger.beginning.written().await,
+            None => false,
+        };
+        if is_driven || core.is_stuck(id) || !core.journal.open_runs().await?.contains(&id.to_owned()) {
             return Ok(());
         }
         match self.open_ledger(id).await {
@@ -283,7 +284,7 @@ impl Runner {
     /// Drives a run whose start is being written.
     fn begin(&self, first: &Event, workflow: &Arc<Workflow>) -> Result<Ahead<'_>, LedgerError> {
         let run = Run::start(first)?;
-        let ledger = Arc::new(Ledger::new(run, Arc::clone(workflow), Beginning::is_awaited(), &self.core));
+        let ledger = Arc::new(Ledger::new(run, Arc::clone(workflow), Beginning::awaited(), &self.core));
         self.take_up(Arc::clone(&ledger));
         Ok(Ahead::new(&self.core, ledger))
     }

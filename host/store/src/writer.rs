@@ -135,6 +135,8 @@ fn write(mut db: Sqlite, mut commands: mpsc::Receiver<Command>, batch_max: usize
 /// Does one job in a transaction of its own, which is undone when the job fails.
 fn transact_alone(db: &mut Sqlite, job: Box<dyn Job>) {
     if let Err(error) = db.begin() {
+        // The last one may still be open.
+        db.rollback();
         job.refuse(error);
         return;
     }
@@ -152,6 +154,7 @@ fn transact_alone(db: &mut Sqlite, job: Box<dyn Job>) {
 /// Does all jobs in one transaction, each in a savepoint, and answers them after the commit.
 fn transact(db: &mut Sqlite, jobs: Vec<Box<dyn Job>>) {
     if let Err(error) = db.begin() {
+        db.rollback();
         for job in jobs {
             job.refuse(error.clone());
         }

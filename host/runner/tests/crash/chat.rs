@@ -22,6 +22,8 @@ pub(crate) struct MemoryChat {
     pub(crate) not_now: AtomicU32,
     /// How often a name was looked up.
     pub(crate) looked_up: AtomicU32,
+    /// How often somebody was added to a channel, or was to be.
+    pub(crate) added: AtomicU32,
     /// How many of the next pins end in a defect of this program.
     pub(crate) panics: AtomicU32,
 }
@@ -77,6 +79,7 @@ impl MemoryChat {
             answer_ms: AtomicU64::new(0),
             not_now: AtomicU32::new(0),
             looked_up: AtomicU32::new(0),
+            added: AtomicU32::new(0),
             panics: AtomicU32::new(0),
         }
     }
@@ -221,12 +224,14 @@ impl Chat for MemoryChat {
     }
 
     async fn find_users(&self, names: &[String]) -> Result<(Vec<Person>, Vec<String>), ChatError> {
+        self.looked_up.fetch_add(1, Ordering::Relaxed);
         let person = |name: &String| Person { id: format!("id-{name}"), username: name.clone() };
         self.fuse.call("chat find_users", || Ok((names.iter().map(person).collect(), Vec::new()))).await
     }
 
     async fn add_member(&self, channel_id: &str, user_id: &str) -> Result<(), ChatError> {
         let add = || {
+            self.added.fetch_add(1, Ordering::Relaxed);
             let mut state = self.state.lock().unwrap();
             let room = state.rooms.iter_mut().find(|room| room.id == channel_id);
             let room = room.ok_or_else(|| error(ChatErrorKind::NotFound, "no such channel"))?;

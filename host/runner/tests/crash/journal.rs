@@ -15,6 +15,8 @@ pub(crate) struct MemoryJournal {
     pub(crate) refuse_workflow: Mutex<Option<String>>,
     /// The next start gets its number, and is written once that is decided, or not at all.
     pub(crate) start_decided: Mutex<Option<oneshot::Receiver<bool>>>,
+    /// The next start is written, and answered once somebody says so.
+    pub(crate) start_answered: Mutex<Option<oneshot::Receiver<()>>>,
     /// The first append with such a record is done, and its answer lost.
     pub(crate) lose_answer_of: Mutex<Option<String>>,
     /// The first append with such a record takes this long.
@@ -39,6 +41,7 @@ impl MemoryJournal {
             fuse,
             refuse_workflow: Mutex::default(),
             start_decided: Mutex::default(),
+            start_answered: Mutex::default(),
             lose_answer_of: Mutex::default(),
             slow_about: Mutex::default(),
         }
@@ -121,6 +124,10 @@ impl Journal for MemoryJournal {
             Ok(StartOutcome::Started(number))
         };
         let outcome = self.fuse.call("journal start_run", start).await?;
+        let answered = self.start_answered.lock().unwrap().take();
+        if let Some(answered) = answered {
+            answered.await.unwrap();
+        }
         self.answered(&["run_started".to_owned()]).map(|()| outcome)
     }
 

@@ -32,7 +32,7 @@ const PING_EVERY: Duration = Duration::from_secs(60);
 const SILENCE_MAX: Duration = Duration::from_secs(100);
 /// How many frames are sent in one write.
 const TOGETHER_MAX: usize = 32;
-/// How long a client may take to accept a frame.
+/// How long a client may take to accept what is sent in one write.
 const SEND_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What a client says when it connects.
