@@ -10,26 +10,25 @@
 //!
 //! Looking things up changes nothing, so a look-up needs no intent of its own: intent and answer are journalled together.
 
+mod members;
+mod posts;
+
 use crate::bounds;
-use crate::chat::{Chat, ChatError, ChatErrorKind, FoundChannel, NewChannel, find_or_create_post};
-use crate::clock::{Clock, earliest};
+use crate::chat::{Chat, ChatError, ChatErrorKind, FoundChannel, NewChannel};
+use crate::clock::Clock;
 use crate::components::{Permit, channel, user};
 use crate::controls::Key;
-use crate::declared::Declared;
 use crate::groups::Groups;
 use crate::journal::{Claim, JournalError};
 use crate::ledger::{Ledger, LedgerError, OpenLedger};
-use crate::mentions;
-use crate::rendering;
 use async_trait::async_trait;
-use futures_util::stream::{self, StreamExt as _};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use warroom_engine::effects::{self, Decision};
-use warroom_engine::{self as engine, ActionKey, ControlPost, CurrentAction, Fact, Run};
-use warroom_sandbox::{ActionError, Answer, Call, CallFailure, ChannelDraft, ErrorKind, LogLevel, PostDraft};
-use warroom_sandbox::{Host, PostRef, Refusal, User};
+use warroom_engine::{self as engine, ActionKey, CurrentAction, Fact, Run};
+use warroom_sandbox::{ActionError, Answer, Call, CallFailure, ChannelDraft, ErrorKind, Host};
+use warroom_sandbox::{LogLevel, User};
 
 /// Why an execution did not come to its end.
 #[derive(Debug)]
@@ -53,9 +52,6 @@ pub(crate) struct Trace {
     /// Whether the last call was refused since the name of a channel is taken.
     pub(crate) name_taken: bool,
 }
-
-/// How many members are added at the same time.
-const MEMBERS_AT_ONCE: usize = 8;
 
 pub(crate) struct HostCalls {
     pub(crate) ledger: Arc<Ledger>,
@@ -314,33 +310,6 @@ impl HostCalls {
         if self.is_over(open.run()) { Err(over()) } else { Ok(open) }
     }
 
-    /// Adds people while the intent to do so is being written: they can be added again without harm. Not before the run's start is
-    /// written, nor when the journal has lost something of this run: it may lose that again and again.
-    async fn add_while_intending(
-        &self,
-        channel_id: &str,
-        users: &[User],
-        intent: &Fact,
-        intended: bool,
-    ) -> Result<Vec<Refusal>, Trouble> {
-        if intended || self.losses > 0 {
-            self.intend(intent, intended, Vec::new()).await?;
-            return self.add_members(channel_id, users).await;
-        }
-        if !self.ledger.beginning.written().await {
-            return Err(LedgerError::Unstarted.into());
-        }
-        let mut open = self.open_to_act().await?;
-        let writing = async {
-            let written = open.append(vec![intent.clone()], Vec::new()).await;
-            drop(open);
-            written
-        };
-        let (written, added) = tokio::join!(writing, self.add_members(channel_id, users));
-        written?;
-        added
-    }
-
     /// This execution, as the run knows it; none when it is over, and nobody needs to find out about a call.
     fn execution<'a>(&self, run: &'a Run) -> Option<&'a CurrentAction> {
         let mut known = run.current.iter().chain(&run.left);
@@ -416,123 +385,6 @@ impl HostCalls {
     /// Whether a channel with a name that this run claimed and saw to be free is the one that it made.
     fn is_ours(&self, found: &FoundChannel) -> bool {
         found.creator_id == self.chat.bot().id && !found.archived
-    }
-
-    async fn add_members(&self, channel_id: &str, users: &[User]) -> Result<Vec<Refusal>, Trouble> {
-        let add = |user: &User| {
-            let user = user.clone();
-            async move { (self.chat.add_member(channel_id, &user.id).await, user) }
-        };
-        let calls: Vec<_> = users.iter().map(add).collect();
-        let results: Vec<_> = stream::iter(calls).buffered(MEMBERS_AT_ONCE).collect().await;
-        let mut refusals = Vec::new();
-        for (result, user) in results {
-            match result.map_err(Trouble::from) {
-                Ok(()) => {}
-                Err(Trouble::Shown(reason)) => refusals.push(Refusal { user, reason }),
-                Err(interruption) => return Err(interruption),
-            }
-        }
-        Ok(refusals)
-    }
-
-    async fn create_post(
-        &self,
-        run: &Run,
-        channel_id: &str,
-        draft: &PostDraft,
-        intent: &Fact,
-        intended: bool,
-    ) -> Result<(Answer, Vec<Fact>), Trouble> {
-        let key = self.action.call(&run.id, self.n);
-        let stamp = self.key.stamp(&key);
-        let mut post = ControlPost {
-            key,
-            visit: self.action.visit,
-            action: self.action.name.clone(),
-            post_id: String::new(),
-            channel_id: channel_id.to_owned(),
-            message: self.spoken(&draft.message),
-            controls: self.controls(draft)?,
-        };
-        self.intend(intent, intended, Vec::new()).await?;
-        let rendered = rendering::control_post(&self.key, run, &post);
-        post.post_id = match self.ledger.hinted(&post.key) {
-            Some(post_id) if intended => post_id,
-            _ if intended => {
-                let since_ms = self.began_ms(run);
-                if self.is_over(run) {
-                    self.chat.find_post(channel_id, &stamp, since_ms).await?.sure()?.ok_or_else(over)?
-                } else {
-                    find_or_create_post(self.chat.as_ref(), channel_id, &stamp, since_ms, &rendered).await?
-                }
-            }
-            _ => self.chat.create_post(channel_id, &stamp, &rendered).await?,
-        };
-        self.ledger.canvas.written(&post.key, &rendered);
-        let answer = Answer::Post(PostRef { id: post.post_id.clone(), channel_id: channel_id.to_owned() });
-        let has_controls = !post.controls.fields.is_empty() || !post.controls.transitions.is_empty();
-        Ok((answer, if has_controls { vec![Fact::ControlsPosted { post }] } else { Vec::new() }))
-    }
-
-    /// The time that no post of this execution can be older than.
-    fn began_ms(&self, run: &Run) -> u64 {
-        let began = self.execution(run).map_or_else(|| self.clock.now_ms(), |known| known.started_ms);
-        earliest(began)
-    }
-
-    /// The text as this component may say it.
-    fn spoken(&self, text: &str) -> String {
-        if !self.permit.mentions {
-            return self.groups.quiet(&mentions::quiet(text));
-        }
-        self.groups.loud(text)
-    }
-
-    fn controls(&self, draft: &PostDraft) -> Result<engine::Controls, Trouble> {
-        let Some(controls) = &draft.controls else {
-            return Ok(engine::Controls {
-                fields_title: String::new(),
-                fields: Vec::new(),
-                transitions_title: String::new(),
-                transitions: Vec::new(),
-            });
-        };
-        let declared = Declared::by(&self.ledger.workflow(), &self.action.name);
-        if let Some(offer) = controls.transitions.iter().find(|offer| !declared.steps.contains(&offer.to)) {
-            let message = format!(
-                "the transition `{}` leads to `{}`, which no parameter that names a step names; mend the component",
-                offer.label, offer.to
-            );
-            return Err(shown(ErrorKind::InvalidInput, message));
-        }
-        if let Some(field) = controls.fields.iter().find(|field| !declared.outputs.contains(&field.name)) {
-            let message = format!(
-                "the field `{}` is no output that the parameters name; mend the component",
-                field.name
-            );
-            return Err(shown(ErrorKind::InvalidInput, message));
-        }
-        let field = |field: &warroom_sandbox::Field| engine::Field {
-            name: field.name.clone(),
-            description: self.spoken(&field.description),
-            kind: match &field.kind {
-                warroom_sandbox::FieldKind::Button => engine::FieldKind::Button,
-                warroom_sandbox::FieldKind::Menu(options) => engine::FieldKind::Menu(options.clone()),
-            },
-        };
-        let transition = |offer: &warroom_sandbox::Transition| engine::TransitionControl {
-            label: self.spoken(&offer.label),
-            description: self.spoken(&offer.description),
-            to: offer.to.clone(),
-            allowed: offer.allowed.clone(),
-        };
-        Ok(engine::Controls {
-            fields_title: self.spoken(&controls.fields_title),
-            fields: controls.fields.iter().map(field).collect(),
-            transitions_title: self.spoken(&controls.transitions_title),
-            transitions: controls.transitions.iter().map(transition).collect(),
-        })
     }
 }
 
