@@ -6,7 +6,8 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-use warroom_runner::{Runner, RunnerError, Started};
+use warroom_runner::{Journal as _, Runner, RunnerError, Started};
+use warroom_sandbox::Limits;
 
 /// Lets everything happen that can happen: a paused clock goes on only when no task has anything to do.
 async fn rest() {
@@ -61,6 +62,20 @@ async fn it_adds_nobody_until_the_start_is_written() {
     assert_eq!(world.chat.added.load(Ordering::Relaxed), 0);
     decide.send(true).unwrap();
     soon("sam is added", || world.chat.added.load(Ordering::Relaxed) > 0).await;
+}
+
+#[tokio::test]
+async fn a_disk_that_takes_longer_than_an_action_may_costs_no_try() {
+    let world = World::new(components().await);
+    let (runner, decide) = begun(&world).await;
+    tokio::time::pause();
+    tokio::time::sleep(Limits::default().deadline + Duration::from_secs(1)).await;
+    tokio::time::resume();
+    decide.send(true).unwrap();
+    soon("the run is journalled", || !world.journal.run_ids().is_empty()).await;
+    let run = world.waits(&runner).await;
+    let records = world.journal.records(&run.id).await.unwrap();
+    assert!(records.iter().all(|record| record.kind != "action_deferred"), "{records:?}");
 }
 
 #[tokio::test]
