@@ -3,6 +3,7 @@
 use crate::callbacks::Desk;
 use crate::stage::{Stage, controls};
 use serde_json::json;
+use std::time::Duration;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_room_that_is_archived_by_hand_is_told_and_goes_on_once_it_is_back() {
@@ -162,6 +163,38 @@ async fn the_bot_listens_to_all_public_channels_where_it_is_told_to_and_follows_
         .await;
     stage.say("sam", "after", "#disk two").await;
     stage.channel("disk-2").await;
+    service.stop().await;
+}
+
+/// A real server may show a new member before its stream knows of it: what is posted in that moment is told to nobody.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_posted_while_the_bot_joins_is_heard_though_the_stream_does_not_tell_it() {
+    let workflow = json!([{
+        "name": "disk",
+        "triggers": [{"name": "Alert", "type": "text", "match": "#disk"}],
+        "steps": [{"name": "Look", "start_actions": [
+            {"name": "Room", "type": "create_channel", "channel_name": "disk-{{.Instance.Number}}"},
+        ]}],
+    }]);
+    let stage = Stage::with_workflow(&workflow.to_string()).await;
+    let Some(simulator) = stage.simulator() else { return };
+    let all = [("WARROOM_MATTERMOST_WATCH", "all"), ("WARROOM_LIMITS_ROOMS_CHECK_MS", "1000")];
+    let service = stage.service_with(&all).await;
+    // The bot waits for the answer to its joining.
+    simulator.delay_next("POST", "/api/v4/channels/", Duration::from_millis(500), 1);
+    let body = json!({ "team_id": stage.team_id, "name": "new", "display_name": "new", "type": "O" });
+    let (status, made) = stage.call("POST", "/channels", stage.token("sam"), Some(body)).await;
+    assert_eq!(status, 201, "{made}");
+    let path = format!("/channels/{}/members/{}", made["id"].as_str().unwrap(), stage.bot_id);
+    stage
+        .eventually("the bot in the new channel", async || {
+            (stage.get(&path).await["user_id"] == stage.bot_id).then_some(())
+        })
+        .await;
+    simulator.revoke_token(stage.bot_token());
+    stage.say("sam", "new", "#disk one").await;
+    simulator.restore_token(stage.bot_token());
+    stage.channel("disk-1").await;
     service.stop().await;
 }
 

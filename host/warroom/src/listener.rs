@@ -132,8 +132,8 @@ impl Listener {
                 self.reopened(&channel_id).await;
                 self.changed(&channel_id, None).await;
             }
-            StreamEvent::BotAdded { channel_id, team_id } => {
-                self.added(&channel_id, team_id).await;
+            StreamEvent::BotAdded { channel_id, .. } => {
+                self.added(&channel_id).await;
                 self.changed(&channel_id, None).await;
             }
             StreamEvent::TeamLeft { team_id } => {

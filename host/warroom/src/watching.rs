@@ -139,7 +139,7 @@ impl Watching {
             Ok(member) => {
                 self.begin(&channel.id, &member);
                 tracing::info!(channel = %channel.name, "the bot has joined a channel to listen there");
-                heard.push(channel);
+                heard.push(self.watermarks.as_unread(channel));
                 Ok(())
             }
             Err(error) if is_everywhere(&self.client, &error).await => Err(chat_error(error)),

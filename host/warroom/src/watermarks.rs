@@ -8,6 +8,7 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use warroom_mattermost::Channel;
 use warroom_runner::{Clock as _, SystemClock};
 use warroom_store::{RECORDS_AT_ONCE_MAX, Store, StoreError, Watermark};
 
@@ -119,6 +120,13 @@ impl Watermarks {
         let known = state.channels.get(channel_id)?;
         let since_ms = known.base_ms.max(known.at_ms.saturating_sub(MARGIN_MS));
         Some(Mark { at_ms: known.at_ms, since_ms })
+    }
+
+    /// The channel as one to which something was posted since its mark. It may have been listed before that, and servers tell of
+    /// nothing on the stream that was posted in the moment of the bot's joining.
+    pub(crate) fn as_unread(&self, channel: Channel) -> Channel {
+        let since_ms = self.of(&channel.id).and_then(|mark| i64::try_from(mark.since_ms).ok()).unwrap_or(0);
+        Channel { last_post_at: channel.last_post_at.max(since_ms), ..channel }
     }
 
     /// The newest of all marks.

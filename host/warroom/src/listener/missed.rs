@@ -184,29 +184,25 @@ impl Listener {
         self.metrics.catch_up_lag(self.missing_since_ms.map_or(Duration::ZERO, age));
     }
 
-    /// The bot is in a channel now. In one that it is new in, posts count from its joining on, also when the connection breaks now; in one
-    /// that it listened to before, what was posted without it is taken in first.
-    pub(super) async fn added(&mut self, channel_id: &str, team_id: String) {
+    /// The bot is in a channel now. In one that it is new in, posts count from its joining on; in one that it listened to before, what was
+    /// posted without it is taken in first.
+    pub(super) async fn added(&mut self, channel_id: &str) {
         if self.hears.contains_key(channel_id) {
             return;
         }
         if self.watermarks.of(channel_id).is_none() {
             match self.client.channel_member(channel_id, &self.bot.id).await {
-                Ok(member) => {
-                    self.watching.begin(channel_id, &member);
-                    // Unless the server does not say when it joined: then the next look at all channels sees to it, too.
-                    if self.watermarks.of(channel_id).is_some() {
-                        self.hear(channel_id, team_id);
-                    }
-                }
-                // The next look at all channels sees to it.
+                Ok(member) => self.watching.begin(channel_id, &member),
                 Err(error) => tracing::warn!(channel = %channel_id, "the bot is new in a channel: {error}"),
             }
+        }
+        if self.watermarks.of(channel_id).is_none() {
+            // The server does not say when it joined: the next look at all channels sees to it.
             return;
         }
         match self.client.channel_by_id(channel_id).await {
             Ok(channel) if channel.team_id.is_empty() => {}
-            Ok(channel) => self.take_in_new(vec![channel]).await,
+            Ok(channel) => self.take_in_new(vec![self.watermarks.as_unread(channel)]).await,
             Err(error) => {
                 tracing::warn!(channel = %channel_id, "the bot is in a channel again that cannot be read yet: {error}");
                 self.watermarks.hold(channel_id, true);
@@ -218,7 +214,7 @@ impl Listener {
     /// A channel can be used again. What was posted there while nobody listened is taken in before what comes now.
     pub(super) async fn reopened(&mut self, channel_id: &str) {
         if self.watermarks.of(channel_id).is_some() {
-            self.added(channel_id, String::new()).await;
+            self.added(channel_id).await;
         }
     }
 
