@@ -152,6 +152,7 @@ fn step() -> Value {
         },
         "required": ["name"],
         "anyOf": [not_empty("start_actions"), not_empty("finish_actions"), not_empty("finished_actions")],
+        "not": {"required": ["finish_actions", "finished_actions"]},
         "additionalProperties": false
     })
 }

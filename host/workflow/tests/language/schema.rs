@@ -175,6 +175,16 @@ fn right_files_are_right_for_both() {
     }
 }
 
+#[test]
+fn a_step_with_both_spellings_is_wrong_for_both() {
+    let validator = validator();
+    let mut file = whole();
+    assert!(file[0]["steps"][0]["finish_actions"].is_array());
+    file[0]["steps"][0]["finished_actions"] = json!([]);
+    agree(&validator, &file).unwrap();
+    assert!(!validator.is_valid(&file));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 1_000, failure_persistence: None, ..ProptestConfig::default() })]
 
