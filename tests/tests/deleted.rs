@@ -16,6 +16,17 @@ async fn rests(stage: &Stage, service: &Service, states: [usize; 3]) {
     stage.eventually("the rest", async || (service.runner().states() == states).then_some(())).await;
 }
 
+/// Waits until the only run knows of what it announced that it stands in this post.
+async fn stands(stage: &Stage, service: &Service, post: &Value) {
+    let id = service.runner().open_runs().remove(0);
+    let is_known = async || {
+        let run = service.runner().run(&id).await.unwrap();
+        let mut places = run.announcements.iter().filter_map(|known| known.place.as_ref());
+        places.any(|place| place.post_id.as_deref() == post["id"].as_str()).then_some(())
+    };
+    stage.eventually("the journal that knows the post", is_known).await;
+}
+
 fn labels(post: &Value) -> Vec<String> {
     controls(post).iter().map(|control| control["name"].as_str().unwrap().to_owned()).collect()
 }
@@ -32,6 +43,7 @@ async fn a_step_goes_on_though_somebody_deletes_its_post_again_and_again() {
     assert!(second["message"].as_str().unwrap().contains("New issue to triage"), "{second}");
     assert_eq!(labels(&second), labels(&triage));
     assert!(second.to_string().contains("Severity: **S1**, set by @chris"), "{second}");
+    stands(&stage, &service, &second).await;
     // Once unheard.
     unheard(&stage, delete(&stage, &second)).await;
     let third = stage.post(&room, ":wastebasket:", 1).await;
