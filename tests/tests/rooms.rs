@@ -133,8 +133,8 @@ async fn the_bot_joins_the_public_channels_that_triggers_name() {
     service.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_bot_listens_to_all_public_channels_where_it_is_told_to_and_follows_new_ones() {
+/// A stage whose workflow makes a room for each post with `#disk`, wherever it is.
+async fn disk_stage() -> Stage {
     let workflow = json!([{
         "name": "disk",
         "triggers": [{"name": "Alert", "type": "text", "match": "#disk"}],
@@ -142,25 +142,39 @@ async fn the_bot_listens_to_all_public_channels_where_it_is_told_to_and_follows_
             {"name": "Room", "type": "create_channel", "channel_name": "disk-{{.Instance.Number}}"},
         ]}],
     }]);
-    let stage = Stage::with_workflow(&workflow.to_string()).await;
-    let make = async |name: &str| {
-        let body = json!({ "team_id": stage.team_id, "name": name, "display_name": name, "type": "O" });
-        let (status, made) = stage.call("POST", "/channels", stage.token("sam"), Some(body)).await;
-        assert_eq!(status, 201, "{made}");
-        made["id"].as_str().unwrap().to_owned()
+    Stage::with_workflow(&workflow.to_string()).await
+}
+
+/// What makes the bot listen to all public channels, and look for new ones each second.
+const LISTENS_TO_ALL: [(&str, &str); 2] =
+    [("WARROOM_MATTERMOST_WATCH", "all"), ("WARROOM_LIMITS_ROOMS_CHECK_MS", "1000")];
+
+/// Has sam make a public channel; its id.
+async fn make_channel(stage: &Stage, name: &str) -> String {
+    let body = json!({ "team_id": stage.team_id, "name": name, "display_name": name, "type": "O" });
+    let (status, made) = stage.call("POST", "/channels", stage.token("sam"), Some(body)).await;
+    assert_eq!(status, 201, "{made}");
+    made["id"].as_str().unwrap().to_owned()
+}
+
+/// Waits until the bot is in the channel.
+async fn bot_comes(stage: &Stage, channel_id: &str) {
+    let is_in = async || {
+        let member = stage.get(&format!("/channels/{channel_id}/members/{}", stage.bot_id)).await;
+        (member["user_id"] == stage.bot_id).then_some(())
     };
-    make("before").await;
-    let all = [("WARROOM_MATTERMOST_WATCH", "all"), ("WARROOM_LIMITS_ROOMS_CHECK_MS", "1000")];
-    let service = stage.service_with(&all).await;
+    stage.eventually("the bot in the new channel", is_in).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_bot_listens_to_all_public_channels_where_it_is_told_to_and_follows_new_ones() {
+    let stage = disk_stage().await;
+    make_channel(&stage, "before").await;
+    let service = stage.service_with(&LISTENS_TO_ALL).await;
     stage.say("sam", "before", "#disk one").await;
     stage.channel("disk-1").await;
-    let new = make("after").await;
-    stage
-        .eventually("the bot in the new channel", async || {
-            let member = stage.get(&format!("/channels/{new}/members/{}", stage.bot_id)).await;
-            (member["user_id"] == stage.bot_id).then_some(())
-        })
-        .await;
+    let new = make_channel(&stage, "after").await;
+    bot_comes(&stage, &new).await;
     stage.say("sam", "after", "#disk two").await;
     stage.channel("disk-2").await;
     service.stop().await;
@@ -169,28 +183,13 @@ async fn the_bot_listens_to_all_public_channels_where_it_is_told_to_and_follows_
 /// A real server may show a new member before its stream knows of it: what is posted in that moment is told to nobody.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_posted_while_the_bot_joins_is_heard_though_the_stream_does_not_tell_it() {
-    let workflow = json!([{
-        "name": "disk",
-        "triggers": [{"name": "Alert", "type": "text", "match": "#disk"}],
-        "steps": [{"name": "Look", "start_actions": [
-            {"name": "Room", "type": "create_channel", "channel_name": "disk-{{.Instance.Number}}"},
-        ]}],
-    }]);
-    let stage = Stage::with_workflow(&workflow.to_string()).await;
+    let stage = disk_stage().await;
     let Some(simulator) = stage.simulator() else { return };
-    let all = [("WARROOM_MATTERMOST_WATCH", "all"), ("WARROOM_LIMITS_ROOMS_CHECK_MS", "1000")];
-    let service = stage.service_with(&all).await;
+    let service = stage.service_with(&LISTENS_TO_ALL).await;
     // The bot waits for the answer to its joining.
     simulator.delay_next("POST", "/api/v4/channels/", Duration::from_millis(500), 1);
-    let body = json!({ "team_id": stage.team_id, "name": "new", "display_name": "new", "type": "O" });
-    let (status, made) = stage.call("POST", "/channels", stage.token("sam"), Some(body)).await;
-    assert_eq!(status, 201, "{made}");
-    let path = format!("/channels/{}/members/{}", made["id"].as_str().unwrap(), stage.bot_id);
-    stage
-        .eventually("the bot in the new channel", async || {
-            (stage.get(&path).await["user_id"] == stage.bot_id).then_some(())
-        })
-        .await;
+    let new = make_channel(&stage, "new").await;
+    bot_comes(&stage, &new).await;
     simulator.revoke_token(stage.bot_token());
     stage.say("sam", "new", "#disk one").await;
     simulator.restore_token(stage.bot_token());

@@ -16,7 +16,9 @@ async fn rest() {
     tokio::time::resume();
 }
 
-fn offer(runner: &Runner) -> JoinHandle<Result<Vec<Started>, RunnerError>> {
+type Offered = JoinHandle<Result<Vec<Started>, RunnerError>>;
+
+fn offer(runner: &Runner) -> Offered {
     let runner = runner.clone();
     tokio::spawn(async move { runner.on_post(&report()).await })
 }
@@ -26,20 +28,20 @@ async fn looks_up(world: &World) {
     rest().await;
 }
 
-/// A runner that has begun a run whose start is not written yet, and what decides whether it will be.
-async fn begun(world: &World) -> (Runner, oneshot::Sender<bool>) {
+/// A runner that has begun a run whose start is not written yet, what decides whether it will be, and who waits for that.
+async fn begun(world: &World) -> (Runner, oneshot::Sender<bool>, Offered) {
     let runner = world.start().await;
     let (decide, decided) = oneshot::channel();
     *world.journal.start_decided.lock().unwrap() = Some(decided);
-    offer(&runner);
+    let offered = offer(&runner);
     looks_up(world).await;
-    (runner, decide)
+    (runner, decide, offered)
 }
 
 #[tokio::test]
 async fn it_looks_things_up_and_makes_nothing_until_the_start_is_written() {
     let world = World::new(components().await);
-    let (runner, decide) = begun(&world).await;
+    let (runner, decide, _offered) = begun(&world).await;
     assert!(world.chat.has_no_room() && world.journal.run_ids().is_empty());
     decide.send(true).unwrap();
     soon("the run is journalled", || !world.journal.run_ids().is_empty()).await;
@@ -58,7 +60,7 @@ async fn it_adds_nobody_until_the_start_is_written() {
         ] }]
     }]);
     let world = World::with(components().await, people.to_string());
-    let (_runner, decide) = begun(&world).await;
+    let (_runner, decide, _offered) = begun(&world).await;
     assert_eq!(world.chat.added.load(Ordering::Relaxed), 0);
     decide.send(true).unwrap();
     soon("sam is added", || world.chat.added.load(Ordering::Relaxed) > 0).await;
@@ -67,7 +69,7 @@ async fn it_adds_nobody_until_the_start_is_written() {
 #[tokio::test]
 async fn a_disk_that_takes_longer_than_an_action_may_costs_no_try() {
     let world = World::new(components().await);
-    let (runner, decide) = begun(&world).await;
+    let (runner, decide, _offered) = begun(&world).await;
     tokio::time::pause();
     tokio::time::sleep(Limits::default().deadline + Duration::from_secs(1)).await;
     tokio::time::resume();
@@ -81,7 +83,7 @@ async fn a_disk_that_takes_longer_than_an_action_may_costs_no_try() {
 #[tokio::test]
 async fn it_is_driven_no_more_when_the_start_cannot_be_written() {
     let world = World::new(components().await);
-    let (runner, decide) = begun(&world).await;
+    let (runner, decide, _offered) = begun(&world).await;
     decide.send(false).unwrap();
     soon("it is not driven", || runner.open_runs().is_empty()).await;
     rest().await;
@@ -96,11 +98,7 @@ async fn it_is_driven_no_more_when_the_start_cannot_be_written() {
 #[tokio::test]
 async fn whoever_gives_up_while_it_is_written_leaves_nobody_to_drive_it() {
     let world = World::new(components().await);
-    let runner = world.start().await;
-    let (_decide, decided) = oneshot::channel();
-    *world.journal.start_decided.lock().unwrap() = Some(decided);
-    let offered = offer(&runner);
-    looks_up(&world).await;
+    let (runner, _decide, offered) = begun(&world).await;
     offered.abort();
     soon("it is not driven", || runner.open_runs().is_empty()).await;
     rest().await;
