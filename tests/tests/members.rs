@@ -24,6 +24,30 @@ async fn members_are_added_at_the_same_time() {
     service.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn people_are_looked_up_while_their_room_is_made() {
+    let room = "room-{{.Instance.Number}}";
+    let actions = json!([
+        {"name": "Room", "type": "create_channel", "channel_name": room},
+        {"name": "People", "type": "add_users_channel", "channel_name": room, "users": "@jon, @oncall"},
+        {"name": "Told", "type": "post", "channel_name": room, "message": "{{.Action.People.Added}}"},
+    ]);
+    let stage = Stage::with_workflow(&drill(&actions)).await;
+    stage.write_config("[groups]\noncall = [\"chris\", \"sam\"]\n");
+    let service = stage.service().await;
+    stage.proxy.forget_requests();
+    let mut making = stage.proxy.hold_next("POST", "/api/v4/channels", 1);
+    let mut lookup = stage.proxy.hold_next("POST", "/api/v4/users/usernames", 1);
+    stage.say("jon", "town-square", "#drill").await;
+    making.reached(1).await;
+    lookup.reached(1).await;
+    drop((making, lookup));
+    let room = stage.channel_id("room-1").await;
+    stage.post(&room, "jon,chris,sam", 1).await;
+    assert_eq!(stage.proxy.arrivals("POST", "/api/v4/users/usernames").len(), 1, "they are looked up once");
+    service.stop().await;
+}
+
 /// People are to be brought into a public channel that the bot is not in; gives its id.
 async fn people_are_to_come() -> (Stage, String) {
     let actions = json!([

@@ -1,22 +1,22 @@
 //! What happens to channels, and to the bot in them.
 
 use serde::Deserialize as _;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::channel::Channel;
-use crate::events::{Broadcast, StreamEvent, text_of};
+use crate::events::{Broadcast, Data, StreamEvent};
 
 /// Reads an event about a channel; `None` for others, for those about other people, and for those that do not say which channel.
 pub(crate) fn channel_event(
     kind: &str,
-    data: &Map<String, Value>,
-    broadcast: &Broadcast,
+    data: &Data<'_>,
+    broadcast: &Broadcast<'_>,
     bot_id: Option<&str>,
 ) -> Option<StreamEvent> {
     // Servers say these in the data, or by whom they tell it.
-    let channel_id = || said(data, "channel_id", &broadcast.channel_id);
-    let team_id = || said(data, "team_id", &broadcast.team_id);
-    let is_bot = || bot_id.is_some() && said(data, "user_id", &broadcast.user_id).as_deref() == bot_id;
+    let channel_id = || said(&data.channel_id, &broadcast.channel_id);
+    let team_id = || said(&data.team_id, &broadcast.team_id);
+    let is_bot = || bot_id.is_some() && said(&data.user_id, &broadcast.user_id).as_deref() == bot_id;
     match kind {
         "channel_deleted" => Some(StreamEvent::ChannelClosed { channel_id: channel_id()? }),
         "channel_restored" => Some(StreamEvent::ChannelReopened { channel_id: channel_id()? }),
@@ -25,7 +25,7 @@ pub(crate) fn channel_event(
             team_id: team_id().unwrap_or_default(),
         }),
         "channel_updated" => {
-            Some(StreamEvent::ChannelRenamed { channel_id: channel_id().or_else(|| changed_channel(data))? })
+            Some(StreamEvent::ChannelRenamed { channel_id: channel_id().or_else(|| changed_channel(data.channel.as_ref()?))? })
         }
         "user_added" if is_bot() => {
             Some(StreamEvent::BotAdded { channel_id: channel_id()?, team_id: team_id().unwrap_or_default() })
@@ -36,16 +36,15 @@ pub(crate) fn channel_event(
     }
 }
 
-/// A text of the data, else another one; `None` when both are empty.
-fn said(data: &Map<String, Value>, name: &str, otherwise: &str) -> Option<String> {
-    let text = text_of(data, name);
-    let text = if text.is_empty() { otherwise.to_owned() } else { text };
-    (!text.is_empty()).then_some(text)
+/// The text, else the other one; `None` when both are empty.
+fn said(text: &str, otherwise: &str) -> Option<String> {
+    let text = if text.is_empty() { otherwise } else { text };
+    (!text.is_empty()).then(|| text.to_owned())
 }
 
 /// The channel is JSON within JSON, or JSON.
-fn changed_channel(data: &Map<String, Value>) -> Option<String> {
-    let channel = match data.get("channel")? {
+fn changed_channel(channel: &Value) -> Option<String> {
+    let channel = match channel {
         Value::String(text) => serde_json::from_str::<Channel>(text),
         value => Channel::deserialize(value),
     };

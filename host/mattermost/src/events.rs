@@ -1,10 +1,12 @@
 //! What the server says on the WebSocket.
 
+use std::borrow::Cow;
+
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::channel_events::channel_event;
-use crate::lenient::null_is_default;
+use crate::lenient::{null_is_default, text_or_empty};
 use crate::post::Post;
 
 /// What a stream yields.
@@ -132,41 +134,69 @@ pub fn read_frame(text: &str, bot_id: Option<&str>) -> Result<Option<StreamEvent
     }
 }
 
+/// Most frames are about nothing that matters here, so they are read without copying them.
 #[derive(Deserialize)]
-struct RawFrame {
-    #[serde(default)]
-    event: String,
+struct RawFrame<'a> {
+    #[serde(default, borrow)]
+    event: Cow<'a, str>,
     seq: Option<u64>,
     seq_reply: Option<u64>,
-    #[serde(default, deserialize_with = "null_is_default")]
-    data: Map<String, Value>,
-    #[serde(default, deserialize_with = "null_is_default")]
-    broadcast: Broadcast,
+    #[serde(default, borrow, deserialize_with = "null_is_default")]
+    data: Data<'a>,
+    #[serde(default, borrow, deserialize_with = "null_is_default")]
+    broadcast: Broadcast<'a>,
+}
+
+/// What an event says, as far as some event matters. Empty: it does not say so, or not as a text.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Data<'a> {
+    #[serde(borrow, deserialize_with = "text_or_empty")]
+    connection_id: Cow<'a, str>,
+    /// JSON.
+    #[serde(borrow, deserialize_with = "text_or_empty")]
+    post: Cow<'a, str>,
+    #[serde(borrow, deserialize_with = "text_or_empty")]
+    channel_name: Cow<'a, str>,
+    #[serde(borrow, deserialize_with = "text_or_empty")]
+    channel_display_name: Cow<'a, str>,
+    #[serde(borrow, deserialize_with = "text_or_empty")]
+    channel_type: Cow<'a, str>,
+    #[serde(borrow, deserialize_with = "text_or_empty")]
+    sender_name: Cow<'a, str>,
+    #[serde(borrow, deserialize_with = "text_or_empty")]
+    pub(crate) team_id: Cow<'a, str>,
+    #[serde(borrow, deserialize_with = "text_or_empty")]
+    pub(crate) channel_id: Cow<'a, str>,
+    #[serde(borrow, deserialize_with = "text_or_empty")]
+    pub(crate) user_id: Cow<'a, str>,
+    /// A channel, or one as JSON.
+    pub(crate) channel: Option<Value>,
 }
 
 /// Who the server tells, and so what the event is about.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-pub(crate) struct Broadcast {
-    #[serde(deserialize_with = "null_is_default")]
-    pub(crate) channel_id: String,
-    #[serde(deserialize_with = "null_is_default")]
-    pub(crate) team_id: String,
-    #[serde(deserialize_with = "null_is_default")]
-    pub(crate) user_id: String,
+pub(crate) struct Broadcast<'a> {
+    #[serde(borrow, deserialize_with = "text_or_empty")]
+    pub(crate) channel_id: Cow<'a, str>,
+    #[serde(borrow, deserialize_with = "text_or_empty")]
+    pub(crate) team_id: Cow<'a, str>,
+    #[serde(borrow, deserialize_with = "text_or_empty")]
+    pub(crate) user_id: Cow<'a, str>,
 }
 
 impl Frame {
     /// Reads a frame to the bot with this id; the error says why it cannot be one.
     pub(crate) fn parse(text: &str, bot_id: Option<&str>) -> Result<Self, String> {
-        let raw: RawFrame = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        let raw: RawFrame<'_> = serde_json::from_str(text).map_err(|error| error.to_string())?;
         if raw.seq_reply.is_some() {
             return Ok(Self::Reply);
         }
         let seq = raw.seq.ok_or_else(|| "neither `seq` nor `seq_reply` is there".to_owned())?;
-        let event = match raw.event.as_str() {
-            "hello" => Event::Hello { connection_id: text_of(&raw.data, "connection_id") },
-            "posted" => posted(&raw.data, raw.broadcast.channel_id),
+        let event = match &*raw.event {
+            "hello" => Event::Hello { connection_id: raw.data.connection_id.into_owned() },
+            "posted" => posted(raw.data, &raw.broadcast.channel_id),
             "post_deleted" => deleted(&raw.data),
             kind => {
                 channel_event(kind, &raw.data, &raw.broadcast, bot_id).map_or(Event::Other, Event::Channel)
@@ -177,11 +207,11 @@ impl Frame {
 }
 
 /// The post is JSON within JSON.
-fn posted(data: &Map<String, Value>, channel_id: String) -> Event {
-    let Some(text) = data.get("post").and_then(Value::as_str) else {
+fn posted(data: Data<'_>, channel_id: &str) -> Event {
+    if data.post.is_empty() {
         return Event::Unreadable("`data.post` is no text".into());
-    };
-    let post: Post = match serde_json::from_str(text) {
+    }
+    let post: Post = match serde_json::from_str(&data.post) {
         Ok(post) => post,
         Err(error) => return Event::Unreadable(format!("`data.post`: {error}")),
     };
@@ -189,29 +219,22 @@ fn posted(data: &Map<String, Value>, channel_id: String) -> Event {
         return Event::Unreadable("`data.post` has no id".into());
     }
     Event::Posted(Box::new(PostedEvent {
-        channel_id: if channel_id.is_empty() { post.channel_id.clone() } else { channel_id },
+        channel_id: if channel_id.is_empty() { post.channel_id.clone() } else { channel_id.to_owned() },
         post,
-        channel_name: text_of(data, "channel_name"),
-        channel_display_name: text_of(data, "channel_display_name"),
-        channel_type: text_of(data, "channel_type"),
-        team_id: text_of(data, "team_id"),
-        sender_name: text_of(data, "sender_name"),
+        channel_name: data.channel_name.into_owned(),
+        channel_display_name: data.channel_display_name.into_owned(),
+        channel_type: data.channel_type.into_owned(),
+        team_id: data.team_id.into_owned(),
+        sender_name: data.sender_name.into_owned(),
     }))
 }
 
 /// Of one that cannot be read, nobody could tell which post it is about.
-fn deleted(data: &Map<String, Value>) -> Event {
-    let post: Option<Post> =
-        data.get("post").and_then(Value::as_str).and_then(|text| serde_json::from_str(text).ok());
-    match post {
-        Some(post) if !post.id.is_empty() => Event::Channel(StreamEvent::PostDeleted { post_id: post.id }),
+fn deleted(data: &Data<'_>) -> Event {
+    match serde_json::from_str::<Post>(&data.post) {
+        Ok(post) if !post.id.is_empty() => Event::Channel(StreamEvent::PostDeleted { post_id: post.id }),
         _ => Event::Other,
     }
-}
-
-/// A text of an event's data; empty when there is none.
-pub(crate) fn text_of(data: &Map<String, Value>, name: &str) -> String {
-    data.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]

@@ -208,6 +208,9 @@ pub trait Chat: Send + Sync {
     /// People by username, id or group, in the order asked for, each once; with them, what was nobody.
     async fn find_users(&self, names: &[String]) -> Result<(Vec<Person>, Vec<String>), ChatError>;
 
+    /// Tells whom [`Chat::find_users`] will soon be asked for, most likely: they can be looked up meanwhile.
+    fn expect_users(&self, _names: &[String]) {}
+
     /// Adds a person to a channel; a member stays one.
     async fn add_member(&self, channel_id: &str, user_id: &str) -> Result<(), ChatError>;
 

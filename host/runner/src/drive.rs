@@ -174,6 +174,11 @@ async fn turn(core: &Core, ledger: &Arc<Ledger>, patience: &mut Patience) -> Res
             open.append_soon(vec![fact]).await?;
             drop(open);
             if begun {
+                if let Some(following) = ledger.workflow().action_after(&name)
+                    && !following.people().is_empty()
+                {
+                    core.chat.expect_users(following.people());
+                }
                 execute(core, ledger, &name).await?;
             }
             Ok(Pace::Again)

@@ -1,5 +1,6 @@
 //! The runner's chat server is Mattermost.
 
+use crate::expected::Expected;
 use crate::meter::Meter;
 use crate::rooms;
 use crate::translator::Translator;
@@ -36,6 +37,8 @@ pub(crate) struct MattermostChat {
     pub(crate) operators_id: Mutex<Option<String>>,
     /// Held while the bot joins a channel.
     pub(crate) joining: tokio::sync::Mutex<()>,
+    /// People who are looked up already.
+    pub(crate) expected: Expected,
 }
 
 fn channel(found: mm::Channel) -> Channel {
@@ -234,6 +237,10 @@ impl Chat for MattermostChat {
 
     async fn find_users(&self, names: &[String]) -> Result<(Vec<Person>, Vec<String>), ChatError> {
         self.people(names).await
+    }
+
+    fn expect_users(&self, names: &[String]) {
+        self.expect_people(names);
     }
 
     async fn add_member(&self, channel_id: &str, user_id: &str) -> Result<(), ChatError> {

@@ -21,6 +21,7 @@ pub mod cli;
 mod commands;
 mod config;
 mod demo;
+mod expected;
 mod http;
 mod journal;
 mod listener;

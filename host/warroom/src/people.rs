@@ -20,13 +20,7 @@ impl MattermostChat {
     /// them, what was nobody.
     pub(crate) async fn people(&self, names: &[String]) -> Result<(Vec<Person>, Vec<String>), ChatError> {
         let names: Vec<String> = names.iter().map(|name| name.trim_start_matches('@').to_owned()).collect();
-        // Anybody may choose the name of a group as a username: the group is meant.
-        let wanted: Vec<String> = names
-            .iter()
-            .flat_map(|name| self.groups.members(name).unwrap_or(std::slice::from_ref(name)))
-            .cloned()
-            .collect();
-        let known = self.known(&wanted).await?;
+        let known = self.known(&self.persons(&names)).await?;
         let (mut found, mut unknown) = (Vec::<Person>::new(), Vec::new());
         for name in names {
             let people = match (self.groups.members(&name), known.get(&name)) {
@@ -57,17 +51,30 @@ impl MattermostChat {
         Ok((found, unknown))
     }
 
+    /// Begins to look up whom [`MattermostChat::people`] will be asked for.
+    pub(crate) fn expect_people(&self, names: &[String]) {
+        let persons = self.persons(names);
+        self.expected.begin(persons.clone(), look_up(self.client.clone(), persons));
+    }
+
+    /// The names with those of the members in the place of a group of the configuration.
+    fn persons(&self, names: &[String]) -> Vec<String> {
+        // Anybody may choose the name of a group as a username: the group is meant.
+        let persons = names.iter().flat_map(|name| {
+            self.groups.members(name).unwrap_or(std::slice::from_ref(name))
+        });
+        persons.cloned().collect()
+    }
+
     /// Those of the names that are usernames or ids of people whose accounts are active.
     async fn known(&self, names: &[String]) -> Result<BTreeMap<String, Person>, ChatError> {
         if names.is_empty() {
             return Ok(BTreeMap::new());
         }
-        let lowered: Vec<String> = names.iter().map(|name| name.to_lowercase()).collect();
-        let mut users = self.timed(self.client.users_by_usernames(&lowered)).await.map_err(chat_error)?;
-        let ids: Vec<String> = names.iter().filter(|name| is_id(name)).cloned().collect();
-        if !ids.is_empty() {
-            users.extend(self.timed(self.client.users_by_ids(&ids)).await.map_err(chat_error)?);
-        }
+        let users = match self.timed(self.expected.take(names)).await {
+            Some(users) => users,
+            None => self.timed(look_up(self.client.clone(), names.to_vec())).await.map_err(chat_error)?,
+        };
         let person = |name: &String| {
             // Anybody may choose somebody's id as a username, and is not that person.
             let by_id = users.iter().find(|user| user.id == *name);
@@ -127,6 +134,17 @@ impl MattermostChat {
     }
 }
 
+/// The accounts, active or not, that have one of the names as their username or id.
+async fn look_up(client: mm::Client, names: Vec<String>) -> Result<Vec<mm::User>, mm::ApiError> {
+    let lowered: Vec<String> = names.iter().map(|name| name.to_lowercase()).collect();
+    let mut users = client.users_by_usernames(&lowered).await?;
+    let ids: Vec<String> = names.into_iter().filter(|name| is_id(name)).collect();
+    if !ids.is_empty() {
+        users.extend(client.users_by_ids(&ids).await?);
+    }
+    Ok(users)
+}
+
 fn person(user: &mm::User) -> Person {
     Person { id: user.id.clone(), username: user.username.clone() }
 }
@@ -134,6 +152,7 @@ fn person(user: &mm::User) -> Person {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::expected::Expected;
     use crate::meter::Meter;
     use crate::translator::Translator;
     use std::sync::{Arc, Mutex};
@@ -153,6 +172,7 @@ mod tests {
             operators: None,
             operators_id: Mutex::default(),
             joining: tokio::sync::Mutex::default(),
+            expected: Expected::default(),
             client,
         }
     }
@@ -172,6 +192,38 @@ mod tests {
         server.fail_next("GET", &format!("/api/v4/channels/{town}/members"), 403, 1);
         server.fail_next("GET", &format!("/api/v4/channels/{town}"), 500, 1);
         assert!(chat.is_member(&town, &jon.id).await.is_err());
+    }
+
+    /// How often the server was asked who has certain usernames.
+    fn times_asked(server: &Simulator) -> usize {
+        server.requests().iter().filter(|(_, path)| path.ends_with("/users/usernames")).count()
+    }
+
+    #[tokio::test]
+    async fn who_is_expected_is_asked_for_once_and_answers_once() {
+        let server = Simulator::start(Options::default()).await.unwrap();
+        let chat = chat(&server, vec!["@Chris".to_owned()]).await;
+        let names = ["jon", "@oncall"].map(str::to_owned);
+        chat.expect_people(&names);
+        let (found, unknown) = chat.people(&names).await.unwrap();
+        assert_eq!(found.iter().map(|person| person.username.as_str()).collect::<Vec<_>>(), ["jon", "chris"]);
+        assert!(unknown.is_empty());
+        assert_eq!(times_asked(&server), 1);
+        chat.people(&names).await.unwrap();
+        assert_eq!(times_asked(&server), 2);
+    }
+
+    #[tokio::test]
+    async fn who_is_not_expected_or_was_not_found_out_is_asked_for() {
+        let server = Simulator::start(Options::default()).await.unwrap();
+        let chat = chat(&server, Vec::new()).await;
+        let [jon, chris] = ["jon", "chris"].map(|name| [name.to_owned()]);
+        chat.expect_people(&jon);
+        assert_eq!(chat.people(&chris).await.unwrap().0.len(), 1);
+        server.fail_next("POST", "/api/v4/users/usernames", 400, 1);
+        chat.expect_people(&chris);
+        assert_eq!(chat.people(&chris).await.unwrap().0[0].username, "chris");
+        assert_eq!(chat.people(&jon).await.unwrap().0[0].username, "jon");
     }
 
     #[tokio::test]

@@ -5,6 +5,7 @@ use crate::admin;
 use crate::built_in;
 use crate::chat::MattermostChat;
 use crate::config::Config;
+use crate::expected::Expected;
 use crate::http::{Endpoints, router};
 use crate::journal::StoreJournal;
 use crate::listener::Listener;
@@ -155,6 +156,7 @@ impl Service {
             operators: config.operators_notify.clone(),
             operators_id: Mutex::default(),
             joining: tokio::sync::Mutex::default(),
+            expected: Expected::default(),
         });
         // Asked for when somebody is to be told, too; now so that the log says early what is wrong with it.
         if let Err(error) = chat.operators_channel().await {

@@ -142,6 +142,8 @@ pub(crate) struct Roles {
     pub(crate) messages: Vec<DraftRole>,
     /// Whether it brings people in.
     pub(crate) brings_people: bool,
+    /// Those of them who are written literally.
+    pub(crate) people: Vec<String>,
     /// Whether it mentions them.
     pub(crate) notifies: bool,
 }
@@ -217,11 +219,11 @@ impl DraftAction {
                 ActionKind::TransitionTo { step: Name::new(target.name).ok()? }
             }
             DraftKind::FinishedWorkflow => ActionKind::FinishedWorkflow,
-            DraftKind::Component { type_name, parameters, steps, fields, outputs, .. } => {
+            DraftKind::Component { type_name, parameters, steps, fields, outputs, roles } => {
                 let mut seen = HashSet::new();
                 let names = steps.into_iter().map(|step| step.name);
                 let steps = names.filter(|name| seen.insert(name.clone())).collect();
-                ActionKind::Component { type_name, parameters, steps, fields, outputs }
+                ActionKind::Component { type_name, parameters, steps, fields, outputs, people: roles.people }
             }
         };
         Some(Action { name: self.name?, on_error: self.on_error, retry: self.retry, kind })

@@ -154,6 +154,8 @@ pub enum ActionKind {
         fields: Vec<String>,
         /// The outputs that the component always has.
         outputs: Vec<String>,
+        /// The people and groups at `x-warroom-role: people` that are written literally, without `@`, in the order of the file, each once.
+        people: Vec<String>,
     },
 }
 
@@ -182,6 +184,12 @@ impl Workflow {
         self.actions().find(|action| action.name == name)
     }
 
+    /// The action that stands after the one with this name, in the same list.
+    pub fn action_after(&self, name: &str) -> Option<&Action> {
+        let mut lists = self.steps.iter().flat_map(|step| [&step.start_actions, &step.finish_actions]);
+        lists.find_map(|list| list.iter().skip_while(|action| action.name != name).nth(1))
+    }
+
     /// The outputs that people set, as pairs of action and field, in the order of the file.
     pub fn fields(&self) -> impl Iterator<Item = (&str, &str)> {
         self.actions().flat_map(|action| {
@@ -191,6 +199,16 @@ impl Workflow {
             };
             fields.iter().map(|field| (action.name.as_str(), field.as_str()))
         })
+    }
+}
+
+impl Action {
+    /// The people and groups that it brings in, as far as they are written literally; see [`ActionKind::Component`].
+    pub fn people(&self) -> &[String] {
+        match &self.kind {
+            ActionKind::Component { people, .. } => people,
+            ActionKind::TransitionTo { .. } | ActionKind::FinishedWorkflow => &[],
+        }
     }
 }
 

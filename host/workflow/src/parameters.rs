@@ -12,6 +12,7 @@ use crate::codes;
 use crate::diagnostic::Findings;
 use crate::document::{Data, Node};
 use crate::draft::{DraftKind, DraftRole, DraftText, Roles, Target};
+use crate::references;
 use crate::schema;
 use crate::spelling;
 use crate::templates::{self, Parsed};
@@ -58,12 +59,20 @@ fn roles(schema: &Value, action: &Node) -> Roles {
         }
         _ => false,
     };
+    let people = schema::in_role(schema, action, schema::PEOPLE);
     Roles {
         new_channels: texts(schema::NEW_CHANNEL),
         messages: texts(schema::MESSAGE),
-        brings_people: !schema::in_role(schema, action, schema::PEOPLE).is_empty(),
+        brings_people: !people.is_empty(),
+        people: literal_people(&people),
         notifies: schema::in_role(schema, action, schema::NOTIFY).iter().any(says_yes),
     }
+}
+
+fn literal_people(nodes: &[&Node]) -> Vec<String> {
+    let mut seen = BTreeSet::new();
+    let names = nodes.iter().flat_map(|node| references::people(node));
+    names.filter(|(name, _)| seen.insert(*name)).map(|(name, _)| name.to_owned()).collect()
 }
 
 /// The outputs that people set. Templates find an output by name, so a name must be known beforehand and be unique.

@@ -112,7 +112,7 @@ fn of_action(action: &Node, catalog: &Catalog, watched: &[String], found: &mut V
         push(found, ReferenceKind::Channel, literals(channel), teams);
     }
     for node in schema::in_role(parameters, action, schema::PEOPLE) {
-        people(node, found);
+        push(found, ReferenceKind::Person, people(node), &[]);
     }
     allowed(action, 0, found);
 }
@@ -127,7 +127,7 @@ fn allowed(node: &Node, depth: usize, found: &mut Vec<Reference>) {
         Data::Object(members) => {
             for member in members {
                 if member.key == "allowed" {
-                    people(&member.value, found);
+                    push(found, ReferenceKind::Person, people(&member.value), &[]);
                 } else {
                     allowed(&member.value, depth + 1, found);
                 }
@@ -137,14 +137,15 @@ fn allowed(node: &Node, depth: usize, found: &mut Vec<Reference>) {
     }
 }
 
-/// People as they are written: a list, or one string that separates them with commas or blanks.
-fn people(node: &Node, found: &mut Vec<Reference>) {
+/// The people that a value names, without `@`: in a list, or in one string that separates them with commas or blanks.
+pub(crate) fn people(node: &Node) -> Vec<(&str, Range<usize>)> {
+    let mut found = Vec::new();
     for (text, span) in literals(Some(node)) {
         let words = text.split(|c: char| c == ',' || c.is_whitespace());
-        for name in words.map(|word| word.trim_start_matches('@')).filter(|name| !name.is_empty()) {
-            push(found, ReferenceKind::Person, vec![(name, span.clone())], &[]);
-        }
+        let names = words.map(|word| word.trim_start_matches('@')).filter(|name| !name.is_empty());
+        found.extend(names.map(|name| (name, span.clone())));
     }
+    found
 }
 
 fn push(found: &mut Vec<Reference>, kind: ReferenceKind, names: Vec<(&str, Range<usize>)>, teams: &[String]) {

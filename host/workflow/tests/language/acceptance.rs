@@ -42,7 +42,8 @@ fn an_action_is_taken_apart() {
     let setup = &workflow.step("Setup").unwrap().start_actions;
     assert_eq!(setup.len(), 4);
     assert!(matches!(&setup[3].kind, ActionKind::TransitionTo { step } if *step == "Triage"));
-    let ActionKind::Component { type_name, parameters, steps, fields, outputs } = &setup[0].kind else {
+    let ActionKind::Component { type_name, parameters, steps, fields, outputs, people } = &setup[0].kind
+    else {
         panic!()
     };
     assert_eq!(type_name, "create_channel");
@@ -53,6 +54,10 @@ fn an_action_is_taken_apart() {
     assert_eq!(&expected, &serde_json::Value::Object(parameters.clone()));
     assert_eq!((steps.len(), fields.len()), (0, 0));
     assert_eq!(outputs, &["ChannelName", "ChannelID"]);
+    assert!(people.is_empty());
+    assert_eq!(workflow.action_after("CreateWarroom").unwrap().people(), ["jon", "chris"]);
+    assert!(workflow.action_after("TransitionToTriage").is_none());
+    assert!(workflow.action_after("TriagePost").is_none());
     let triage = &workflow.step("Triage").unwrap().start_actions[0];
     let ActionKind::Component { steps, fields, .. } = &triage.kind else { panic!() };
     assert_eq!(steps, &["DevelopFix", "Resolved"]);
