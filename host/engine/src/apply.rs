@@ -241,7 +241,8 @@ impl Run {
                 }
             }
             Fact::AnnouncementsRenewed => {
-                self.announcements.iter_mut().for_each(|known| known.failed = false);
+                let renewed = self.announcements.iter_mut().filter(|known| known.can_be_renewed());
+                renewed.for_each(|known| known.failed = false);
             }
             _ => {}
         }

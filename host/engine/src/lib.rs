@@ -59,7 +59,7 @@ pub use event::{
     ActionKey, Channel, Chooser, Destination, Event, Fact, Failure, FailureKind, Loss, Person, Phase, Repeat,
     Trigger, is_id,
 };
-pub use next::{AUTOMATIC_TRANSITIONS_MAX, Act, Next, next};
+pub use next::{AUTOMATIC_TRANSITIONS_MAX, Act, Next, next, next_besides};
 pub use run::{
     CHOICES_KEPT_MAX, Call, Cancelled, Choice, CurrentAction, DELETED_MAX, GIVEN_UP_MAX, GivenUp, LEFT_MAX,
     Leaving, NotARun, Renumbering, Repeats, Run, Status, Visit,

@@ -7,6 +7,7 @@ use crate::decide::goes_on_after_failure;
 use crate::event::{ActionKey, Channel, Chooser, Destination, Fact, Failure, FailureKind, Phase};
 use crate::run::{Leaving, Run, Status, Visit};
 use serde_json::{Map, Value};
+use std::collections::BTreeSet;
 use warroom_workflow::{Action, ActionKind, Step, Workflow, render_parameters};
 
 /// How many transitions may follow each other without a person. A cycle of automatic transitions is refused at upload;
@@ -64,19 +65,25 @@ pub struct Act {
 /// Says what the host must do now.
 #[must_use]
 pub fn next(workflow: &Workflow, run: &Run) -> Next {
-    if let Some(n) = due(run, |matter| !matches!(matter, Matter::Repeats | Matter::Cancelled)) {
+    next_besides(workflow, run, &BTreeSet::new())
+}
+
+/// Says what the host must do now, while these announcements wait for their next try: they hold nothing else up.
+#[must_use]
+pub fn next_besides(workflow: &Workflow, run: &Run, resting: &BTreeSet<u32>) -> Next {
+    if let Some(n) = due(run, resting, |matter| !matches!(matter, Matter::Repeats | Matter::Cancelled)) {
         return Next::Announce(n);
     }
-    match by_status(workflow, run) {
-        next @ (Next::Wait | Next::Blocked) if !run.has_ended() => at_rest(run).unwrap_or(next),
+    match by_status(workflow, run, resting) {
+        next @ (Next::Wait | Next::Blocked) if !run.has_ended() => at_rest(run, resting).unwrap_or(next),
         next => next,
     }
 }
 
-fn by_status(workflow: &Workflow, run: &Run) -> Next {
+fn by_status(workflow: &Workflow, run: &Run, resting: &BTreeSet<u32>) -> Next {
     match &run.status {
-        Status::Finished => due(run, |_| true).map_or_else(|| over(run), Next::Announce),
-        Status::Cancelled(_) => close(run),
+        Status::Finished => due(run, resting, |_| true).map_or_else(|| over(run), Next::Announce),
+        Status::Cancelled(_) => close(run, resting),
         Status::Blocked { .. } => Next::Blocked,
         Status::Open if run.renumbering.as_ref().is_some_and(|search| search.is_due) => Next::TakeNumber,
         Status::Open => open(workflow, run),
@@ -84,8 +91,8 @@ fn by_status(workflow: &Workflow, run: &Run) -> Next {
 }
 
 /// What can be done when the run rests: then the room is there, and nothing urgent waits behind it.
-fn at_rest(run: &Run) -> Option<Next> {
-    if let Some(n) = due(run, |_| true) {
+fn at_rest(run: &Run, resting: &BTreeSet<u32>) -> Option<Next> {
+    if let Some(n) = due(run, resting, |_| true) {
         return Some(Next::Announce(n));
     }
     pin(run).or_else(|| settle(run, false))
@@ -107,17 +114,18 @@ fn pin(run: &Run) -> Option<Next> {
 }
 
 /// The first announcement of such a matter that is to be posted now.
-fn due(run: &Run, is_wanted: impl Fn(&Matter) -> bool) -> Option<u32> {
-    let is_due = |known: &Announcement| is_wanted(&known.matter) && known.is_due();
-    run.announcements.iter().position(is_due).and_then(|at| u32::try_from(at).ok())
+fn due(run: &Run, resting: &BTreeSet<u32>, is_wanted: impl Fn(&Matter) -> bool) -> Option<u32> {
+    let is_due =
+        |n: &u32, known: &Announcement| is_wanted(&known.matter) && known.is_due() && !resting.contains(n);
+    (0..).zip(&run.announcements).find(|(n, known)| is_due(n, known)).map(|(n, _)| n)
 }
 
 /// A cancelled run: no buttons any more, people told where it began, and then the room is closed, also one that nobody knew of yet.
-fn close(run: &Run) -> Next {
+fn close(run: &Run, resting: &BTreeSet<u32>) -> Next {
     if let Some(next) = remaining_controls(run) {
         return next;
     }
-    if let Some(n) = due(run, |_| true) {
+    if let Some(n) = due(run, resting, |_| true) {
         return Next::Announce(n);
     }
     if let Some(next) = settle(run, true) {

@@ -24,9 +24,9 @@ pub(crate) fn channel_event(
             channel_id: channel_id()?,
             team_id: team_id().unwrap_or_default(),
         }),
-        "channel_updated" => {
-            Some(StreamEvent::ChannelRenamed { channel_id: channel_id().or_else(|| changed_channel(data.channel.as_ref()?))? })
-        }
+        "channel_updated" => Some(StreamEvent::ChannelRenamed {
+            channel_id: channel_id().or_else(|| changed_channel(data.channel.as_ref()?))?,
+        }),
         "user_added" if is_bot() => {
             Some(StreamEvent::BotAdded { channel_id: channel_id()?, team_id: team_id().unwrap_or_default() })
         }

@@ -4,12 +4,10 @@
 use crate::chat::{ChatError, RenderedPost, find_or_tell};
 use crate::clock::earliest;
 use crate::core::Core;
-use crate::ledger::{Ledger, LedgerError, read};
+use crate::ledger::{Ledger, LedgerError};
 use crate::mentions;
 use crate::patience::Patience;
 use crate::rendering;
-use crate::stuck;
-use std::sync::Arc;
 use warroom_engine::{Announcement, Fact, Matter, Run};
 
 /// Posts the announcement, once; after an interruption it is searched for first. Gives how long to wait before the next try, in
@@ -141,69 +139,6 @@ pub(crate) async fn place(
     }
 }
 
-/// Tells the triggering channel that a run cannot be taken up, unless it was told before; else operators. Such a run can only
-/// be cancelled: what it began with cannot be read. What is tried for as long as an action is, is only logged; the next start tells
-/// again. When the run is stuck no more, the notice says so and loses its button.
-pub(crate) fn tell_stuck(core: &Arc<Core>, id: &str, reason: &str) {
-    let (core, id, reason) = (Arc::clone(core), id.to_owned(), reason.to_owned());
-    tokio::spawn(async move {
-        let about = stuck::notice_key(&id, &reason);
-        let mut patience = Patience::default();
-        let post_id = loop {
-            match try_to_tell_stuck(&core, &about, &id, &reason).await {
-                Ok(Some(post_id)) => break post_id,
-                Ok(None) => return,
-                Err(error) if waits(&core, &mut patience, &about, &error).await => {}
-                Err(_) => return,
-            }
-        };
-        core.stuck_no_more(&id).await;
-        while let Err(error) = tell_unstuck(&core, &about, (&id, &reason), &post_id).await {
-            if !waits(&core, &mut patience, &post_id, &error).await {
-                return;
-            }
-        }
-    });
-}
-
-/// Gives the notice's id; none when there is nothing to tell any more. Of a run that makes no sense it is not known where people are, so
-/// operators are told.
-async fn try_to_tell_stuck(
-    core: &Core,
-    about: &str,
-    id: &str,
-    reason: &str,
-) -> Result<Option<String>, ChatError> {
-    if !core.is_stuck(id) {
-        return Ok(None);
-    }
-    let run = match read(core.journal.as_ref(), id).await {
-        Err(error) if error.is_unreadable() => {
-            let text = format!(
-                "The incident {id} cannot go on, since its journal cannot be read: {reason}. Start the version of this program that wrote \
-                 it; or end the incident with `warroom runs cancel {id}`, and archive its room by hand."
-            );
-            return try_to_tell_operators(core, about, &text).await.map(|()| None);
-        }
-        run => run.map_err(ChatError::passing)?,
-    };
-    let post = stuck::notice(&core.key, &run, reason);
-    let since_ms = earliest(run.started_ms);
-    let stamp = core.key.stamp(about);
-    place(core, &run.trigger.channel.id, &stamp, since_ms, &post).await.map(Some)
-}
-
-async fn tell_unstuck(
-    core: &Core,
-    about: &str,
-    (id, reason): (&str, &str),
-    post_id: &str,
-) -> Result<(), ChatError> {
-    let run = read(core.journal.as_ref(), id).await.map_err(ChatError::passing)?;
-    let stamp = core.key.stamp(about);
-    core.chat.update_post(post_id, &stamp, &stuck::last_look(&run, reason)).await
-}
-
 /// Where operators want to be told.
 async fn operators(core: &Core) -> Result<Option<String>, ChatError> {
     match core.chat.operators_channel().await {
@@ -229,7 +164,7 @@ pub(crate) async fn tell_operators(core: &Core, about: &str, text: &str) {
 }
 
 /// Waits for the next try; false when there is none.
-async fn waits(core: &Core, patience: &mut Patience, about: &str, error: &ChatError) -> bool {
+pub(crate) async fn waits(core: &Core, patience: &mut Patience, about: &str, error: &ChatError) -> bool {
     let Some(wait_ms) = patience.wait_ms(core, about, error).await else {
         tracing::error!(about, "people cannot be told: {error}");
         return false;
@@ -239,7 +174,8 @@ async fn waits(core: &Core, patience: &mut Patience, about: &str, error: &ChatEr
     true
 }
 
-async fn try_to_tell_operators(core: &Core, about: &str, text: &str) -> Result<(), ChatError> {
+/// Tells operators, if they want to be told anywhere.
+pub(crate) async fn try_to_tell_operators(core: &Core, about: &str, text: &str) -> Result<(), ChatError> {
     let Some(channel) = core.chat.operators_channel().await? else { return Ok(()) };
     let stamp = core.key.stamp(&format!("operators/{about}"));
     let post = RenderedPost { message: format!(":warning: {}", mentions::quiet(text)), sections: Vec::new() };

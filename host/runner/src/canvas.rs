@@ -10,6 +10,7 @@
 use crate::chat::{ChatError, ChatErrorKind, RenderedPost};
 use crate::core::Core;
 use crate::ledger::{Ledger, LedgerError};
+use crate::patience::is_outage;
 use crate::rendering;
 use crate::runner::Runner;
 use std::collections::BTreeMap;
@@ -259,9 +260,10 @@ async fn paint(core: &Core, ledger: &Arc<Ledger>) -> Painting {
             PaintError::Ledger(error) => ChatError::passing(error),
         });
         if let Err(error) = rewritten {
-            let is_of_post = error.kind == ChatErrorKind::Unavailable;
+            let is_of_all =
+                error.kind == ChatErrorKind::RateLimited || is_outage(core.chat.as_ref(), &error).await;
             painting.problem.get_or_insert(error);
-            if !is_of_post {
+            if is_of_all {
                 break;
             }
         }

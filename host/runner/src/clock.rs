@@ -9,7 +9,7 @@ pub trait Clock: Send + Sync {
     /// Milliseconds since 1970-01-01T00:00:00Z.
     fn now_ms(&self) -> u64;
 
-    /// Returns once [`Clock::now_ms`] is at least `at_ms`.
+    /// Returns once [`Clock::now_ms`] is at least `at_ms`, or earlier when the clock is set back meanwhile.
     async fn sleep_until(&self, at_ms: u64);
 }
 
@@ -36,11 +36,14 @@ impl Clock for SystemClock {
     }
 
     async fn sleep_until(&self, at_ms: u64) {
+        let mut before_ms = 0;
         loop {
-            let left = at_ms.saturating_sub(self.now_ms());
-            if left == 0 {
+            let now_ms = self.now_ms();
+            let left = at_ms.saturating_sub(now_ms);
+            if left == 0 || now_ms < before_ms {
                 return;
             }
+            before_ms = now_ms;
             tokio::time::sleep(Duration::from_millis(left).min(NAP_MAX)).await;
         }
     }

@@ -12,10 +12,11 @@ use crate::options::Options;
 use crate::rooms::RecentLosses;
 use crate::workflows::Workflows;
 use std::collections::BTreeMap;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::AbortHandle;
+use tokio::time::Instant;
 
 /// What the runner was given, and the runs that it drives.
 pub(crate) struct Core {
@@ -38,6 +39,10 @@ pub(crate) struct Core {
     pub(crate) telling: Arc<Semaphore>,
     /// Wakes what waits for the chat server, when that is seen to answer.
     pub(crate) answering: Notify,
+    /// How often it was seen to answer.
+    pub(crate) answers: AtomicU64,
+    /// When a run that was closing was last waited for in vain.
+    pub(crate) closing_outwaited: Mutex<Option<Instant>>,
     /// The runs that are driven, by id.
     pub(crate) open: Mutex<BTreeMap<String, OpenRun>>,
     /// The tasks that bring the posts of ended runs to their last look, by the runs' ids.
@@ -77,7 +82,12 @@ impl Core {
 
     /// Whether the run is one that could not be taken up.
     pub(crate) fn is_stuck(&self, id: &str) -> bool {
-        self.stuck.lock().unwrap_or_else(PoisonError::into_inner).contains_key(id)
+        self.why_stuck(id).is_some()
+    }
+
+    /// Why the run could not be taken up; none when it could.
+    pub(crate) fn why_stuck(&self, id: &str) -> Option<String> {
+        self.stuck.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
     }
 
     /// Notes that a run cannot be taken up, or, without a reason, that it can.

@@ -9,13 +9,14 @@ use crate::journal::JournalError;
 use crate::last_looks;
 use crate::ledger::{Ledger, LedgerError};
 use crate::patience::Patience;
+use crate::resting::Resting;
 use crate::rooms;
 use futures_util::FutureExt as _;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use tracing::Instrument as _;
-use warroom_engine::{Channel, ControlPost, Fact, Failure, FailureKind, Next, next};
+use warroom_engine::{Channel, ControlPost, Fact, Failure, FailureKind, Next, next_besides};
 
 /// What the driving task does after one turn.
 enum Pace {
@@ -64,14 +65,14 @@ pub(crate) async fn drive(core: &Core, ledger: &Arc<Ledger>) -> Result<(), Aband
 
 /// Drives the run until it ends. Survives a failing journal by asking it again, for as long as it takes.
 async fn drive_on(core: &Core, ledger: Arc<Ledger>) {
-    let mut patience = Patience::default();
+    let (mut patience, mut resting) = (Patience::default(), Resting::default());
     // The task that failed may have ended; so a new one says that the journal works as soon as it knows.
     let (mut failed, mut seq) = (true, ledger.run().seq);
     let mut losses = core.recent_losses.count();
     loop {
         // What woke it is seen by this turn; and its own writes, which wake it too, must not cut a wait short.
         let _ = ledger.woken.notified().now_or_never();
-        let mut pace = turn(core, &ledger, &mut patience).await;
+        let mut pace = turn(core, &ledger, &mut patience, &mut resting).await;
         if matches!(pace, Ok(Pace::Idle | Pace::Until(_)))
             && let Err(error) = look_again(core, &ledger, &mut losses).await
         {
@@ -152,12 +153,17 @@ async fn block(core: &Core, ledger: &Ledger, failure: Failure) {
     }
 }
 
-async fn turn(core: &Core, ledger: &Arc<Ledger>, patience: &mut Patience) -> Result<Pace, LedgerError> {
+async fn turn(
+    core: &Core,
+    ledger: &Arc<Ledger>,
+    patience: &mut Patience,
+    resting: &mut Resting,
+) -> Result<Pace, LedgerError> {
     let answered = ledger.answered().await;
     // Deciding and journalling happen under one lock, so that a click cannot come between.
     let mut open = ledger.open_ahead().await?;
     drop(answered);
-    let next = next(&ledger.workflow(), open.run());
+    let next = next_besides(&ledger.workflow(), open.run(), &resting.now(core, ledger));
     if last_looks::may_end(&next, open.run()) {
         last_looks::note(core, ledger, open.run()).await?;
     }
@@ -188,9 +194,11 @@ async fn turn(core: &Core, ledger: &Arc<Ledger>, patience: &mut Patience) -> Res
                 open.run().current.as_ref().map(|current| current.key.name.clone()).unwrap_or_default();
             drop(open);
             // Who pressed a control of a post tells that it was written: its writer need not wait any longer.
-            let is_due = |at_ms: &u64| *at_ms <= core.clock.now_ms() || ledger.has_hints();
-            match not_before_ms.filter(|at_ms| !is_due(at_ms)) {
-                Some(at_ms) => Ok(Pace::Until(at_ms)),
+            match not_before_ms.filter(|at_ms| !ledger.has_hints() && execution::waits(core, ledger, *at_ms))
+            {
+                Some(at_ms) => {
+                    Ok(Pace::Until(resting.next_ms(core).map_or(at_ms, |next_ms| next_ms.min(at_ms))))
+                }
                 None => execute(core, ledger, &name).await.map(|()| Pace::Again),
             }
         }
@@ -201,8 +209,9 @@ async fn turn(core: &Core, ledger: &Arc<Ledger>, patience: &mut Patience) -> Res
         }
         Next::Announce(n) => {
             drop(open);
-            let wait_ms = announcements::post(core, ledger, patience, n).await?;
-            Ok(wait_ms.map_or(Pace::Again, |wait_ms| Pace::Until(core.clock.now_ms() + wait_ms)))
+            let wait_ms = announcements::post(core, ledger, resting.patience(n), n).await?;
+            resting.put(core, n, wait_ms);
+            Ok(Pace::Again)
         }
         Next::Pin(post) => {
             drop(open);
@@ -220,7 +229,7 @@ async fn turn(core: &Core, ledger: &Arc<Ledger>, patience: &mut Patience) -> Res
             drop(open);
             close_room(core, ledger, &room).await
         }
-        Next::Wait | Next::Blocked => Ok(Pace::Idle),
+        Next::Wait | Next::Blocked => Ok(resting.next_ms(core).map_or(Pace::Idle, Pace::Until)),
         Next::Done => Ok(Pace::Over),
     }
 }
@@ -318,7 +327,8 @@ async fn close_room(core: &Core, ledger: &Ledger, room: &Channel) -> Result<Pace
 async fn close(core: &Core, room: &Channel) -> Result<(), ChatError> {
     match core.chat.archive_channel(&room.id).await {
         Err(denied) if denied.kind == ChatErrorKind::Denied => {
-            core.chat.add_member(&room.id, &core.chat.bot().id).await.map_err(|_| denied)?;
+            let let_in = core.chat.add_member(&room.id, &core.chat.bot().id).await;
+            let_in.map_err(|error| if error.is_temporary() { error } else { denied })?;
             core.chat.archive_channel(&room.id).await
         }
         result => result,

@@ -321,6 +321,16 @@ fn kind(error: &ActionError) -> FailureKind {
     }
 }
 
+/// Whether it is too early to run the current execution again. No wait is longer than the action is tried: what lies further ahead was
+/// written down by a clock that has been set back since.
+pub(crate) fn waits(core: &Core, ledger: &Ledger, at_ms: u64) -> bool {
+    let run = ledger.run();
+    let workflow = ledger.workflow();
+    let action = run.current.as_ref().and_then(|current| workflow.action(&current.key.name));
+    let longest_ms = core.options.wait_ms_max(action.and_then(|action| action.retry));
+    at_ms.checked_sub(core.clock.now_ms()).is_some_and(|left_ms| (1..=longest_ms).contains(&left_ms))
+}
+
 /// When to run the execution again; or, its budget spent, that it failed.
 async fn deferred(
     core: &Core,

@@ -65,6 +65,7 @@ mod patience;
 mod reach;
 mod rendering;
 mod repeats;
+mod resting;
 mod rooms;
 mod runner;
 mod starts;

@@ -54,6 +54,15 @@ impl Options {
         backoff / 2 + spread(backoff / 2, key)
     }
 
+    /// The longest wait that [`Options::next_wait_ms`] gives.
+    pub(crate) fn wait_ms_max(&self, retry: Option<Retry>) -> u64 {
+        self.period_ms(retry).max(self.retry_wait_max_ms).saturating_add(ASKED_SPREAD_MS).max(1)
+    }
+
+    fn period_ms(&self, retry: Option<Retry>) -> u64 {
+        retry.map_or(self.retry_period_ms, |retry| u64::from(retry.minutes) * 60_000)
+    }
+
     /// How long to wait after a temporary error, which `budget` has taken in, in milliseconds; or why there is no other try.
     /// `retry` is what the workflow says of the action. What the server asks for is waited at least, and spread after it.
     pub(crate) fn next_wait_ms(
@@ -64,7 +73,7 @@ impl Options {
         (key, now_ms): (&str, u64),
     ) -> Result<u64, Spent> {
         let tries_max = retry.map_or(self.retry_tries_max, |retry| retry.tries);
-        let period_ms = retry.map_or(self.retry_period_ms, |retry| u64::from(retry.minutes) * 60_000);
+        let period_ms = self.period_ms(retry);
         let spends_try = budget.outages == 0;
         let trying_ms = budget.trying_ms(now_ms);
         if spends_try && (budget.tries >= tries_max || trying_ms >= period_ms) {

@@ -9,22 +9,43 @@ use warroom_engine::Budget;
 pub(crate) struct Patience {
     about: String,
     budget: Budget,
+    wait: Option<Wait>,
+}
+
+/// The wait that was asked for last.
+struct Wait {
+    end_ms: u64,
+    wait_ms: u64,
+}
+
+impl Wait {
+    /// How much of it is left; none when it is over, or the clock was set back.
+    fn left_ms(&self, now_ms: u64) -> Option<u64> {
+        self.end_ms.checked_sub(now_ms).filter(|left_ms| (1..=self.wait_ms).contains(left_ms))
+    }
 }
 
 impl Patience {
     /// How long to wait before the next try, in milliseconds; none when there is no point in another one: the error will not pass by
-    /// itself, or it was tried for as long as an action is. `about` names what is tried: something else gets a budget of its own.
+    /// itself, or it was tried for as long as an action is. `about` names what is tried: something else gets a budget of its own. A try
+    /// that came before its time, since something else woke who tries, costs nothing.
     pub(crate) async fn wait_ms(&mut self, core: &Core, about: &str, error: &ChatError) -> Option<u64> {
         if self.about != about {
-            *self = Patience { about: about.to_owned(), budget: Budget::default() };
+            *self = Patience { about: about.to_owned(), ..Patience::default() };
         }
         if !error.is_temporary() {
             return None;
         }
+        let early = self.wait.as_ref().and_then(|wait| wait.left_ms(core.clock.now_ms()));
+        if early.is_some() {
+            return early;
+        }
         let spends_try = !is_outage(core.chat.as_ref(), error).await;
         let now_ms = core.clock.now_ms();
         self.budget.note(now_ms, spends_try);
-        core.options.next_wait_ms(&self.budget, None, error, (about, now_ms)).ok()
+        let wait_ms = core.options.next_wait_ms(&self.budget, None, error, (about, now_ms)).ok();
+        self.wait = wait_ms.map(|wait_ms| Wait { end_ms: now_ms.saturating_add(wait_ms), wait_ms });
+        wait_ms
     }
 }
 

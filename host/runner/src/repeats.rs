@@ -3,12 +3,17 @@
 use crate::core::Core;
 use crate::journal::{Claim, encode};
 use crate::ledger::{Ledger, LedgerError, read};
+use std::sync::PoisonError;
 use std::time::Duration;
+use tokio::time::Instant;
 use warroom_engine::{Event, Fact, Repeat, Run, ends_by_itself};
 
 /// How long repeats wait for a run that is closing, counted from the first of them; then they are folded into it all the same, as when
 /// the server is away. All that is posted waits with them.
 const CLOSING_MAX: Duration = Duration::from_secs(5);
+
+/// For how long no run is waited for after one that was waited for in vain: many may be closing when the server is away.
+const OUTWAITED_FOR: Duration = Duration::from_secs(60);
 
 /// What became of a repeat.
 pub(crate) enum Folding {
@@ -42,7 +47,7 @@ pub(crate) async fn fold(core: &Core, run_id: &str, repeat: Repeat) -> Result<Fo
         return Ok(Folding::Folded);
     };
     // What repeats while the room is being closed belongs to no incident that anybody looks at: a new one is due.
-    closed(&ledger).await?;
+    closed(core, &ledger).await?;
     let mut open = ledger.open().await?;
     if open.run().has_ended() {
         return Ok(Folding::KeyIsFree);
@@ -53,7 +58,11 @@ pub(crate) async fn fold(core: &Core, run_id: &str, repeat: Repeat) -> Result<Fo
 }
 
 /// Returns once the run is over, or does not end by itself, or was waited for long enough.
-async fn closed(ledger: &Ledger) -> Result<(), LedgerError> {
+async fn closed(core: &Core, ledger: &Ledger) -> Result<(), LedgerError> {
+    let outwaited = || core.closing_outwaited.lock().unwrap_or_else(PoisonError::into_inner);
+    if outwaited().is_some_and(|at| at.elapsed() < OUTWAITED_FOR) {
+        return Ok(());
+    }
     let mut changed = ledger.written.subscribe();
     loop {
         changed.mark_unchanged();
@@ -66,7 +75,10 @@ async fn closed(ledger: &Ledger) -> Result<(), LedgerError> {
         let Some(end) = ledger.closing_end(is_closing, CLOSING_MAX) else { return Ok(()) };
         match tokio::time::timeout_at(end, changed.changed()).await {
             Ok(Ok(())) => {}
-            Ok(Err(_)) | Err(_) => return Ok(()),
+            Ok(Err(_)) | Err(_) => {
+                *outwaited() = Some(Instant::now());
+                return Ok(());
+            }
         }
     }
 }

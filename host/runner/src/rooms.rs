@@ -8,6 +8,7 @@ use crate::held;
 use crate::ledger::{Ledger, LedgerError};
 use crate::runner::{Runner, RunnerError};
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use warroom_engine::{Channel, Fact, Loss, Run, effects::arguments_digest};
 use warroom_sandbox::Call;
@@ -33,6 +34,7 @@ impl Runner {
 
     /// The chat server is seen to answer: what waits for it need not wait any longer.
     pub fn chat_answers(&self) {
+        self.core.answers.fetch_add(1, Ordering::Relaxed);
         self.core.answering.notify_waiters();
         for ledger in self.ledgers(|_| true) {
             ledger.woken.notify_one();
@@ -46,24 +48,38 @@ impl Runner {
     /// When the journal fails. A chat server that is away is looked at the next time.
     pub async fn check_channels(&self) -> Result<(), RunnerError> {
         held::renew(&self.core);
-        let mut channels: BTreeMap<String, Channel> = BTreeMap::new();
+        let mut needing: BTreeMap<String, Vec<Arc<Ledger>>> = BTreeMap::new();
+        let mut channels = Vec::new();
         for ledger in &self.ledgers(|_| true) {
             announcements::renew(ledger).await?;
             ledger.canvas.forget_fixed();
             let run = ledger.run();
-            let needed = needed(&run).filter(|known| is_of_use(&run, &known.id));
-            channels.extend(needed.map(|channel| (channel.id.clone(), channel)));
+            for channel in needed(&run).filter(|known| is_of_use(&run, &known.id)) {
+                let of_channel = needing.entry(channel.id.clone()).or_default();
+                if of_channel.is_empty() {
+                    channels.push(channel);
+                }
+                of_channel.push(Arc::clone(ledger));
+            }
         }
-        let channels: Vec<Channel> = channels.into_values().collect();
         let losses = self.core.chat.losses(&channels).await;
         if channels.is_empty() || losses.iter().any(Result::is_ok) {
             self.chat_answers();
         }
         for (channel, loss) in channels.iter().zip(losses) {
-            match loss {
-                Ok(loss) => self.note_change(&channel.id, loss).await?,
+            let loss = match loss {
+                Ok(loss) => loss,
                 // It is looked at the next time.
-                Err(error) => unseen(channel, &error),
+                Err(error) => {
+                    unseen(channel, &error);
+                    continue;
+                }
+            };
+            for ledger in needing.get(&channel.id).into_iter().flatten() {
+                // Most channels are there, as they were before.
+                if loss.is_some() || ledger.run().lost.contains_key(&channel.id) {
+                    note(&self.core, ledger, &channel.id, loss).await?;
+                }
             }
         }
         Ok(())

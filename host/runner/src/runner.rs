@@ -17,15 +17,16 @@ use crate::ledger::{Ledger, LedgerError, read};
 use crate::members::Members;
 use crate::options::Options;
 use crate::rooms::RecentLosses;
+use crate::stuck::telling;
 use crate::workflows::{Workflows, kept};
 use futures_util::FutureExt as _;
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use tokio::sync::{Notify, Semaphore};
 use tracing::Instrument as _;
-use warroom_engine::{Fact, Run, Status};
+use warroom_engine::{Announcement, Fact, Run, Status};
 use warroom_sandbox::Occupancy;
 
 /// Why the runner could not do what it was asked.
@@ -93,6 +94,8 @@ impl Runner {
                 taking_up: tokio::sync::Mutex::default(),
                 telling: Arc::new(Semaphore::new(TOLD_AT_ONCE_MAX)),
                 answering: Notify::new(),
+                answers: AtomicU64::default(),
+                closing_outwaited: Mutex::default(),
                 open,
                 showing: Mutex::default(),
                 stuck: Mutex::default(),
@@ -111,7 +114,7 @@ impl Runner {
             match self.open_ledger(&id).await {
                 Ok(ledger) => {
                     // What could be posted nowhere may find its place now.
-                    if ledger.run().announcements.iter().any(|known| known.failed) {
+                    if ledger.run().announcements.iter().any(Announcement::can_be_renewed) {
                         ledger.append(vec![Fact::AnnouncementsRenewed], Vec::new()).await?;
                     }
                     self.take_up(ledger);
@@ -124,6 +127,7 @@ impl Runner {
             }
         }
         last_looks::resume(&self.core).await?;
+        telling::resume(&self.core).await?;
         held::resume(&self.core).await?;
         Ok((resumed, stuck))
     }
@@ -163,7 +167,7 @@ impl Runner {
                 let driving = drive(&core, &driven).await;
                 if driving.is_err() {
                     core.note_stuck(&driven.id, Some(Abandoned::REASON));
-                    announcements::tell_stuck(&core, &driven.id, Abandoned::REASON);
+                    telling::tell(&core, &driven.id, Abandoned::REASON);
                 }
                 let ended = core.open().remove(&driven.id);
                 // What is over may still have posts to rewrite; a stop ends that too.
@@ -215,7 +219,7 @@ impl Runner {
     /// Nobody can drive the run.
     pub(crate) fn give_up(&self, id: &str, reason: &str) {
         self.core.note_stuck(id, Some(reason));
-        announcements::tell_stuck(&self.core, id, reason);
+        telling::tell(&self.core, id, reason);
     }
 
     /// A copy of a run as it is, open or ended.

@@ -16,6 +16,8 @@ use std::sync::{Arc, PoisonError};
 use warroom_engine::{Event, Fact, Person, Run, Status, effects::arguments_digest};
 use warroom_workflow::{Catalog, Workflow, check};
 
+pub(crate) mod telling;
+
 impl Runner {
     /// The open runs that could not be taken up, by id, with the reasons.
     #[must_use]

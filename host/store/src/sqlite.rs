@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, Params, Row, TransactionBehavior};
 
 use crate::error::{StoreError, reason};
@@ -58,6 +59,8 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     let connection = Connection::open_with_flags(path, flags)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_PREPARED_MAX);
     connection.busy_timeout(LOCK_WAIT)?;
+    // Without it, SQLite plans a statement anew for each other value that some index might be of use for.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.execute_batch(SETTINGS)?;
     Ok(connection)
 }
@@ -251,7 +254,7 @@ impl Sqlite {
             return Ok(Some(StartOutcome::Keyed { run_id }));
         }
         if let Some(limit) = new.limit
-            && self.starts_since(&new.workflow, limit.since_ms)? >= i64::from(limit.starts)
+            && self.starts_around(&new.workflow, limit.since_ms, new.at_ms)? >= i64::from(limit.starts)
         {
             return Ok(Some(StartOutcome::Limited));
         }
@@ -289,12 +292,14 @@ impl Sqlite {
         )
     }
 
-    /// How many runs of the workflow started since then.
-    fn starts_since(&self, workflow: &str, since_ms: u64) -> rusqlite::Result<i64> {
+    /// How many runs of the workflow started since then, or as long after now: a clock that was ahead, and was set back, is not to keep
+    /// others from starting until that time has come.
+    fn starts_around(&self, workflow: &str, since_ms: u64, now_ms: u64) -> rusqlite::Result<i64> {
+        let until_ms = now_ms.saturating_add(now_ms.saturating_sub(since_ms));
         // No run started later than SQLite can say.
-        let since_ms = i64::try_from(since_ms).unwrap_or(i64::MAX);
-        let query = "SELECT count(*) FROM runs WHERE workflow = ?1 AND started_ms >= ?2";
-        Ok(self.row(query, (workflow, since_ms), |row| row.get(0))?.unwrap_or_default())
+        let [since_ms, until_ms] = [since_ms, until_ms].map(|ms| i64::try_from(ms).unwrap_or(i64::MAX));
+        let query = "SELECT count(*) FROM runs WHERE workflow = ?1 AND started_ms BETWEEN ?2 AND ?3";
+        Ok(self.row(query, (workflow, since_ms, until_ms), |row| row.get(0))?.unwrap_or_default())
     }
 
     /// See [`crate::Store::next_number`].
@@ -403,6 +408,7 @@ pub(crate) fn natural(what: &str, value: i64) -> Result<u64, StoreError> {
 
 #[cfg(test)]
 mod tests {
+    use rusqlite::StatementStatus;
     use rusqlite::types::Value;
     use tempfile::TempDir;
 
@@ -423,5 +429,17 @@ mod tests {
             let found = db.row(&format!("PRAGMA {name}"), (), |row| row.get(0)).unwrap();
             assert_eq!(found, Some(value), "{name}");
         }
+    }
+
+    #[test]
+    fn a_statement_is_planned_once_whatever_its_values() {
+        let db = Sqlite::open(&Location::Memory, 1000).unwrap();
+        // There is an index of those that are open, which is of use for one of the values.
+        let query = "SELECT position FROM runs WHERE status = ?1 ORDER BY position";
+        let mut statement = db.connection.prepare(query).unwrap();
+        for status in ["open", "closed", "open"] {
+            assert!(!statement.exists((status,)).unwrap());
+        }
+        assert_eq!(statement.get_status(StatementStatus::RePrepare), 0);
     }
 }

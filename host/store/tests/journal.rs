@@ -404,6 +404,9 @@ async fn starts_are_limited_within_a_time() {
     assert_eq!(store.start_run(at("r3", 1_100)).await.unwrap(), StartOutcome::Limited);
     // The refused start took no number, and counts for nothing.
     assert_eq!(store.start_run(at("r3", 1_101)).await.unwrap(), StartOutcome::Started { number: 3 });
+    // The clock is set back: what it dated far ahead keeps nobody from starting.
+    assert_eq!(store.start_run(at("r4", 1_000)).await.unwrap(), StartOutcome::Limited);
+    assert_eq!(store.start_run(at("r4", 500)).await.unwrap(), StartOutcome::Started { number: 4 });
 }
 
 #[tokio::test]

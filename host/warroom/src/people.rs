@@ -60,9 +60,8 @@ impl MattermostChat {
     /// The names with those of the members in the place of a group of the configuration.
     fn persons(&self, names: &[String]) -> Vec<String> {
         // Anybody may choose the name of a group as a username: the group is meant.
-        let persons = names.iter().flat_map(|name| {
-            self.groups.members(name).unwrap_or(std::slice::from_ref(name))
-        });
+        let persons =
+            names.iter().flat_map(|name| self.groups.members(name).unwrap_or(std::slice::from_ref(name)));
         persons.cloned().collect()
     }
 

@@ -260,3 +260,34 @@ fn an_ended_run_does_not_stay_open_for_ever() {
     assert_eq!((driven.settle(), driven.run.has_settled()), (Next::Done, true));
     assert!(!driven.run.announcements.iter().any(Announcement::can_be_renewed));
 }
+
+#[test]
+fn a_press_of_long_ago_is_not_told_when_something_else_is() {
+    let mut driven = Driven::new(workflow(SECURITY_ISSUE));
+    driven.run_to_wait();
+    let post = driven.run.posts[0].clone();
+    let field = post.controls.fields.iter().position(|field| field.kind == FieldKind::Button).unwrap();
+    driven
+        .decide(Input::SetField { post: post.key, field, option: None, click: Click::default() }, "jon")
+        .unwrap();
+    driven.decide(Input::Cancel { reason: None, keep_room: true }, "jon").unwrap();
+    let failed = |n| Fact::AnnouncementFailed { n, reason: "the bot was removed".into() };
+    driven.record(vec![failed(0), failed(1), Fact::AnnouncementsRenewed]);
+    driven.settle();
+    assert_eq!(driven.told, [Matter::Cancelled]);
+}
+
+#[test]
+fn what_waits_for_its_next_try_holds_nothing_up() {
+    let mut driven = Driven::new(workflow(SECURITY_ISSUE));
+    driven.run_to_wait();
+    driven.decide(Input::Cancel { reason: None, keep_room: false }, "jon").unwrap();
+    while matches!(next(&driven.workflow, &driven.run), Next::RemoveControls(_)) {
+        let post = driven.run.posts[0].key.clone();
+        driven.record(vec![Fact::ControlsRemoved { post }]);
+    }
+    assert_eq!(next(&driven.workflow, &driven.run), Next::Announce(0));
+    let resting = std::collections::BTreeSet::from([0]);
+    let besides = next_besides(&driven.workflow, &driven.run, &resting);
+    assert!(matches!(besides, Next::CloseRoom(_)), "{besides:?}");
+}

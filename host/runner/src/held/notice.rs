@@ -76,7 +76,13 @@ async fn tell_once(core: &Arc<Core>, id: &str) -> Result<(), ChatError> {
         Some(post_id) => post_id,
         None => {
             let (stamp, since_ms) = (flood.stamp(core, id), earliest(flood.first_ms));
-            place(core, &flood.channel_id, &stamp, since_ms, &look).await.map_err(passing_by)?
+            let placed = place(core, &flood.channel_id, &stamp, since_ms, &look).await;
+            let post_id = placed.map_err(passing_by)?;
+            // One that was written before, and found, says what was held back then.
+            if !core.chat.shows_post(&post_id, &stamp, &look).await? {
+                core.chat.update_post(&post_id, &stamp, &look).await?;
+            }
+            post_id
         }
     };
     let _newest = core.floods.newest.lock().await;

@@ -20,6 +20,16 @@ pub(crate) struct MemoryChat {
     pub(crate) answer_ms: AtomicU64,
     /// How many of the next posts find nobody who takes them.
     pub(crate) not_now: AtomicU32,
+    /// How many of the next posts are written, and their writer is told of a failure.
+    pub(crate) unanswered: AtomicU32,
+    /// The server fails at posts that say this.
+    pub(crate) breaks_at: Mutex<Option<String>>,
+    /// How often it did.
+    pub(crate) broken: AtomicU32,
+    /// The channel where the bot may not write.
+    pub(crate) closed: Mutex<Option<String>>,
+    /// How often it was not let.
+    pub(crate) refused: AtomicU32,
     /// How often a name was looked up.
     pub(crate) looked_up: AtomicU32,
     /// How often somebody was added to a channel, or was to be.
@@ -78,6 +88,11 @@ impl MemoryChat {
             bot: Person { id: "bot".into(), username: "warroom".into() },
             answer_ms: AtomicU64::new(0),
             not_now: AtomicU32::new(0),
+            unanswered: AtomicU32::new(0),
+            breaks_at: Mutex::default(),
+            broken: AtomicU32::new(0),
+            closed: Mutex::default(),
+            refused: AtomicU32::new(0),
             looked_up: AtomicU32::new(0),
             added: AtomicU32::new(0),
             panics: AtomicU32::new(0),
@@ -131,6 +146,26 @@ impl MemoryChat {
         };
         let context = self.control(&id, label)?;
         Some((id, channel_id, context))
+    }
+
+    /// Writes the post once more, and gives the id of the other one.
+    pub(crate) fn copy(&self, post_id: &str) -> String {
+        let mut state = self.state.lock().unwrap();
+        let post = state.posts.iter().find(|post| post.id == post_id).unwrap();
+        let (channel_id, stamp, rendered) =
+            (post.channel_id.clone(), post.stamp.clone(), post.rendered.clone());
+        let id = format!("post-{}", state.posts.len() + 1);
+        state.posts.push(Post { id: id.clone(), channel_id, stamp, rendered });
+        id
+    }
+
+    /// Writes a post that the bot knows nothing of, and gives its id.
+    pub(crate) fn post_as_somebody(&self, channel_id: &str) -> String {
+        let mut state = self.state.lock().unwrap();
+        let id = format!("post-{}", state.posts.len() + 1);
+        let (channel_id, stamp, rendered) = (channel_id.to_owned(), String::new(), RenderedPost::default());
+        state.posts.push(Post { id: id.clone(), channel_id, stamp, rendered });
+        id
     }
 
     /// The context of the control with this label.
@@ -250,6 +285,14 @@ impl Chat for MemoryChat {
         if less(&self.not_now) {
             return Err(error(ChatErrorKind::Unreachable, "not now"));
         }
+        if self.breaks_at.lock().unwrap().as_ref().is_some_and(|part| post.message.contains(part)) {
+            self.broken.fetch_add(1, Ordering::Relaxed);
+            return Err(error(ChatErrorKind::Unavailable, "the server fails at that"));
+        }
+        if self.closed.lock().unwrap().as_deref() == Some(channel_id) {
+            self.refused.fetch_add(1, Ordering::Relaxed);
+            return Err(error(ChatErrorKind::Denied, "the bot may not write there"));
+        }
         let create = || {
             let mut state = self.state.lock().unwrap();
             if state.rooms.iter().any(|room| room.id == channel_id && room.archived) {
@@ -266,6 +309,9 @@ impl Chat for MemoryChat {
         };
         let result = self.fuse.call(&format!("chat create_post {:?}", post.message), create).await;
         tokio::time::sleep(Duration::from_millis(self.answer_ms.load(Ordering::Relaxed))).await;
+        if less(&self.unanswered) {
+            return Err(error(ChatErrorKind::Unavailable, "the answer is lost"));
+        }
         result
     }
 

@@ -31,6 +31,7 @@ struct State {
     claims: Vec<(Claim, String)>,
     keys: Vec<(String, String, String)>,
     blobs: BTreeMap<String, Vec<u8>>,
+    lost_blobs: BTreeMap<String, Vec<u8>>,
     documents: BTreeMap<(String, String), (u64, Vec<u8>)>,
 }
 
@@ -56,7 +57,21 @@ impl MemoryJournal {
 
     /// Loses a blob, as a store that was restored from half a backup.
     pub(crate) fn lose_blob(&self, name: &str) {
-        assert!(self.state.lock().unwrap().blobs.remove(name).is_some());
+        let mut state = self.state.lock().unwrap();
+        let blob = state.blobs.remove_entry(name).unwrap();
+        state.lost_blobs.extend([blob]);
+    }
+
+    /// Puts it back.
+    pub(crate) fn find_blob(&self, name: &str) {
+        let mut state = self.state.lock().unwrap();
+        let blob = state.lost_blobs.remove_entry(name).unwrap();
+        state.blobs.extend([blob]);
+    }
+
+    /// How many documents of a kind there are.
+    pub(crate) fn document_count(&self, kind: &str) -> usize {
+        self.state.lock().unwrap().documents.keys().filter(|(known, _)| known == kind).count()
     }
 
     /// Makes nonsense of a run's last record.

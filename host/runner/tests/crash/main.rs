@@ -18,20 +18,22 @@ mod chat;
 mod floods;
 mod fuse;
 mod journal;
+mod notices;
 mod repinned;
 mod undriven;
 
+use async_trait::async_trait;
 use chat::MemoryChat;
 use fuse::{Death, Fuse};
 use journal::MemoryJournal;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use warroom_engine::{Channel, Next, Person, Run, Status, next};
 use warroom_runner::{
-    Chat as _, Components, IncomingPost, Journal, Key, LoadedFile, NewChannel, Options, Origin, Press, Reply,
-    Runner, Source, SystemClock, Workflows,
+    Chat as _, Clock, Components, IncomingPost, Journal, Key, LoadedFile, NewChannel, Options, Origin, Press,
+    Reply, Runner, Source, SystemClock, Workflows,
 };
 use warroom_sandbox::{Capability, Limits, Sandbox};
 use warroom_workflow::Author;
@@ -68,12 +70,30 @@ async fn components() -> Arc<Components> {
     Arc::new(components)
 }
 
+/// A clock that can be ahead.
+#[derive(Default)]
+struct WrongClock {
+    ahead_ms: AtomicU64,
+}
+
+#[async_trait]
+impl Clock for WrongClock {
+    fn now_ms(&self) -> u64 {
+        SystemClock.now_ms() + self.ahead_ms.load(Ordering::Relaxed)
+    }
+
+    async fn sleep_until(&self, at_ms: u64) {
+        SystemClock.sleep_until(at_ms.saturating_sub(self.ahead_ms.load(Ordering::Relaxed))).await;
+    }
+}
+
 /// What survives a death: the journal, the chat, the files.
 struct World {
     journal: Arc<MemoryJournal>,
     chat: Arc<MemoryChat>,
     fuse: Arc<Fuse>,
     components: Arc<Components>,
+    clock: Arc<WrongClock>,
     workflow: String,
     /// How long a process waits for the chat server before it asks again, the first time.
     retry_first_ms: u64,
@@ -91,6 +111,7 @@ impl World {
             chat: Arc::new(MemoryChat::new(Arc::clone(&fuse))),
             fuse,
             components,
+            clock: Arc::default(),
             workflow,
             retry_first_ms: 1,
         }
@@ -139,7 +160,7 @@ impl World {
         let runner = Runner::new(
             Arc::clone(&self.chat) as Arc<dyn warroom_runner::Chat>,
             Arc::clone(&self.journal) as Arc<dyn Journal>,
-            Arc::new(SystemClock),
+            Arc::clone(&self.clock) as Arc<dyn Clock>,
             Arc::clone(&self.components),
             Arc::clone(workflows),
             Key::new([1; 32]),

@@ -1,0 +1,135 @@
+//! Tells people of a run that cannot be taken up, and takes that back when it can.
+//!
+//! Whoever mends it restarts the service, so which notice is to be taken back is kept in a document.
+
+use super::{last_look, notice, notice_key};
+use crate::announcements::{place, try_to_tell_operators, waits};
+use crate::chat::{ChatError, ChatErrorKind};
+use crate::clock::earliest;
+use crate::core::Core;
+use crate::journal::JournalError;
+use crate::ledger::read;
+use crate::patience::Patience;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use tracing::Instrument as _;
+
+/// The kind of the documents.
+const KIND: &str = "stuck";
+/// How many notices a start takes back.
+const NOTICES_MAX: u32 = 1_000;
+
+/// A notice that people read. Its document has its key as the id.
+#[derive(Serialize, Deserialize)]
+struct Told {
+    run: String,
+    reason: String,
+    post_id: String,
+}
+
+/// Tells the triggering channel that a run cannot be taken up, unless it was told before; else operators. Such a run can only
+/// be cancelled: what it began with cannot be read. It is tried until it is told. When the run is stuck no more, the notice says so and
+/// loses its button.
+pub(crate) fn tell(core: &Arc<Core>, id: &str, reason: &str) {
+    let (core, id, reason) = (Arc::clone(core), id.to_owned(), reason.to_owned());
+    let span = tracing::error_span!("run", run = %id);
+    let telling = async move {
+        let about = notice_key(&id, &reason);
+        let Some(post_id) = told(&core, &about, &id, &reason).await else { return };
+        let told = Told { run: id, reason, post_id };
+        if let Err(error) = keep(&core, &about, &told).await {
+            tracing::warn!("which notice is to be taken back will not be known after a restart: {error}");
+        }
+        take_back(&core, &about, &told).await;
+    };
+    tokio::spawn(telling.instrument(span));
+}
+
+/// Takes back what an earlier process told of runs that are stuck no more.
+pub(crate) async fn resume(core: &Arc<Core>) -> Result<(), JournalError> {
+    for about in core.journal.document_ids(KIND, NOTICES_MAX).await? {
+        let Some((_, body)) = core.journal.document(KIND, &about).await? else { continue };
+        let Ok(told) = serde_json::from_slice::<Told>(&body) else {
+            tracing::warn!(notice = %about, "a notice stays as it is, since what is known of it cannot be read");
+            core.journal.delete_document(KIND, &about).await?;
+            continue;
+        };
+        // Who tells the same again finds the notice.
+        if core.why_stuck(&told.run).as_deref() == Some(&told.reason) {
+            continue;
+        }
+        let (core, span) = (Arc::clone(core), tracing::error_span!("run", run = %told.run));
+        tokio::spawn(async move { take_back(&core, &about, &told).await }.instrument(span));
+    }
+    Ok(())
+}
+
+/// Tells it, however long that takes. Gives the notice's id; none when it has none to take back.
+async fn told(core: &Core, about: &str, id: &str, reason: &str) -> Option<String> {
+    let mut patience = Patience::default();
+    loop {
+        match try_to_tell(core, about, id, reason).await {
+            Ok(post_id) => return post_id,
+            Err(error) if waits(core, &mut patience, about, &error).await => {}
+            // Who may write where changes.
+            Err(_) => {
+                patience = Patience::default();
+                core.rest(core.options.retry_period_ms).await;
+            }
+        }
+    }
+}
+
+/// Gives the notice's id; none when there is nothing to tell any more. Of a run that makes no sense it is not known where people are, so
+/// operators are told.
+async fn try_to_tell(core: &Core, about: &str, id: &str, reason: &str) -> Result<Option<String>, ChatError> {
+    if !core.is_stuck(id) {
+        return Ok(None);
+    }
+    let run = match read(core.journal.as_ref(), id).await {
+        Err(error) if error.is_unreadable() => {
+            let text = format!(
+                "The incident {id} cannot go on, since its journal cannot be read: {reason}. Start the version of this program that wrote \
+                 it; or end the incident with `warroom runs cancel {id}`, and archive its room by hand."
+            );
+            return try_to_tell_operators(core, about, &text).await.map(|()| None);
+        }
+        run => run.map_err(ChatError::passing)?,
+    };
+    let post = notice(&core.key, &run, reason);
+    let since_ms = earliest(run.started_ms);
+    let stamp = core.key.stamp(about);
+    place(core, &run.trigger.channel.id, &stamp, since_ms, &post).await.map(Some)
+}
+
+async fn keep(core: &Core, about: &str, told: &Told) -> Result<(), JournalError> {
+    if core.journal.document(KIND, about).await?.is_some() {
+        return Ok(());
+    }
+    let body = serde_json::to_vec(told).map_err(|error| JournalError::Failed(error.to_string()))?;
+    core.journal.put_document(KIND, about, 0, body).await
+}
+
+/// Rewrites the notice once the run is stuck no more. What cannot be rewritten for as long as an action is tried is left to the next
+/// start.
+async fn take_back(core: &Core, about: &str, told: &Told) {
+    core.stuck_no_more(&told.run).await;
+    let mut patience = Patience::default();
+    while let Err(error) = rewrite(core, about, told).await {
+        if error.kind == ChatErrorKind::NotFound {
+            break;
+        }
+        if !waits(core, &mut patience, about, &error).await {
+            return;
+        }
+    }
+    if let Err(error) = core.journal.delete_document(KIND, about).await {
+        tracing::warn!("a notice that was taken back is taken back again at the next start: {error}");
+    }
+}
+
+async fn rewrite(core: &Core, about: &str, told: &Told) -> Result<(), ChatError> {
+    let run = read(core.journal.as_ref(), &told.run).await.map_err(ChatError::passing)?;
+    let stamp = core.key.stamp(about);
+    core.chat.update_post(&told.post_id, &stamp, &last_look(&run, &told.reason)).await
+}

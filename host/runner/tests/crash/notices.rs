@@ -1,0 +1,198 @@
+//! What the host has to say while the chat server takes it only later, or not everywhere.
+
+use crate::{World, components, person, report, soon};
+use serde_json::json;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use warroom_engine::{Person, Status};
+use warroom_runner::{Command, IncomingPost, NewChannel, Press, Reply};
+
+/// A workflow whose first action fails, and what then becomes of the incident.
+fn failing(on_error: &str) -> String {
+    json!([{
+        "name": "security_issue",
+        "triggers": [{ "name": "IssueReported", "type": "text", "match": "#sec" }],
+        "steps": [{ "name": "Only", "start_actions": [
+            { "name": "Lost", "type": "post", "channel_name": "nowhere", "message": "x", "on_error": on_error },
+            { "name": "Ask", "type": "post", "channel_name": "Town Square", "message": "What now?",
+              "transitions": [{ "label": "Over", "to": "End" }] }
+        ] }, { "name": "End", "start_actions": [{ "name": "Done", "type": "finished_workflow" }] }]
+    }])
+    .to_string()
+}
+
+/// The server fails whenever somebody is warned.
+fn take_no_warning(world: &World) {
+    *world.chat.breaks_at.lock().unwrap() = Some(":warning:".to_owned());
+}
+
+fn take_everything(world: &World) {
+    *world.chat.breaks_at.lock().unwrap() = None;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_notice_that_the_server_does_not_take_holds_nothing_else_up() {
+    let world = World::with(components().await, failing("continue"));
+    take_no_warning(&world);
+    let runner = world.start().await;
+    runner.on_post(&report()).await.unwrap();
+    soon("the next action", || world.chat.says("What now?")).await;
+    assert!(!world.chat.says(":warning:"));
+    take_everything(&world);
+    runner.chat_answers();
+    soon("the warning", || world.chat.says(":warning:")).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_wakes_a_run_spends_nothing_of_the_time_that_a_notice_is_tried_for() {
+    let world = World::with(components().await, failing("block"));
+    take_no_warning(&world);
+    let runner = world.start().await;
+    runner.on_post(&report()).await.unwrap();
+    soon("the first try", || world.chat.broken.load(Ordering::Relaxed) > 0).await;
+    for _ in 0..50 {
+        let tried = world.chat.broken.load(Ordering::Relaxed);
+        runner.chat_answers();
+        soon("a try", || world.chat.broken.load(Ordering::Relaxed) > tried).await;
+    }
+    let run = runner.run(&world.journal.run_ids()[0]).await.unwrap();
+    let notice = &run.announcements[0];
+    assert!(!notice.failed && notice.place.is_some(), "{notice:?}");
+    take_everything(&world);
+    runner.chat_answers();
+    soon("the notice", || world.chat.says("is blocked")).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cancelled_run_closes_its_room_though_nobody_can_be_told_of_it() {
+    let world = World::new(components().await);
+    let runner = world.start().await;
+    runner.on_post(&report()).await.unwrap();
+    let run = world.waits(&runner).await;
+    *world.chat.breaks_at.lock().unwrap() = Some("was cancelled".to_owned());
+    let cancel = Command::Cancel { reason: None, keep_room: false };
+    runner.command(&run.id, cancel, Person::at_the_shell("root")).await.unwrap();
+    soon("the closed room", || world.chat.only_room("cancelled").archived).await;
+    assert!(world.journal.is_open(&run.id), "it is still to be told");
+    take_everything(&world);
+    runner.chat_answers();
+    soon("the end", || !world.journal.is_open(&run.id)).await;
+    assert!(world.chat.says("was cancelled"));
+}
+
+/// An incident that a restart cannot take up; gives what it needs, and its run.
+async fn stuck_world() -> (World, String, String) {
+    let world = World::new(components().await);
+    let runner = world.start().await;
+    runner.on_post(&report()).await.unwrap();
+    let run = world.waits(&runner).await;
+    runner.stop();
+    world.journal.lose_blob(&run.workflow_digest);
+    (world, run.workflow_digest, run.id)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restart_that_mends_a_run_takes_back_that_it_cannot_go_on() {
+    let (world, workflow, _) = stuck_world().await;
+    let (runner, _) = world.start_with_stuck().await;
+    soon("the notice", || world.chat.newest_with("Cancel").is_some()).await;
+    soon("what a restart must know", || world.journal.document_count("stuck") == 1).await;
+    runner.stop();
+    world.journal.find_blob(&workflow);
+    world.start().await;
+    soon("the good news", || world.chat.says("goes on again")).await;
+    assert!(world.chat.newest_with("Cancel").is_none());
+    soon("the end of it", || world.journal.document_count("stuck") == 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn people_learn_of_a_stuck_run_once_the_bot_may_write_where_they_are() {
+    let (world, ..) = stuck_world().await;
+    *world.chat.closed.lock().unwrap() = Some("town".to_owned());
+    let (runner, _) = world.start_with_stuck().await;
+    soon("the first try", || world.chat.refused.load(Ordering::Relaxed) > 0).await;
+    *world.chat.closed.lock().unwrap() = None;
+    soon("the notice", || {
+        runner.chat_answers();
+        world.chat.says("cannot go on until an operator mends this")
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_list_of_held_posts_has_those_that_came_before_its_writer_was_answered() {
+    let world = World::new(components().await);
+    let runner = world.start().await;
+    // Of a time long gone.
+    let post = |n: u32| IncomingPost { post_id: format!("post-{n}"), ..report() };
+    world.chat.unanswered.store(1, Ordering::Relaxed);
+    runner.on_missed_post(&post(1)).await.unwrap();
+    soon("the notice", || world.chat.says("1 post that would have started")).await;
+    for n in 2..=4 {
+        runner.on_missed_post(&post(n)).await.unwrap();
+    }
+    soon("all of them", || {
+        runner.chat_answers();
+        world.chat.says("4 posts that would have started")
+    })
+    .await;
+    assert_eq!(world.chat.messages("town").len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_wait_that_a_wrong_clock_wrote_down_is_not_waited_for() {
+    let world = World::new(components().await);
+    world.clock.ahead_ms.store(2 * 3_600_000, Ordering::Relaxed);
+    *world.chat.breaks_at.lock().unwrap() = Some("Security issue reported".to_owned());
+    let runner = world.start().await;
+    runner.on_post(&report()).await.unwrap();
+    soon("the first try", || world.chat.broken.load(Ordering::Relaxed) > 0).await;
+    let deferred = async || {
+        let run = runner.run(&world.journal.run_ids()[0]).await.unwrap();
+        run.current.is_some_and(|current| current.not_before_ms.is_some())
+    };
+    while !deferred().await {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    runner.stop();
+    world.clock.ahead_ms.store(0, Ordering::Relaxed);
+    take_everything(&world);
+    let runner = world.start().await;
+    tokio::time::timeout(Duration::from_secs(30), world.waits(&runner)).await.expect("the run goes on");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_notice_that_stands_twice_can_be_pressed_in_both_places() {
+    let world = World::new(components().await);
+    let taken = NewChannel {
+        team_id: "team".into(),
+        name: "security-issue-1".into(),
+        display_name: String::new(),
+        header: String::new(),
+        purpose: String::new(),
+        private: false,
+    };
+    warroom_runner::Chat::create_channel(world.chat.as_ref(), &taken).await.unwrap();
+    let runner = world.start().await;
+    runner.on_post(&report()).await.unwrap();
+    soon("the notice", || world.chat.newest_with("Cancel").is_some()).await;
+    let run = world.journal.run_ids().remove(0);
+    while runner.run(&run).await.unwrap().announcements[0].post_id().is_none() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let (first, channel_id, context) = world.chat.newest_with("Cancel").unwrap();
+    let press = |post_id: String| Press {
+        context: context.clone(),
+        post_id,
+        channel_id: channel_id.clone(),
+        by: person("jon"),
+        option: None,
+        id: String::new(),
+    };
+    let foreign = world.chat.post_as_somebody(&channel_id);
+    assert!(runner.press(&press(foreign)).await.unwrap().is_err(), "it does not carry the notice");
+    let second = world.chat.copy(&first);
+    let reply = runner.press(&press(second)).await.unwrap().unwrap().reply;
+    assert!(matches!(reply, Reply::Update { .. }), "{reply:?}");
+    assert!(matches!(runner.run(&run).await.unwrap().status, Status::Cancelled(_)));
+}
