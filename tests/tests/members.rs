@@ -41,6 +41,7 @@ async fn people_are_looked_up_while_their_room_is_made() {
     stage.say("jon", "town-square", "#drill").await;
     making.reached(1).await;
     lookup.reached(1).await;
+    assert_eq!(stage.proxy.arrivals("POST", "/api/v4/channels").len(), 1, "the room is still being made");
     drop((making, lookup));
     let room = stage.channel_id("room-1").await;
     stage.post(&room, "jon,chris,sam", 1).await;
