@@ -509,3 +509,19 @@ async fn webhooks_that_say_all_in_attachments_trigger_live_and_by_catch_up() {
     assert_eq!(looks(&stage, 2).await, ["#disk live\nHost\nweb", "#disk unheard\nHost\nweb"]);
     service.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_more_was_posted_than_is_read_the_newest_is_taken_in_and_operators_are_told() {
+    let stage = Stage::with_workflow(&rooms_only(&json!({}))).await;
+    let off_topic = with_operators(&stage).await;
+    let service = stage.service_with(&[("WARROOM_LIMITS_CATCH_UP_POSTS_MAX", "200")]).await;
+    unheard(&stage, async {
+        stage.say("jon", "town-square", "#disk too old").await;
+        chatter(&stage, 450).await;
+        stage.say("jon", "town-square", "#disk new").await;
+    })
+    .await;
+    stage.post(&off_topic, ":warning: More was posted to ~town-square while nobody listened", 1).await;
+    assert_eq!(looks(&stage, 1).await, ["#disk new"]);
+    service.stop().await;
+}

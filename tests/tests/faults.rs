@@ -1,6 +1,7 @@
 //! A server that fails for a while loses nothing and doubles nothing.
 
-use crate::stage::Stage;
+use crate::stage::{Stage, controls, drill};
+use serde_json::json;
 use std::time::Duration;
 
 const TRIAGE: &str = "New issue to triage";
@@ -95,12 +96,11 @@ async fn a_slow_answer_doubles_nothing() {
 async fn a_press_before_the_answer_to_its_post_tells_that_the_post_is_there() {
     let stage = Stage::new().await;
     let service = stage.service().await;
-    stage.say("jon", "town-square", "#sec x").await;
-    let town = stage.channel_id("town-square").await;
-    stage.post(&town, "Security issue reported", 1).await;
     // The answer to the triage post is lost, and so is every further way to find out but the press.
-    stage.proxy.lose_answer_of_next("POST", "/api/v4/posts", 1);
+    stage.proxy.lose_answer_about("POST", "/api/v4/posts", TRIAGE);
+    stage.say("jon", "town-square", "#sec x").await;
     let room = stage.channel_id("security-issue-1").await;
+    stage.proxy.fail_next("GET", &format!("/api/v4/channels/{room}/posts"), 500, 10_000);
     let triage = stage.post(&room, TRIAGE, 1).await;
     assert_eq!(stage.press("jon", &triage, "Triaged", None).await, 200);
     stage.post(&room, "Developing a fix", 1).await;
@@ -138,6 +138,52 @@ async fn a_group_whose_members_are_hidden_keeps_nobody_else_out() {
 async fn a_server_without_groups_is_asked_for_one_once() {
     let stage = Stage::new().await;
     missed(&stage, "\"ghost\", \"spectre\"").await;
+    // A server with a licence is asked for each of them.
+    let has_licence = stage.get("/groups").await.is_array();
     let asked = stage.proxy.requests();
-    assert_eq!(asked.iter().filter(|(_, path)| path == "/api/v4/groups").count(), 1);
+    let asked = asked.iter().filter(|(_, path)| path == "/api/v4/groups").count();
+    assert_eq!(asked, if has_licence { 2 } else { 1 });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_of_the_server_is_brought_in_and_may_be_the_one_to_press() {
+    let actions = json!([
+        {"name": "Room", "type": "create_channel", "channel_name": "room-{{.Instance.Number}}"},
+        {"name": "People", "type": "add_users_channel", "channel_name": "room-{{.Instance.Number}}", "users": ["@sre", "sam"]},
+        {"name": "Ask", "type": "post", "channel_name": "room-{{.Instance.Number}}",
+         "message": "Added {{.Action.People.Added}}, without {{.Action.People.NotAdded}}.",
+         "transitions": [{"label": "Done", "to": "End", "allowed": ["@sre"]}]},
+    ]);
+    let stage = Stage::with_workflow(&drill(&actions)).await;
+    let mut members = Vec::new();
+    for name in ["chris", "alex"] {
+        members.push(stage.get(&format!("/users/username/{name}")).await);
+    }
+    // One of them has left.
+    members[1]["delete_at"] = json!(1);
+    let listed = json!({ "members": members, "total_member_count": 2 }).to_string();
+    stage.proxy.answer_next("GET", "/api/v4/groups/", &listed, 100);
+    let group = r#"[{"id":"gggggggggggggggggggggggggg","name":"sre","display_name":"SRE","delete_at":0}]"#;
+    stage.proxy.answer_next("GET", "/api/v4/groups", group, 100);
+    let service = stage.service().await;
+    stage.say("jon", "town-square", "#drill").await;
+    let room = stage.channel_id("room-1").await;
+    let ask = stage.post(&room, "Added chris,sam, without .", 1).await;
+    assert_eq!(stage.members(&room).await.len(), 3, "they and the bot");
+    assert_eq!(stage.press("sam", &ask, "Done", None).await, 200);
+    assert_eq!(controls(&stage.fresh(&ask).await).len(), 1, "sam may not");
+    assert_eq!(stage.press("chris", &ask, "Done", None).await, 200);
+    stage.eventually("the end", async || (controls(&stage.fresh(&ask).await).is_empty()).then_some(())).await;
+    service.stop().await;
+}
+
+/// What a server says to a name that is too long for it, though it lets others of that length be.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_room_that_the_server_fails_to_make_is_made_later() {
+    let stage = comes_through(&[], |stage| {
+        let id = "app.channel.create_channel.internal_error";
+        stage.proxy.refuse_with("POST", "/api/v4/channels", "security-issue-1", 500, id);
+    })
+    .await;
+    assert_eq!(stage.proxy.arrivals("POST", "/api/v4/channels").len(), 2);
 }

@@ -1,7 +1,8 @@
 //! A process that is killed, for real, goes on where it was.
 
 use crate::stage::Stage;
-use tokio::process::Command;
+use std::process::Stdio;
+use tokio::process::{Child, Command};
 
 /// Requests that change something; the others say little about how far the incident came.
 async fn effects(stage: &Stage) -> usize {
@@ -79,4 +80,41 @@ async fn a_second_host_on_the_same_journal_refuses_to_start() {
     let error = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(error.contains("another process works with it"), "{error}");
     service.stop().await;
+}
+
+/// Runs a tool of the system on the process.
+async fn bound_files(process: &Child, bytes: &str) {
+    let pid = process.id().unwrap().to_string();
+    let status = Command::new("prlimit").args(["--pid", &pid, &format!("--fsize={bytes}:")]).status().await;
+    assert!(status.unwrap().success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_turns_readiness_red_and_loses_no_report() {
+    let stage = Stage::new().await;
+    // Writing more than allowed is then an error like that of a full disk, and no signal.
+    let mut command = Command::new("sh");
+    command.args(["-c", "trap '' XFSZ; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_warroom-under-test")]);
+    command.args(["serve", "--config"]).arg(stage.config_path()).stdout(Stdio::null()).kill_on_drop(true);
+    let mut process = command.spawn().unwrap();
+    let says = async |status: u16, words: &str| {
+        let url = format!("{}/readyz", stage.host_url());
+        stage
+            .eventually(words, async || {
+                let answer = reqwest::get(&url).await.ok()?;
+                (answer.status().as_u16() == status && answer.text().await.ok()?.contains(words))
+                    .then_some(())
+            })
+            .await;
+    };
+    says(200, "ready").await;
+    bound_files(&process, "0").await;
+    stage.say("jon", "town-square", "#sec while the disk is full").await;
+    says(503, "the journal cannot be written").await;
+    bound_files(&process, "unlimited").await;
+    says(200, "ready").await;
+    let room = stage.channel_id("security-issue-1").await;
+    stage.post(&room, "New issue to triage", 1).await;
+    assert_eq!(stage.rooms().await, ["security-issue-1"]);
+    process.kill().await.unwrap();
 }

@@ -283,3 +283,24 @@ async fn operators_are_told_of_a_room_when_the_bot_is_taken_off_its_team() {
     assert!(notice["message"].as_str().unwrap().contains("was removed from there"), "{notice}");
     service.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bot_on_no_team_is_not_ready_until_it_is_on_one() {
+    let stage = Stage::new().await;
+    let member = format!("/teams/{}/members/{}", stage.team_id, stage.bot_id);
+    stage.admin("DELETE", &member, None).await;
+    let config = warroom::Config::read(&stage.config_path(), &|_| None).unwrap();
+    let service = warroom::Service::start(config).await.unwrap();
+    let url = format!("http://{}/readyz", service.address());
+    stage
+        .eventually("the reason", async || {
+            let answer = reqwest::get(&url).await.unwrap();
+            let is_red = answer.status() == 503;
+            (is_red && answer.text().await.unwrap().contains("is on no team")).then_some(())
+        })
+        .await;
+    stage.put_on_team(&stage.team_id, &stage.bot_id).await;
+    service.ready().await.unwrap();
+    stage.triage().await;
+    service.stop().await;
+}

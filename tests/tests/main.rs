@@ -22,6 +22,7 @@ mod faults;
 mod gaps;
 mod installation;
 mod kill;
+mod limits;
 mod listening;
 mod logs;
 mod members;

@@ -250,6 +250,11 @@ impl Proxy {
         self.order(method, path_prefix, Fault::LoseAnswer, count);
     }
 
+    /// The next such request whose body has this part is done and never answered.
+    pub(crate) fn lose_answer_about(&self, method: &str, path_prefix: &str, body_part: &str) {
+        self.order_about(method, path_prefix, body_part, Fault::LoseAnswer, 1);
+    }
+
     /// The next such requests are answered late.
     pub(crate) fn delay_next(&self, method: &str, path_prefix: &str, delay: Duration, count: u32) {
         self.order(method, path_prefix, Fault::Delay(delay), count);
@@ -295,6 +300,11 @@ impl Proxy {
         let state = self.state.lock().unwrap();
         let wanted = state.requests.iter().filter(|known| known.method == method && known.path == path);
         wanted.map(|request| request.at).collect()
+    }
+
+    /// When each request came.
+    pub(crate) fn all_arrivals(&self) -> Vec<Instant> {
+        self.state.lock().unwrap().requests.iter().map(|request| request.at).collect()
     }
 
     /// How long the host waited between its requests with this method and path.

@@ -1,5 +1,6 @@
 //! Workflow files are read again when they change; a wrong one leaves what was in force.
 
+use crate::catch_up::with_operators;
 use crate::stage::{SECURITY_ISSUE, Stage};
 
 async fn posts_until_room(stage: &Stage, keyword: &str, room: &str) {
@@ -49,5 +50,29 @@ async fn an_open_run_keeps_the_workflow_that_it_began_with() {
     stage.press("jon", &triage, "Resolved", None).await;
     stage.archived(&room).await;
     assert_eq!(stage.messages(&room).await[1], "Finished Triage");
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn operators_are_told_what_is_not_in_force() {
+    let stage = Stage::new().await;
+    let off_topic = with_operators(&stage).await;
+    stage.write_workflow("early.json", "[{");
+    std::fs::write(stage.directory.path().join("actions/own.wasm"), b"no component").unwrap();
+    let service = stage.service().await;
+    stage.post(&off_topic, ":warning: an action component is not loaded", 1).await;
+    let early = format!(
+        ":warning: Workflow files: {}",
+        stage.directory.path().join("workflows/early.json").display()
+    );
+    let told = stage.post(&off_topic, &early, 1).await;
+    assert!(told["message"].as_str().unwrap().contains("nothing of it is in force:\n```\nerror"), "{told}");
+    stage.write_workflow("late.json", "[7, \"```\"]");
+    let late = early.replace("early.json", "late.json");
+    let told = stage.post(&off_topic, &late, 1).await;
+    let message = told["message"].as_str().unwrap();
+    assert_eq!(message.matches("```").count(), 2, "the file does not end the block: {message}");
+    stage.write_workflow("second.json", SECURITY_ISSUE);
+    stage.post(&off_topic, ":warning: Workflow files: workflow `security_issue` of second.json", 1).await;
     service.stop().await;
 }

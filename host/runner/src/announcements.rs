@@ -153,10 +153,10 @@ async fn operators(core: &Core) -> Result<Option<String>, ChatError> {
 /// How far back operators were told of the same, in milliseconds.
 const TOLD_BEFORE_MS: u64 = 24 * 3_600 * 1_000;
 
-/// See [`crate::Runner::tell_operators`].
-pub(crate) async fn tell_operators(core: &Core, about: &str, text: &str) {
+/// Tells a channel, or operators where that takes none; without a channel, operators. See [`crate::Runner::tell_operators`].
+pub(crate) async fn tell(core: &Core, channel_id: Option<&str>, about: &str, text: &str) {
     let mut patience = Patience::default();
-    while let Err(error) = try_to_tell_operators(core, about, text).await {
+    while let Err(error) = try_to_tell(core, channel_id, about, text).await {
         if !waits(core, &mut patience, about, &error).await {
             return;
         }
@@ -174,11 +174,22 @@ pub(crate) async fn waits(core: &Core, patience: &mut Patience, about: &str, err
     true
 }
 
-/// Tells operators, if they want to be told anywhere.
-pub(crate) async fn try_to_tell_operators(core: &Core, about: &str, text: &str) -> Result<(), ChatError> {
-    let Some(channel) = core.chat.operators_channel().await? else { return Ok(()) };
+/// Tells it now. Where operators do not want to be told, they are not.
+pub(crate) async fn try_to_tell(
+    core: &Core,
+    channel_id: Option<&str>,
+    about: &str,
+    text: &str,
+) -> Result<(), ChatError> {
     let stamp = core.key.stamp(&format!("operators/{about}"));
     let post = RenderedPost { message: format!(":warning: {}", mentions::quiet(text)), sections: Vec::new() };
     let since_ms = core.clock.now_ms().saturating_sub(TOLD_BEFORE_MS);
-    find_or_tell(core.chat.as_ref(), &channel, &stamp, since_ms, &post).await.map(|_| ())
+    let told = match channel_id {
+        Some(channel_id) => place(core, channel_id, &stamp, since_ms, &post).await,
+        None => {
+            let Some(channel_id) = core.chat.operators_channel().await? else { return Ok(()) };
+            find_or_tell(core.chat.as_ref(), &channel_id, &stamp, since_ms, &post).await
+        }
+    };
+    told.map(|_| ())
 }

@@ -109,7 +109,10 @@ pub(crate) async fn execute(core: &Core, ledger: &Arc<Ledger>) -> Result<(), Led
     let is_current = open.run().current.as_ref().is_some_and(|now| now.key == current.key);
     if is_current && open.losses() == losses {
         open.append_soon(facts).await?;
-        ledger.forget_hints();
+        // Whoever pressed before it was known that the answer is lost has told which post it is about.
+        let run = open.run();
+        let unanswered = run.current.as_ref().and_then(|now| Some(now.key.call(&run.id, now.open_call()?.0)));
+        ledger.keep_hint(unanswered.as_deref());
     }
     Ok(())
 }

@@ -148,8 +148,10 @@ impl Ledger {
         !self.hints.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
     }
 
-    pub(crate) fn forget_hints(&self) {
-        self.hints.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    /// Keeps the hint about this post, which is still to be found out about, and no other.
+    pub(crate) fn keep_hint(&self, key: Option<&str>) {
+        let mut hints = self.hints.lock().unwrap_or_else(PoisonError::into_inner);
+        hints.retain(|known, _| Some(known.as_str()) == key);
     }
 
     /// A press is about to be decided and answered: the task that drives the run waits while the guard lives.

@@ -266,17 +266,25 @@ impl Runner {
     /// matter, which is told once as far as the server lets us find the post again. What is tried for as long as an action is, or comes
     /// when too much waits to be told, is only logged.
     pub fn tell_operators(&self, about: &str, text: &str) {
+        self.tell(None, about, text);
+    }
+
+    /// Tells a channel in the same way; where that takes no post of ours, operators.
+    pub fn tell_channel(&self, channel_id: &str, about: &str, text: &str) {
+        self.tell(Some(channel_id.to_owned()), about, text);
+    }
+
+    fn tell(&self, channel_id: Option<String>, about: &str, text: &str) {
         let Ok(place) = Arc::clone(&self.core.telling).try_acquire_owned() else {
-            tracing::error!(
-                "operators cannot be told, since {TOLD_AT_ONCE_MAX} matters wait already: {text}"
-            );
+            tracing::error!("people cannot be told, since {TOLD_AT_ONCE_MAX} matters wait already: {text}");
             return;
         };
         let (core, about, text) = (Arc::clone(&self.core), about.to_owned(), text.to_owned());
-        tokio::spawn(async move {
-            announcements::tell_operators(&core, &about, &text).await;
+        let telling = async move {
+            announcements::tell(&core, channel_id.as_deref(), &about, &text).await;
             drop(place);
-        });
+        };
+        tokio::spawn(telling.in_current_span());
     }
 
     /// The workflow files changed: what people can do about a blocked run may have changed with them.

@@ -12,6 +12,7 @@ use serde_json::json;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use tokio::sync::oneshot;
+use tracing::Instrument as _;
 use warroom_engine::{Event, Fact, Repeat, Run, Trigger, trigger_data};
 use warroom_workflow::{Match, StartLimit, Workflow, render};
 
@@ -149,7 +150,7 @@ impl Runner {
         let core = &self.core;
         let workflow = &in_force.workflow;
         let trigger = post.trigger(found);
-        let key = key(workflow, &trigger);
+        let key = self.key(workflow, &trigger);
         if !in_force.is_stored.load(Ordering::Relaxed) {
             core.journal.put_blob(&in_force.file_digest, in_force.file_text.as_bytes().to_vec()).await?;
             in_force.is_stored.store(true, Ordering::Relaxed);
@@ -173,7 +174,8 @@ impl Runner {
                         user: post.user.clone(),
                         permalink: post.permalink.clone(),
                     };
-                    match repeats::fold(core, &run_id, repeat).await? {
+                    let span = tracing::error_span!("repeat", workflow = %workflow.name);
+                    match repeats::fold(core, &run_id, repeat).instrument(span).await? {
                         Folding::Folded => return Ok(Outcome::Folded),
                         // What has ended may keep its key while something is to be told.
                         Folding::KeyIsFree => replaces = Some(run_id),
@@ -189,6 +191,24 @@ impl Runner {
         // No run without a key is folded; the journal says otherwise.
         tracing::warn!(workflow = %workflow.name, post = %post.permalink, "a repeat could not be folded into any run");
         Ok(Outcome::Folded)
+    }
+
+    /// The key of a match, rendered over its trigger; none when the trigger has none, or it comes out blank. One that cannot be
+    /// rendered folds nothing: an incident too many is better than one too few.
+    fn key(&self, workflow: &Workflow, trigger: &Trigger) -> Option<String> {
+        let written = workflow.triggers.iter().find(|known| known.name == trigger.name)?;
+        match render(written.key.as_deref()?, &json!({ "Trigger": trigger_data(trigger) })) {
+            Ok(key) => Some(key.trim().to_owned()).filter(|key| !key.is_empty()),
+            Err(error) => {
+                let (name, of) = (&workflow.name, &trigger.name);
+                let text = format!(
+                    "The `key` of the trigger `{of}` of **{name}** folds nothing, so each match begins an incident of its own: {error}"
+                );
+                tracing::warn!(workflow = %name, post = %trigger.permalink, "{text}");
+                self.tell_operators(&format!("key/{name}/{of}"), &text);
+                None
+            }
+        }
     }
 
     /// Journals a start. The run is driven from the moment that its number is known.
@@ -273,7 +293,8 @@ impl Runner {
         }
         match self.open_ledger(id).await {
             Ok(ledger) => {
-                tracing::warn!(run = %id, "a run that was journalled and not driven is taken up");
+                let workflow = ledger.workflow();
+                tracing::warn!(run = %id, workflow = %workflow.name, "a run that was journalled and not driven is taken up");
                 self.take_up(ledger);
             }
             Err(reason) => self.give_up(id, &reason),
@@ -292,16 +313,3 @@ impl Runner {
 
 /// How many runs a repeat is offered to: each may end just as it comes, and then the key is free.
 const FOLDS_MAX: u32 = 3;
-
-/// The key of a match, rendered over its trigger; none when the trigger has none, or it comes out blank. One that cannot be
-/// rendered folds nothing: an incident too many is better than one too few.
-fn key(workflow: &Workflow, trigger: &Trigger) -> Option<String> {
-    let written = workflow.triggers.iter().find(|known| known.name == trigger.name)?;
-    match render(written.key.as_deref()?, &json!({ "Trigger": trigger_data(trigger) })) {
-        Ok(key) => Some(key.trim().to_owned()).filter(|key| !key.is_empty()),
-        Err(error) => {
-            tracing::warn!(workflow = %workflow.name, post = %trigger.permalink, "the trigger's `key` folds nothing: {error}");
-            None
-        }
-    }
-}

@@ -63,7 +63,9 @@ pub(crate) async fn catalog_and_refused(config: Option<&Config>) -> anyhow::Resu
     }
     if let Some((config, directory)) = config.and_then(|config| Some((config, config.actions_dir.as_ref()?)))
     {
-        for source in custom(directory, config)? {
+        let (sources, too_large) = custom(directory, config)?;
+        refused.extend(too_large);
+        for source in sources {
             match admit(&sandbox, &source, Some(config)).await {
                 Ok(action) if types.iter().any(|known| known.type_name == action.type_name) => {
                     refused.push(format!(

@@ -8,6 +8,7 @@ use std::future::Future;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
+use tracing::Instrument as _;
 use warroom_mattermost::{ApiError, User};
 
 /// How long an early answer is good for, from the asking on.
@@ -41,7 +42,7 @@ impl Expected {
         names: Vec<String>,
         lookup: impl Future<Output = Result<Vec<User>, ApiError>> + Send + 'static,
     ) {
-        let answer = Answer(tokio::spawn(lookup));
+        let answer = Answer(tokio::spawn(lookup.in_current_span()));
         let mut lookups = self.fresh();
         if lookups.len() >= LOOKUPS_MAX {
             lookups.pop_front();

@@ -1,7 +1,7 @@
 //! The HTTP endpoints: what Mattermost calls when somebody presses a control, and what tells whether all is well.
 
 use crate::metrics::{CallbackOutcome, Metrics};
-use crate::readiness::{Readiness, TOKEN_REFUSED};
+use crate::readiness::{Readiness, Witnesses};
 use crate::wire::{ACTION_PATH, wire};
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -14,7 +14,7 @@ use serde_json::json;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use warroom_engine::Person;
-use warroom_mattermost::{ActionRequest, ActionResponse, Client, Update};
+use warroom_mattermost::{ActionRequest, ActionResponse, Update};
 use warroom_runner::{Answer, Press, Reply, Runner};
 
 /// Where `warroom doctor` sends Mattermost while the service runs.
@@ -27,8 +27,7 @@ const PRESS_TIME_MAX: Duration = Duration::from_secs(20);
 #[derive(Clone)]
 pub(crate) struct Endpoints {
     pub(crate) runner: watch::Receiver<Option<Runner>>,
-    pub(crate) readiness: watch::Receiver<Readiness>,
-    pub(crate) client: watch::Receiver<Option<Client>>,
+    pub(crate) witnesses: Witnesses,
     pub(crate) callback_url: String,
     pub(crate) metrics: Metrics,
 }
@@ -46,15 +45,7 @@ pub(crate) fn router(endpoints: Endpoints, request_bytes_max: usize) -> Router {
 }
 
 async fn readyz(State(endpoints): State<Endpoints>) -> Response {
-    let mut readiness = endpoints.readiness.borrow().clone();
-    if endpoints.runner.borrow().as_ref().is_some_and(Runner::is_journal_failing) {
-        readiness = Readiness::Not("the journal cannot be written (see the log)".to_owned());
-    }
-    // Before the event stream knows.
-    if endpoints.client.borrow().as_ref().is_some_and(|client| *client.token_refused().borrow()) {
-        readiness = Readiness::Not(TOKEN_REFUSED.to_owned());
-    }
-    match readiness {
+    match endpoints.witnesses.now() {
         Readiness::Ready => (StatusCode::OK, "ready\n".to_owned()),
         Readiness::Not(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {reason}\n")),
     }
@@ -149,7 +140,7 @@ fn refuse(status: StatusCode, reason: &str) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use warroom_mattermost::{ClientOptions, Token};
+    use warroom_mattermost::{Client, ClientOptions, Token};
     use warroom_simulator::{Options, Simulator};
 
     #[tokio::test]
@@ -157,12 +148,11 @@ mod tests {
         let server = Simulator::start(Options::default()).await.unwrap();
         let client = Client::new(ClientOptions::new(server.url(), Token::new("wrong"))).unwrap();
         let (_, runner) = watch::channel(None);
-        let (_, readiness) = watch::channel(Readiness::Ready);
+        let (_, listener) = watch::channel(Readiness::Ready);
         let (_, seen) = watch::channel(Some(client.clone()));
         let endpoints = Endpoints {
-            runner,
-            readiness,
-            client: seen,
+            runner: runner.clone(),
+            witnesses: Witnesses { listener, runner, client: seen },
             callback_url: String::new(),
             metrics: Metrics::new(),
         };

@@ -3,7 +3,7 @@
 use crate::chat::{chat_error, is_everywhere};
 use crate::meter::Meter;
 use crate::metrics::{EventKind, Metrics};
-use crate::readiness::{Readiness, TOKEN_REFUSED};
+use crate::readiness::{JOURNAL_FAILS, Readiness, TOKEN_REFUSED};
 use crate::seen::Seen;
 use crate::translator::Translator;
 use crate::watching::Watching;
@@ -228,7 +228,9 @@ impl Listener {
 
     /// Offers a post until it is journalled or cannot be.
     async fn offer(&self, post: &IncomingPost, was_missed: bool) -> Vec<Started> {
-        loop {
+        // As it was before the journal failed.
+        let mut before = None;
+        let started = loop {
             let taken = if was_missed {
                 self.runner.on_missed_post(post).await
             } else {
@@ -239,26 +241,36 @@ impl Listener {
                     if let Some(seen) = &self.seen {
                         seen.offered(&post.post_id, started.iter().map(|run| run.run_id.clone()));
                     }
-                    return started;
+                    break started;
                 }
                 // Waiting here holds the stream back, so nothing is lost; the unique key makes the repetition harmless.
                 Err(error) if error.may_pass() => {
                     tracing::error!(post = %post.post_id, "a post could not be journalled yet: {error}");
+                    let fails = Readiness::Not(JOURNAL_FAILS.to_owned());
+                    let was = self.readiness.send_replace(fails);
+                    before.get_or_insert(was);
+                    self.metrics.catch_up_lag(age(post.created_ms));
                     tokio::time::sleep(AGAIN).await;
                 }
                 Err(error) => {
-                    self.refused(post, &error).await;
-                    return Vec::new();
+                    self.refused(post, &error);
+                    break Vec::new();
                 }
             }
+        };
+        if let Some(before) = before {
+            self.readiness.send_replace(before);
+            self.tell_lag();
         }
+        started
     }
 
-    async fn refused(&self, post: &IncomingPost, error: &RunnerError) {
+    /// Who wrote the post believes that help is on its way, so it is told where they are.
+    fn refused(&self, post: &IncomingPost, error: &RunnerError) {
         tracing::error!(post = %post.permalink, "an incident was not started: {error}");
         let text =
             format!("[This post]({}) should have started an incident, and did not: {error}", post.permalink);
-        self.runner.tell_operators(&format!("refused/{}", post.post_id), &text);
+        self.runner.tell_channel(&post.channel.id, &format!("refused/{}", post.post_id), &text);
     }
 }
 

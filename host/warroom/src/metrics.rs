@@ -5,6 +5,7 @@
 //! makes sure of it.
 
 use crate::metrics::families::{Bounded, action, call, callback, kind, outcome, state, workflow};
+use crate::readiness::{Readiness, Witnesses};
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
@@ -18,8 +19,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 use tokio::sync::watch;
-use warroom_mattermost::{CallOutcome, Client, Observer};
-use warroom_runner::{ActionEnd, Observed, Runner};
+use warroom_mattermost::{CallOutcome, Observer};
+use warroom_runner::{ActionEnd, Observed};
 use warroom_sandbox::Occupancy;
 
 mod families;
@@ -56,6 +57,7 @@ struct Inner {
     executions_under_way: Gauge,
     executions_waiting: Gauge,
     connected: Gauge,
+    ready: Gauge,
     token_refused: Gauge,
     reconnects: Bounded<Counter>,
     connections_lost: Counter,
@@ -98,6 +100,7 @@ impl Metrics {
             executions_under_way: Gauge::default(),
             executions_waiting: Gauge::default(),
             connected: Gauge::default(),
+            ready: Gauge::default(),
             token_refused: Gauge::default(),
             reconnects: Bounded::counters(),
             connections_lost: Counter::default(),
@@ -190,6 +193,11 @@ impl Metrics {
         self.inner.executions_waiting.set(i64::try_from(waiting).unwrap_or(i64::MAX));
     }
 
+    /// Whether the service does its work, as `/readyz` says.
+    pub fn ready(&self, is_ready: bool) {
+        self.inner.ready.set(i64::from(is_ready));
+    }
+
     /// Whether the server refuses the bot's token.
     pub fn token_refused(&self, is_refused: bool) {
         self.inner.token_refused.set(i64::from(is_refused));
@@ -242,9 +250,8 @@ impl Drop for CallbackUnderWay {
 #[derive(Clone)]
 pub(crate) struct Scrape {
     pub(crate) metrics: Metrics,
-    pub(crate) runner: watch::Receiver<Option<Runner>>,
     pub(crate) store: watch::Receiver<Option<warroom_store::Store>>,
-    pub(crate) client: watch::Receiver<Option<Client>>,
+    pub(crate) witnesses: Witnesses,
 }
 
 impl Scrape {
@@ -252,11 +259,12 @@ impl Scrape {
         if let Some(store) = &*self.store.borrow() {
             self.metrics.journal_waiting(store.waiting());
         }
-        if let Some(client) = &*self.client.borrow() {
+        self.metrics.ready(self.witnesses.now() == Readiness::Ready);
+        if let Some(client) = &*self.witnesses.client.borrow() {
             self.metrics.token_refused(*client.token_refused().borrow());
             self.metrics.calls_waiting(client.calls_waiting());
         }
-        let runner = self.runner.borrow().clone();
+        let runner = self.witnesses.runner.borrow().clone();
         if let Some(runner) = runner {
             let [running, waiting, blocked] = runner.states();
             self.metrics.runs(RunState::Running, running);
@@ -382,6 +390,11 @@ impl Inner {
             "event_stream_connected",
             "Whether the event stream stands: 1 or 0",
             self.connected.clone(),
+        );
+        registry.register(
+            "ready",
+            "Whether the service does its work, as /readyz says: 1 or 0",
+            self.ready.clone(),
         );
         registry.register(
             "token_refused",

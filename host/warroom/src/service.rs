@@ -11,7 +11,7 @@ use crate::journal::StoreJournal;
 use crate::listener::Listener;
 use crate::meter::Meter;
 use crate::metrics::{Metrics, Scrape};
-use crate::readiness::Readiness;
+use crate::readiness::{Readiness, Witnesses};
 use crate::seen::Seen;
 use crate::serving::{Bounds, serve};
 use crate::token_file;
@@ -86,17 +86,13 @@ impl Service {
         let (client_made, client_seen) = watch::channel(None);
         let metrics = Metrics::new();
         let (store_made, store_seen) = watch::channel(None);
-        let scrape = Scrape {
-            metrics: metrics.clone(),
-            runner: runner_seen.clone(),
-            store: store_seen,
-            client: client_seen.clone(),
-        };
+        let witnesses =
+            Witnesses { listener: readiness_seen.clone(), runner: runner_seen.clone(), client: client_seen };
+        let scrape = Scrape { metrics: metrics.clone(), store: store_seen, witnesses: witnesses.clone() };
         let endpoints = Endpoints {
             metrics: metrics.clone(),
             runner: runner_seen,
-            readiness: readiness_seen.clone(),
-            client: client_seen,
+            witnesses,
             callback_url: callback_url.clone(),
         };
         let mut app = router(endpoints, config.limits.request_bytes_max);
@@ -116,7 +112,8 @@ impl Service {
         store_made.send_replace(Some(store.clone()));
         let journal: Arc<dyn Journal> = Arc::new(StoreJournal(store.clone()));
         let key = Key::new(store.secret("controls", fresh_key()?).await?);
-        let components = Arc::new(admit(&config, Arc::clone(&journal)).await?);
+        let (components, refused_components) = admit(&config, Arc::clone(&journal)).await?;
+        let components = Arc::new(components);
         let workflows = Arc::new(Workflows::default());
         let (workflows_changed, workflows_changed_seen) = watch::channel(0);
         let mut directory = WorkflowDirectory {
@@ -126,6 +123,7 @@ impl Service {
             components: Arc::clone(&components),
             seen: BTreeMap::new(),
             changed: workflows_changed,
+            untold: Vec::new(),
         };
         directory.read()?;
         if workflows.names().is_empty() {
@@ -166,6 +164,9 @@ impl Service {
         let watched = Arc::clone(&workflows);
         let runner = Runner::new(chat, journal, clock, components, workflows, key, options);
         resume(&runner).await?;
+        for text in refused_components {
+            runner.tell_operators(&format!("component/{}", Digest::of(text.as_bytes())), &text);
+        }
         // Clicks are taken from here on; those that came before were asked to come again.
         runner_made.send_replace(Some(runner.clone()));
         tasks.extend(admin_door(&config, &runner, &store)?);
@@ -206,7 +207,7 @@ impl Service {
         let stream = mm::EventStream::connect(&client, stream_options);
         tasks.push(tokio::spawn(listener.listen(stream)));
         tasks.push(tokio::spawn(watermarks.clone().keep()));
-        tasks.push(tokio::spawn(directory.watch(config.workflows_poll)));
+        tasks.push(tokio::spawn(directory.watch(config.workflows_poll, runner.clone())));
         let renewal = acquaintance::renew(client.clone(), store.clone(), config.mattermost_url, acquaintance);
         tasks.push(tokio::spawn(renewal));
         tasks.extend(config.token_file.map(|file| tokio::spawn(token_file::watch(client, file))));
@@ -342,18 +343,23 @@ fn fresh_key() -> anyhow::Result<[u8; 32]> {
     Ok(key)
 }
 
-async fn admit(config: &Config, journal: Arc<dyn Journal>) -> anyhow::Result<Components> {
+/// Admits the components. Gives also what there is to say of those that are not loaded.
+async fn admit(config: &Config, journal: Arc<dyn Journal>) -> anyhow::Result<(Components, Vec<String>)> {
     let sandbox = Arc::new(Sandbox::new(config.limits.sandbox())?);
     let mut sources = built_in::sources();
     let built_in: Vec<String> = sources.iter().map(|source| Digest::of(&source.bytes).to_string()).collect();
+    let mut not_loaded = Vec::new();
     if let Some(directory) = &config.actions_dir {
-        sources.extend(custom(directory, config)?);
+        let (found, too_large) = custom(directory, config)?;
+        sources.extend(found);
+        not_loaded = too_large;
     }
-    let total = sources.len();
+    let total = sources.len() + not_loaded.len();
     let grants = config.grants.iter().map(|grant| (grant.digest.clone(), grant.permit())).collect();
     let (components, refused) = Components::load(sandbox, journal, sources, grants).await?;
-    for error in &refused {
-        tracing::error!("an action component is not loaded: {error}");
+    not_loaded.extend(refused.iter().map(|error| format!("an action component is not loaded: {error}")));
+    for text in &not_loaded {
+        tracing::error!("{text}");
     }
     let loaded = components.list();
     if let Some(missing) = built_in.iter().find(|digest| !loaded.iter().any(|(_, known, _)| known == *digest))
@@ -361,12 +367,12 @@ async fn admit(config: &Config, journal: Arc<dyn Journal>) -> anyhow::Result<Com
         bail!("the built-in action {missing} could not be loaded (see the log); this build is damaged");
     }
     tracing::info!("{} of {total} action components are loaded", loaded.len());
-    Ok(components)
+    Ok((components, not_loaded))
 }
 
-/// The operator's components: every `.wasm` file of the directory.
-pub(crate) fn custom(directory: &Path, config: &Config) -> anyhow::Result<Vec<Source>> {
-    let mut sources = Vec::new();
+/// The operator's components: every `.wasm` file of the directory; and what there is to say of those that are too large.
+pub(crate) fn custom(directory: &Path, config: &Config) -> anyhow::Result<(Vec<Source>, Vec<String>)> {
+    let (mut sources, mut too_large) = (Vec::new(), Vec::new());
     let entries = std::fs::read_dir(directory).with_context(|| {
         format!("cannot read the action directory {} ([actions] dir)", directory.display())
     })?;
@@ -377,11 +383,11 @@ pub(crate) fn custom(directory: &Path, config: &Config) -> anyhow::Result<Vec<So
         }
         let size = std::fs::metadata(&path)?.len();
         if size > config.limits.component_bytes_max as u64 {
-            tracing::error!(
+            too_large.push(format!(
                 "{} is not loaded: it has {size} bytes, and {} are allowed ([limits] component_bytes_max)",
                 path.display(),
                 config.limits.component_bytes_max
-            );
+            ));
             continue;
         }
         let bytes = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
@@ -393,5 +399,5 @@ pub(crate) fn custom(directory: &Path, config: &Config) -> anyhow::Result<Vec<So
         });
     }
     sources.sort_by(|one, other| one.name.cmp(&other.name));
-    Ok(sources)
+    Ok((sources, too_large))
 }

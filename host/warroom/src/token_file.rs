@@ -20,6 +20,12 @@ pub(crate) async fn watch(client: Client, file: PathBuf) {
         let replaced =
             read(&file).and_then(|token| client.replace_token(token).map_err(|error| error.to_string()));
         match replaced {
+            Ok(()) if !*refused.borrow() => {
+                tracing::info!(
+                    "the bot's token was read again from {}, which holds another one",
+                    file.display()
+                );
+            }
             Ok(()) => {}
             Err(error) => {
                 tracing::warn!("the bot's token cannot be read again from {}: {error}", file.display())

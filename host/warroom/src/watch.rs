@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
-use warroom_runner::{Components, LoadedFile, Workflows};
+use warroom_runner::{Components, LoadedFile, Runner, Workflows};
+use warroom_sandbox::Digest;
 use warroom_workflow::render_diagnostics;
 
 /// The directory of the workflow files.
@@ -21,7 +22,21 @@ pub(crate) struct WorkflowDirectory {
     pub(crate) seen: BTreeMap<String, SeenFile>,
     /// Counts the looks that found something changed.
     pub(crate) changed: watch::Sender<u64>,
+    /// What is wrong and operators were not told of yet.
+    pub(crate) untold: Vec<Trouble>,
 }
+
+/// Something that is wrong with the files.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Trouble {
+    /// What it is about: the same is told once.
+    about: String,
+    /// For operators, in Markdown.
+    text: String,
+}
+
+/// How much of what is wrong with a file operators are shown, in characters.
+const SHOWN_CHARS_MAX: usize = 3_000;
 
 /// A file as it was at the last look.
 #[derive(Debug, Default)]
@@ -79,7 +94,9 @@ impl WorkflowDirectory {
                 Err(error) => {
                     if seen.complaint.as_ref() != Some(&error) {
                         let path = self.directory.join(&name);
-                        tracing::error!("cannot read {}: {error}; {}", path.display(), seen.what_stays());
+                        let text = format!("cannot read {}: {error}; {}", path.display(), seen.what_stays());
+                        tracing::error!("{text}");
+                        self.complain(&name, &text);
                         seen.complaint = Some(error);
                     }
                 }
@@ -89,7 +106,13 @@ impl WorkflowDirectory {
         Ok(changes)
     }
 
-    fn put(&self, file: &LoadedFile, seen: &mut SeenFile) {
+    /// Operators are to be told.
+    fn complain(&mut self, about: &str, text: &str) {
+        let about = format!("workflow-files/{about}/{}", Digest::of(text.as_bytes()));
+        self.untold.push(Trouble { about, text: format!("Workflow files: {text}") });
+    }
+
+    fn put(&mut self, file: &LoadedFile, seen: &mut SeenFile) {
         let (in_force, diagnostics, clashes) = self.workflows.put(file, self.components.catalog());
         let shown = self.directory.join(&file.name).display().to_string();
         if !diagnostics.is_empty() {
@@ -98,10 +121,15 @@ impl WorkflowDirectory {
                 tracing::warn!("{shown} has warnings:\n{rendered}");
             } else {
                 tracing::error!("{shown} has errors; {}:\n{rendered}", seen.what_stays());
+                // Nothing in the file ends the block that shows it.
+                let quoted: String = rendered.replace("```", "` ` `").chars().take(SHOWN_CHARS_MAX).collect();
+                let stays = seen.what_stays();
+                self.complain(&file.name, &format!("{shown} has errors; {stays}:\n```\n{quoted}\n```"));
             }
         }
         for clash in clashes {
             tracing::error!("{clash}");
+            self.complain(&file.name, &clash);
         }
         if in_force {
             seen.is_in_force = true;
@@ -109,10 +137,13 @@ impl WorkflowDirectory {
         }
     }
 
-    /// Looks at the directory for ever.
-    pub(crate) async fn watch(mut self, every: Duration) {
+    /// Looks at the directory for ever, and tells operators what is wrong, also what was wrong before.
+    pub(crate) async fn watch(mut self, every: Duration, runner: Runner) {
         let mut complained = false;
         loop {
+            for Trouble { about, text } in self.untold.drain(..) {
+                runner.tell_operators(&about, &text);
+            }
             tokio::time::sleep(every).await;
             match self.read() {
                 Ok(changes) => {
@@ -122,7 +153,9 @@ impl WorkflowDirectory {
                     }
                 }
                 Err(error) if !complained => {
-                    tracing::error!("{error}; the workflows stay as they are");
+                    let text = format!("{error}; the workflows stay as they are");
+                    tracing::error!("{text}");
+                    self.complain("directory", &text);
                     complained = true;
                 }
                 Err(_) => {}
@@ -204,6 +237,7 @@ mod tests {
             components: Arc::new(loaded.0),
             seen: BTreeMap::new(),
             changed: watch::channel(0).0,
+            untold: Vec::new(),
         }
     }
 

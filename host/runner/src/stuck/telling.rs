@@ -3,7 +3,7 @@
 //! Whoever mends it restarts the service, so which notice is to be taken back is kept in a document.
 
 use super::{last_look, notice, notice_key};
-use crate::announcements::{place, try_to_tell_operators, waits};
+use crate::announcements::{self, place, waits};
 use crate::chat::{ChatError, ChatErrorKind};
 use crate::clock::earliest;
 use crate::core::Core;
@@ -92,7 +92,7 @@ async fn try_to_tell(core: &Core, about: &str, id: &str, reason: &str) -> Result
                 "The incident {id} cannot go on, since its journal cannot be read: {reason}. Start the version of this program that wrote \
                  it; or end the incident with `warroom runs cancel {id}`, and archive its room by hand."
             );
-            return try_to_tell_operators(core, about, &text).await.map(|()| None);
+            return announcements::try_to_tell(core, None, about, &text).await.map(|()| None);
         }
         run => run.map_err(ChatError::passing)?,
     };

@@ -30,6 +30,8 @@ pub(crate) struct MemoryChat {
     pub(crate) closed: Mutex<Option<String>>,
     /// How often it was not let.
     pub(crate) refused: AtomicU32,
+    /// How often a post was looked for.
+    pub(crate) searched: AtomicU32,
     /// How often a name was looked up.
     pub(crate) looked_up: AtomicU32,
     /// How often somebody was added to a channel, or was to be.
@@ -93,6 +95,7 @@ impl MemoryChat {
             broken: AtomicU32::new(0),
             closed: Mutex::default(),
             refused: AtomicU32::new(0),
+            searched: AtomicU32::new(0),
             looked_up: AtomicU32::new(0),
             added: AtomicU32::new(0),
             panics: AtomicU32::new(0),
@@ -317,6 +320,7 @@ impl Chat for MemoryChat {
 
     async fn find_post(&self, channel_id: &str, stamp: &str, _since_ms: u64) -> Result<Search, ChatError> {
         let find = || {
+            self.searched.fetch_add(1, Ordering::Relaxed);
             let state = self.state.lock().unwrap();
             let mut posts = state.posts.iter();
             let found = posts.find(|post| post.channel_id == channel_id && post.stamp == stamp);

@@ -466,14 +466,17 @@ async fn a_press_that_is_faster_than_the_answer_to_the_post_waits_for_it() {
         }
         tokio::time::sleep(Duration::from_millis(1)).await;
     };
+    let foreign = world.chat.post_as_somebody(&channel_id);
     let press = Press {
         context,
-        post_id,
+        post_id: foreign,
         channel_id,
         by: person("chris"),
         option: Some("S1".into()),
         id: String::new(),
     };
+    assert!(runner.press(&press).await.unwrap().is_err(), "it stands in no post of ours");
+    let press = Press { post_id, ..press };
     let reply = runner.press(&press).await.unwrap().unwrap().reply;
     assert!(matches!(reply, Reply::Update { .. }), "{reply:?}");
 }

@@ -1,7 +1,7 @@
 //! What the host has to say while the chat server takes it only later, or not everywhere.
 
 use crate::{World, components, person, report, soon};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use warroom_engine::{Person, Status};
@@ -195,4 +195,38 @@ async fn a_notice_that_stands_twice_can_be_pressed_in_both_places() {
     let reply = runner.press(&press(second)).await.unwrap().unwrap().reply;
     assert!(matches!(reply, Reply::Update { .. }), "{reply:?}");
     assert!(matches!(runner.run(&run).await.unwrap().status, Status::Cancelled(_)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_channel_is_told_once_the_server_takes_it() {
+    let world = World::new(components().await);
+    take_no_warning(&world);
+    let runner = world.start().await;
+    runner.tell_channel("town", "refused/post-1", "It should have started an incident, and did not.");
+    soon("the first try", || world.chat.broken.load(Ordering::Relaxed) > 0).await;
+    take_everything(&world);
+    soon("the notice", || {
+        runner.chat_answers();
+        world.chat.says("should have started an incident")
+    })
+    .await;
+    assert_eq!(world.chat.messages("town").len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_press_tells_of_its_post_though_the_answer_to_that_fails_later() {
+    let mut file: Value = serde_json::from_str(&failing("block")).unwrap();
+    file[0]["steps"][0]["start_actions"].as_array_mut().unwrap().remove(0);
+    let world = World::with(components().await, file.to_string());
+    let runner = world.start().await;
+    // The press waits for two seconds before it asks the server itself.
+    world.chat.answer_ms.store(3_000, Ordering::Relaxed);
+    world.chat.unanswered.store(1, Ordering::Relaxed);
+    runner.on_post(&report()).await.unwrap();
+    soon("the post", || world.chat.newest_with("Over").is_some()).await;
+    let (post_id, channel_id, context) = world.chat.newest_with("Over").unwrap();
+    let press = Press { context, post_id, channel_id, by: person("jon"), option: None, id: String::new() };
+    let reply = runner.press(&press).await.unwrap().unwrap().reply;
+    assert!(matches!(reply, Reply::Update { .. }), "{reply:?}");
+    assert_eq!(world.chat.searched.load(Ordering::Relaxed), 0, "the press said where it is");
 }

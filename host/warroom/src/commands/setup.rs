@@ -9,6 +9,7 @@ mod tests;
 mod token_file;
 
 use super::counted;
+use crate::config::LimitsConfig;
 use anyhow::{Context as _, bail};
 use config_file::{Existing, Wanted};
 use console::{Console, Progress, Terminal};
@@ -193,9 +194,21 @@ async fn agreed_to_watch(
         }
     }
     let names: Vec<&str> = teams.iter().map(|team| team.name.as_str()).collect();
-    Ok(progress.confirm(&format!(
-        "The bot will join the {count} public channels of {}, and each that is made later; everybody there sees it join. Watch \
-         them all?",
-        names.join(", ")
-    )))
+    let channels_max = existing.and_then(Existing::watched_channels_max);
+    let channels_max = channels_max.unwrap_or(LimitsConfig::default().watched_channels_max);
+    Ok(progress.confirm(&watching_all(count, &names.join(", "), channels_max)))
+}
+
+/// What is asked before all public channels are watched.
+fn watching_all(count: usize, teams: &str, channels_max: usize) -> String {
+    if count > channels_max {
+        return format!(
+            "The bot will join {channels_max} of the {count} public channels of {teams}, as many as `[limits] watched_channels_max` \
+             allows; everybody there sees it join. Watch those?"
+        );
+    }
+    format!(
+        "The bot will join the {count} public channels of {teams}, and each that is made later; everybody there sees it join. Watch \
+         them all?"
+    )
 }

@@ -9,7 +9,7 @@ use crate::watching::Heard;
 use std::collections::HashSet;
 use std::time::Duration;
 use warroom_mattermost::{ApiError, Channel};
-use warroom_runner::{ChatError, Clock as _, SystemClock};
+use warroom_runner::{ChatError, ChatErrorKind, Clock as _, SystemClock};
 
 /// A channel that could not be read.
 pub(crate) struct Failing {
@@ -50,7 +50,7 @@ impl Listener {
     async fn wait_to_read(&self, error: &ChatError) {
         tracing::warn!("what was posted meanwhile cannot be read yet: {error}");
         self.tell_lag();
-        self.readiness.send_replace(Readiness::Not(format!("reading what was missed: {error}")));
+        self.readiness.send_replace(Readiness::Not(format!("what was missed is not read yet: {error}")));
         // Nothing is heard meanwhile, however long the server asks for.
         let wait = error.retry_after_ms.map_or(AGAIN, Duration::from_millis);
         tokio::time::sleep(wait.min(WAIT_MAX)).await;
@@ -244,10 +244,11 @@ impl Listener {
     async fn join(&mut self) -> Result<Vec<Channel>, ChatError> {
         let teams = self.client.teams_of_me().await.map_err(chat_error)?;
         if teams.is_empty() {
-            tracing::warn!(
+            let message = format!(
                 "the bot @{} is on no team, so it sees no posts: add it to a team",
                 self.bot.username
             );
+            return Err(ChatError { kind: ChatErrorKind::NotFound, message, retry_after_ms: None });
         }
         for team in &teams {
             self.translator.know_team(&team.id, &team.name);

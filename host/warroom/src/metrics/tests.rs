@@ -3,7 +3,7 @@
 use super::families::SERIES_MAX;
 use super::*;
 use futures_util::FutureExt as _;
-use warroom_mattermost::{ClientOptions, Token};
+use warroom_mattermost::{Client, ClientOptions, Token};
 
 fn lines(metrics: &Metrics, beginning: &str) -> Vec<String> {
     let text = metrics.render();
@@ -141,6 +141,27 @@ fn presses_under_way_are_those_that_nobody_answered_or_gave_up() {
     assert_eq!(under_way(), ["warroom_callbacks_under_way 0"]);
 }
 
+fn scrape(readiness: Readiness, client: Option<Client>) -> Scrape {
+    let witnesses = Witnesses {
+        listener: watch::channel(readiness).1,
+        runner: watch::channel(None).1,
+        client: watch::channel(client).1,
+    };
+    Scrape { metrics: Metrics::new(), store: watch::channel(None).1, witnesses }
+}
+
+#[test]
+fn whether_the_service_does_its_work_is_looked_at_when_metrics_are_asked_for() {
+    for (readiness, says) in [
+        (Readiness::Ready, "warroom_ready 1"),
+        (Readiness::Not("the journal cannot be written".to_owned()), "warroom_ready 0"),
+    ] {
+        let scrape = scrape(readiness, None);
+        scrape.sample();
+        assert_eq!(lines(&scrape.metrics, "warroom_ready"), [says]);
+    }
+}
+
 #[tokio::test]
 async fn calls_that_wait_for_their_turn_are_looked_at_when_metrics_are_asked_for() {
     let options = ClientOptions {
@@ -149,9 +170,7 @@ async fn calls_that_wait_for_their_turn_are_looked_at_when_metrics_are_asked_for
         ..ClientOptions::new("http://127.0.0.1:9", Token::new("t"))
     };
     let client = Client::new(options).unwrap();
-    let (runner, store) = (watch::channel(None).1, watch::channel(None).1);
-    let scrape =
-        Scrape { metrics: Metrics::new(), runner, store, client: watch::channel(Some(client.clone())).1 };
+    let scrape = scrape(Readiness::Ready, Some(client.clone()));
     let mut calls = [Box::pin(client.me()), Box::pin(client.me()), Box::pin(client.me())];
     for call in &mut calls {
         assert!(call.as_mut().now_or_never().is_none());
@@ -171,9 +190,7 @@ async fn calls_that_wait_for_their_turn_are_looked_at_when_metrics_are_asked_for
 
 #[tokio::test]
 async fn the_endpoint_says_what_format_it_is() {
-    let (runner, store) = (watch::channel(None).1, watch::channel(None).1);
-    let (_, client) = watch::channel(None);
-    let response = Metrics::serve(State(Scrape { metrics: Metrics::new(), runner, store, client })).await;
+    let response = Metrics::serve(State(scrape(Readiness::Ready, None))).await;
     assert_eq!(response.headers()[CONTENT_TYPE], OPEN_METRICS);
     let body = axum::body::to_bytes(response.into_body(), 1 << 20).await.unwrap();
     assert!(body.starts_with(b"# HELP warroom_"));

@@ -132,6 +132,11 @@ pub(super) async fn check_names(
 
 /// Whether the people, the groups' members and the channel that the configuration names are on the server.
 pub(super) async fn check_configured(client: &Client, config: &Config, report: &mut Report) {
+    if config.operators_notify.is_none() {
+        let finding = "what concerns no single incident (a workflow file with errors, a channel that cannot be read) is only in the log";
+        let remedy = "write `notify = \"TEAM/CHANNEL\"` under [operators], and have the bot in that channel";
+        report.warning("operators", finding.to_owned(), remedy);
+    }
     match check_server::configured(client, config).await {
         Ok((false, _)) => {}
         Ok((true, findings)) if findings.is_empty() => {

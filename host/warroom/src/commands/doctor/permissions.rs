@@ -30,7 +30,11 @@ pub(super) async fn check_teams(client: &Client, teams: &[Team], report: &mut Re
             Err(error) => lacks.push(format!("see {DEFAULT_CHANNEL} ({error})")),
         }
         if lacks.is_empty() {
-            let finding = format!("on {}: make and archive channels, add people", team.name);
+            let finding = format!(
+                "on {}: make public and private channels, archive public ones, add people to public ones (that cannot be tried with \
+                 private ones)",
+                team.name
+            );
             report.ok("permissions", finding);
         } else {
             let finding = format!("on {} the bot may not {}", team.name, lacks.join(", nor "));

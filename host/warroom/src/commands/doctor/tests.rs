@@ -88,10 +88,23 @@ fn one<'a>(checks: &'a [Check], name: &str) -> (Verdict, &'a str, &'a str) {
     (found[0].verdict, &found[0].finding, &found[0].remedy)
 }
 
+/// Operators want to be told what concerns no single incident.
+const TOLD: (&str, &str) = ("WARROOM_OPERATORS_NOTIFY", "infosec/town-square");
+
+#[tokio::test]
+async fn operators_who_are_told_nothing_are_advised_to_be() {
+    let clinic = Clinic::new().await;
+    let (verdict, finding, remedy) =
+        (Verdict::Warning, "is only in the log", "write `notify = \"TEAM/CHANNEL\"`");
+    let checks = clinic.examine(&[]).await;
+    let found = one(&checks, "operators");
+    assert!(found.0 == verdict && found.1.ends_with(finding) && found.2.starts_with(remedy), "{found:?}");
+}
+
 #[tokio::test]
 async fn a_sound_installation_has_no_findings_and_nothing_stays() {
     let clinic = Clinic::new().await;
-    let checks = clinic.examine(&[]).await;
+    let checks = clinic.examine(&[TOLD]).await;
     assert!(checks.iter().all(|check| check.verdict == Verdict::Ok), "{checks:#?}");
     let names: Vec<_> = checks.iter().map(|check| check.name).collect();
     assert_eq!(
@@ -106,6 +119,7 @@ async fn a_sound_installation_has_no_findings_and_nothing_stays() {
             "permissions",
             "posting",
             "callback",
+            "people",
             "store",
             "actions",
             "workflows",
@@ -222,7 +236,7 @@ async fn beside_the_running_service_it_uses_the_service() {
     let service = crate::Service::start(config).await.unwrap();
     service.ready().await.unwrap();
     let listen = service.address().to_string();
-    let beside = [("WARROOM_HTTP_LISTEN", listen.as_str())];
+    let beside = [("WARROOM_HTTP_LISTEN", listen.as_str()), TOLD];
     let checks = clinic.examine(&beside).await;
     assert!(checks.iter().all(|check| check.verdict == Verdict::Ok), "{checks:#?}");
     assert!(one(&checks, "callback").1.contains("the service is running"), "{checks:#?}");

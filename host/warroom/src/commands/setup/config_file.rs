@@ -27,6 +27,12 @@ pub(super) struct Wanted {
 pub(super) struct Existing(toml::Table);
 
 impl Existing {
+    /// How many channels the bot listens to at most, where the file says so.
+    pub(super) fn watched_channels_max(&self) -> Option<usize> {
+        let limit = self.0.get("limits")?.get("watched_channels_max")?.as_integer()?;
+        usize::try_from(limit).ok()
+    }
+
     /// Reads the file; none when there is none.
     ///
     /// # Errors
@@ -234,6 +240,10 @@ dir = \"workflows\"
 [permissions]
 # User ids or names of those who, besides system administrators, manage every incident.
 managers = []
+
+[operators]
+# TEAM/CHANNEL where operators are told what concerns no single incident, such as a workflow file with errors. Have the bot in it.
+# notify = \"infosec/warroom-operators\"
 "
     )
 }
