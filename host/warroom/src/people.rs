@@ -110,7 +110,11 @@ impl MattermostChat {
             let members = members.map_err(chat_error)?.unwrap_or_default();
             let is_last = members.len() < GROUP_PAGE as usize;
             people.extend(members.iter().filter(|user| user.delete_at == 0).map(person));
-            if is_last || people.len() >= GROUP_PEOPLE_MAX {
+            if is_last {
+                break;
+            }
+            if people.len() >= GROUP_PEOPLE_MAX {
+                tracing::warn!(group = %wanted, "only the first {GROUP_PEOPLE_MAX} members of a group are taken");
                 break;
             }
         }

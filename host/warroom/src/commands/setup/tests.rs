@@ -286,3 +286,14 @@ fn several_teams_stand_behind_one_flag() {
     assert_eq!(line.args.teams, ["a", "b", "c"]);
     assert!(line.args.yes);
 }
+
+#[test]
+fn who_agrees_to_watch_all_channels_knows_how_many_are_joined() {
+    let asked = watching_all(999, "infosec", 1_000);
+    assert!(asked.starts_with("The bot will join the 999 public channels of infosec, and each"), "{asked}");
+    let asked = watching_all(1_001, "infosec", 1_000);
+    assert!(
+        asked.starts_with("The bot will join 1000 of the 1001 public channels of infosec, as many as"),
+        "{asked}"
+    );
+}
