@@ -145,7 +145,7 @@ async fn what_happens_at_the_very_end_is_shown_though_a_post_was_being_rewritten
     // The notice's last look takes its time, and meanwhile the run comes to its end.
     let path = format!("/api/v4/posts/{}", notice["id"].as_str().unwrap());
     stage.proxy.delay_next("PUT", &path, std::time::Duration::from_secs(2), 1);
-    stage.proxy.fail_next("DELETE", &format!("/api/v4/channels/{room}"), 403, 2);
+    stage.proxy.forbid_next("DELETE", &format!("/api/v4/channels/{room}"), 2);
     operate(&stage, "cancel").await;
     stage
         .eventually("the room that stays", async || {

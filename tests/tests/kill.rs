@@ -96,6 +96,8 @@ async fn a_full_disk_turns_readiness_red_and_loses_no_report() {
     let mut command = Command::new("sh");
     command.args(["-c", "trap '' XFSZ; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_warroom-under-test")]);
     command.args(["serve", "--config"]).arg(stage.config_path()).stdout(Stdio::null()).kill_on_drop(true);
+    // The log lies on that disk too.
+    command.stderr(std::fs::File::create(stage.directory.path().join("log")).unwrap());
     let mut process = command.spawn().unwrap();
     let says = async |status: u16, words: &str| {
         let url = format!("{}/readyz", stage.host_url());

@@ -82,6 +82,14 @@ impl Client {
         self.shared.credentials.replace(token).map_err(invalid)
     }
 
+    /// A client of the same server with another token, which shares nothing with this one.
+    ///
+    /// # Errors
+    /// When no header can hold the token.
+    pub fn with_token(&self, token: Token) -> Result<Client, InvalidOptions> {
+        Client::new(ClientOptions { token, ..self.shared.options.clone() })
+    }
+
     /// Whether the server refuses the token. The receiver is told of every change.
     #[must_use]
     pub fn token_refused(&self) -> watch::Receiver<bool> {
@@ -164,7 +172,10 @@ impl Client {
                 throttle.hold(retry_after.unwrap_or(HOLD_UNTOLD).min(options.hold_max));
             }
             Ok(_) if !call.is_open => credentials.mark_accepted(&pass),
-            Err(ApiErrorKind::Server { status: 401, .. }) if !call.is_open => credentials.mark_refused(&pass),
+            // A proxy that wants a password does not know the token.
+            Err(ApiErrorKind::Server { status: 401, id, .. }) if !call.is_open && !id.is_empty() => {
+                credentials.mark_refused(&pass);
+            }
             _ => {}
         }
         let (body, headers) = result.map_err(|kind| redacted(kind, &pass.token))?;

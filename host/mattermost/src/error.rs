@@ -110,6 +110,7 @@ impl ApiError {
             ApiErrorKind::Unreachable(_)
             | ApiErrorKind::Interrupted(_)
             | ApiErrorKind::RateLimited { .. } => true,
+            _ if self.is_from_elsewhere() => true,
             // 501 is a feature that the server lacks, 408 a request that came too slowly.
             ApiErrorKind::Server { status, .. } => *status >= 500 && *status != 501 || *status == 408,
             ApiErrorKind::Unexpected(_)
@@ -152,10 +153,18 @@ impl ApiError {
         }
     }
 
-    /// The status of an error that the server answered with, or would.
+    /// Whether something in front of the server refused the call: a proxy whose server is being restarted answers 404 to everything, or 403.
+    /// The server itself names each of its errors. It says nothing about what was asked for.
+    #[must_use]
+    pub fn is_from_elsewhere(&self) -> bool {
+        self.kind.is_from_elsewhere()
+    }
+
+    /// The status of an error that the server answered with, or would; none of one that is from elsewhere.
     #[must_use]
     pub fn status(&self) -> Option<u16> {
         match self.kind {
+            _ if self.is_from_elsewhere() => None,
             ApiErrorKind::Server { status, .. } => Some(status),
             ApiErrorKind::RateLimited { .. } => Some(429),
             ApiErrorKind::TokenRefused => Some(401),
@@ -176,9 +185,20 @@ impl ApiError {
         };
         let by_kind = match self.kind {
             ApiErrorKind::Unreachable(_) => Some("Check the server's address, and that it runs"),
+            _ if self.is_from_elsewhere() => Some(
+                "That is no answer of Mattermost: check its address, that it runs, and what stands in front of it",
+            ),
             _ => None,
         };
         known.or(by_status).or(by_kind).map(|remedy| format!(". {remedy}")).unwrap_or_default()
+    }
+}
+
+impl ApiErrorKind {
+    /// See [`ApiError::is_from_elsewhere`]. What is too long is too long for whoever says so.
+    fn is_from_elsewhere(&self) -> bool {
+        matches!(self, Self::Server { status: 400..=499, id, .. } if id.is_empty())
+            && !matches!(self, Self::Server { status: 413, .. })
     }
 }
 

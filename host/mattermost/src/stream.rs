@@ -256,7 +256,9 @@ impl Keeper {
             Err(error) => {
                 if let SocketError::Http(response) = &error {
                     // Whoever answers with such a status will do so again.
-                    self.resume_failed(response.status().is_client_error());
+                    let is_refused = response.status().is_client_error()
+                        && !matches!(response.status().as_u16(), 408 | 429);
+                    self.resume_failed(is_refused);
                 }
                 return Err(lost(error.to_string()));
             }

@@ -9,14 +9,14 @@ use crate::journal::Journal;
 use crate::ledger::Ledger;
 use crate::members::Members;
 use crate::options::Options;
+use crate::repeats::Outwaited;
 use crate::rooms::RecentLosses;
 use crate::workflows::Workflows;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Notify;
 use tokio::task::AbortHandle;
-use tokio::time::Instant;
 
 /// What the runner was given, and the runs that it drives.
 pub(crate) struct Core {
@@ -35,14 +35,14 @@ pub(crate) struct Core {
     pub(crate) floods: Floods,
     /// The channels that were lost last.
     pub(crate) recent_losses: RecentLosses,
-    /// Places for what waits to be told to the operators.
-    pub(crate) telling: Arc<Semaphore>,
+    /// What waits to be told to operators or a channel, by what it is about.
+    pub(crate) telling: Mutex<BTreeSet<String>>,
     /// Wakes what waits for the chat server, when that is seen to answer.
     pub(crate) answering: Notify,
     /// How often it was seen to answer.
     pub(crate) answers: AtomicU64,
-    /// When a run that was closing was last waited for in vain.
-    pub(crate) closing_outwaited: Mutex<Option<Instant>>,
+    /// For how long runs that were closing were waited for in vain.
+    pub(crate) outwaited: Mutex<Outwaited>,
     /// The runs that are driven, by id.
     pub(crate) open: Mutex<BTreeMap<String, OpenRun>>,
     /// The tasks that bring the posts of ended runs to their last look, by the runs' ids.
@@ -53,6 +53,30 @@ pub(crate) struct Core {
     pub(crate) stuck: Mutex<BTreeMap<String, String>>,
     /// Wakes who waits for a change there.
     pub(crate) unstuck: Notify,
+}
+
+/// How many matters wait to be told while the server does not take them.
+pub(crate) const TOLD_AT_ONCE_MAX: usize = 64;
+
+/// The place of a matter that is to be told, until it is told or cannot be.
+pub(crate) struct Telling {
+    core: Arc<Core>,
+    about: String,
+}
+
+impl Drop for Telling {
+    fn drop(&mut self) {
+        self.core.telling.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.about);
+    }
+}
+
+/// Whether something begins to be told.
+pub(crate) enum Begun {
+    Now(Telling),
+    /// It waits to be told already.
+    Before,
+    /// Too much waits.
+    Never,
 }
 
 /// A run that is driven.
@@ -78,6 +102,19 @@ impl Core {
         if let Some(ledger) = self.ledger(id) {
             span.record("workflow", ledger.workflow().name.as_str());
         }
+    }
+
+    /// Takes a place for a matter that is to be told. False: as many wait already as may.
+    pub(crate) fn begin_telling(self: &Arc<Core>, about: &str) -> Begun {
+        let mut telling = self.telling.lock().unwrap_or_else(PoisonError::into_inner);
+        if telling.contains(about) {
+            return Begun::Before;
+        }
+        if telling.len() >= TOLD_AT_ONCE_MAX {
+            return Begun::Never;
+        }
+        telling.insert(about.to_owned());
+        Begun::Now(Telling { core: Arc::clone(self), about: about.to_owned() })
     }
 
     /// Whether the run is one that could not be taken up.

@@ -339,7 +339,8 @@ impl Runner {
             return self.note_unheard(ledger, address, press).await;
         }
         if !becomes_known(ledger, address, WRITER_WAIT).await? {
-            if self.has_stamp(address, press).await.unwrap_or(false) {
+            // The answer may have come while the server was asked.
+            if self.has_stamp(address, press).await.unwrap_or(false) && is_coming(ledger, address).await? {
                 ledger.hint(&address.post, &press.post_id);
             }
             becomes_known(ledger, address, POST_WAIT_MAX).await?;

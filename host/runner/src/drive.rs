@@ -9,7 +9,7 @@ use crate::journal::JournalError;
 use crate::last_looks;
 use crate::ledger::{Ledger, LedgerError};
 use crate::patience::Patience;
-use crate::resting::Resting;
+use crate::resting::{Moment, Resting};
 use crate::rooms;
 use futures_util::FutureExt as _;
 use std::panic::AssertUnwindSafe;
@@ -28,6 +28,17 @@ enum Pace {
     Until(u64),
     /// Ends.
     Over,
+}
+
+impl Pace {
+    /// The same, but no sleep beyond this time.
+    fn before(self, end_ms: Option<u64>) -> Pace {
+        match (self, end_ms) {
+            (Pace::Idle, Some(end_ms)) => Pace::Until(end_ms),
+            (Pace::Until(at_ms), Some(end_ms)) => Pace::Until(at_ms.min(end_ms)),
+            (pace, _) => pace,
+        }
+    }
 }
 
 /// How long the task waits before it turns to a failing journal again.
@@ -72,7 +83,8 @@ async fn drive_on(core: &Core, ledger: Arc<Ledger>) {
     loop {
         // What woke it is seen by this turn; and its own writes, which wake it too, must not cut a wait short.
         let _ = ledger.woken.notified().now_or_never();
-        let mut pace = turn(core, &ledger, &mut patience, &mut resting).await;
+        let pace = turn(core, &ledger, &mut patience, &mut resting).await;
+        let mut pace = pace.map(|pace| pace.before(resting.next_ms()));
         if matches!(pace, Ok(Pace::Idle | Pace::Until(_)))
             && let Err(error) = look_again(core, &ledger, &mut losses).await
         {
@@ -120,8 +132,8 @@ async fn pause(core: &Core, ledger: &Ledger, error: &LedgerError) {
         // Whoever was to start it says what failed, and ends this task.
         std::future::pending::<()>().await;
     }
-    tracing::error!(run = %ledger.id, "the run waits, since the journal fails: {error}");
     core.journal_failing.store(true, Ordering::Relaxed);
+    tracing::error!(run = %ledger.id, "the run waits, since the journal fails: {error}");
     core.clock.sleep_until(core.clock.now_ms() + JOURNAL_PAUSE_MS).await;
 }
 
@@ -163,7 +175,7 @@ async fn turn(
     // Deciding and journalling happen under one lock, so that a click cannot come between.
     let mut open = ledger.open_ahead().await?;
     drop(answered);
-    let next = next_besides(&ledger.workflow(), open.run(), &resting.now(core, ledger));
+    let next = next_besides(&ledger.workflow(), open.run(), &resting.now(core));
     if last_looks::may_end(&next, open.run()) {
         last_looks::note(core, ledger, open.run()).await?;
     }
@@ -196,21 +208,20 @@ async fn turn(
             // Who pressed a control of a post tells that it was written: its writer need not wait any longer.
             match not_before_ms.filter(|at_ms| !ledger.has_hints() && execution::waits(core, ledger, *at_ms))
             {
-                Some(at_ms) => {
-                    Ok(Pace::Until(resting.next_ms(core).map_or(at_ms, |next_ms| next_ms.min(at_ms))))
-                }
+                Some(at_ms) => Ok(Pace::Until(at_ms)),
                 None => execute(core, ledger, &name).await.map(|()| Pace::Again),
             }
         }
         Next::TakeNumber => open.renumber().await.map(|()| Pace::Again),
         Next::RemoveControls(post) => {
             drop(open);
-            remove_controls(core, ledger, &post).await
+            remove_controls(core, ledger, patience, &post).await
         }
         Next::Announce(n) => {
             drop(open);
+            let tried = Moment::now(core);
             let wait_ms = announcements::post(core, ledger, resting.patience(n), n).await?;
-            resting.put(core, n, wait_ms);
+            resting.put(core, n, tried, wait_ms);
             Ok(Pace::Again)
         }
         Next::Pin(post) => {
@@ -227,9 +238,9 @@ async fn turn(
         }
         Next::CloseRoom(room) => {
             drop(open);
-            close_room(core, ledger, &room).await
+            close_room(core, ledger, patience, &room).await
         }
-        Next::Wait | Next::Blocked => Ok(resting.next_ms(core).map_or(Pace::Idle, Pace::Until)),
+        Next::Wait | Next::Blocked => Ok(Pace::Idle),
         Next::Done => Ok(Pace::Over),
     }
 }
@@ -242,20 +253,32 @@ async fn execute(core: &Core, ledger: &Arc<Ledger>, action: &str) -> Result<(), 
 
 /// Rewriting a post can be repeated without harm, so it needs no intent. It is tried as long as an action is; then the run goes
 /// on, since clicks are checked anyway.
-async fn remove_controls(core: &Core, ledger: &Ledger, post: &ControlPost) -> Result<Pace, LedgerError> {
-    let painted = tried(core, ledger, &post.key, || async {
-        match canvas::paint_now(core, ledger, &post.key).await {
-            Ok(()) => Ok(Ok(())),
-            Err(PaintError::Chat(error)) => Err(error),
-            Err(PaintError::Ledger(error)) => Ok(Err(error)),
+async fn remove_controls(
+    core: &Core,
+    ledger: &Ledger,
+    patience: &mut Patience,
+    post: &ControlPost,
+) -> Result<Pace, LedgerError> {
+    match canvas::paint_now(core, ledger, &post.key).await {
+        Ok(()) => {}
+        Err(PaintError::Ledger(error)) => return Err(error),
+        Err(PaintError::Chat(error)) => {
+            if let Some(pace) = again(core, patience, &format!("{} without controls", post.key), &error).await
+            {
+                tracing::warn!(run = %ledger.id, post = %post.post_id, "controls cannot be taken away yet: {error}");
+                return Ok(pace);
+            }
+            tracing::warn!(run = %ledger.id, post = %post.post_id, "controls stay: {error}");
         }
-    });
-    match painted.await {
-        Ok(outcome) => outcome?,
-        Err(error) => tracing::warn!(run = %ledger.id, post = %post.post_id, "controls stay: {error}"),
     }
     let removed = Fact::ControlsRemoved { post: post.key.clone() };
     ledger.append(vec![removed], Vec::new()).await.map(|()| Pace::Again)
+}
+
+/// When what can be repeated without harm is tried again; none: never.
+async fn again(core: &Core, patience: &mut Patience, about: &str, error: &ChatError) -> Option<Pace> {
+    let wait_ms = patience.wait_ms(core, about, error).await?;
+    Some(Pace::Until(core.clock.now_ms().saturating_add(wait_ms)))
 }
 
 /// A pin is a help and no more: one that cannot be set or taken away is let be. While that may pass, it is tried again whenever the
@@ -267,8 +290,8 @@ async fn pin(
     (post, on): (&ControlPost, bool),
 ) -> Result<Pace, LedgerError> {
     if let Err(error) = core.chat.pin_post(&post.post_id, on).await {
-        if let Some(wait_ms) = patience.wait_ms(core, &format!("{} pinned {on}", post.key), &error).await {
-            return Ok(Pace::Until(core.clock.now_ms().saturating_add(wait_ms)));
+        if let Some(pace) = again(core, patience, &format!("{} pinned {on}", post.key), &error).await {
+            return Ok(pace);
         }
         tracing::info!(run = %ledger.id, post = %post.post_id, "the pin of a post stays as it is: {error}");
     }
@@ -311,11 +334,21 @@ async fn settle(
 }
 
 /// Archives a room of a cancelled run; what is archived already is fine.
-async fn close_room(core: &Core, ledger: &Ledger, room: &Channel) -> Result<Pace, LedgerError> {
+async fn close_room(
+    core: &Core,
+    ledger: &Ledger,
+    patience: &mut Patience,
+    room: &Channel,
+) -> Result<Pace, LedgerError> {
     let channel_id = room.id.clone();
-    let fact = match tried(core, ledger, &room.id, || close(core, room)).await {
+    ledger.answers_settled().await;
+    let fact = match close(core, room).await {
         Ok(()) => Fact::ChannelArchived { channel_id },
         Err(error) => {
+            if let Some(pace) = again(core, patience, &format!("{channel_id} closed"), &error).await {
+                tracing::warn!(run = %ledger.id, channel = %room.name, "a cancelled run's room is open still: {error}");
+                return Ok(pace);
+            }
             tracing::warn!(run = %ledger.id, channel = %room.name, "a cancelled run's room stays: {error}");
             Fact::ChannelKept { channel_id, reason: error.message }
         }
@@ -332,22 +365,5 @@ async fn close(core: &Core, room: &Channel) -> Result<(), ChatError> {
             core.chat.archive_channel(&room.id).await
         }
         result => result,
-    }
-}
-
-/// Tries something that can be repeated without harm as long as an action is tried.
-async fn tried<T, F>(core: &Core, ledger: &Ledger, key: &str, attempt: impl Fn() -> F) -> Result<T, ChatError>
-where
-    F: Future<Output = Result<T, ChatError>> + Send,
-{
-    let mut patience = Patience::default();
-    loop {
-        let error = match attempt().await {
-            Ok(done) => return Ok(done),
-            Err(error) => error,
-        };
-        let Some(wait_ms) = patience.wait_ms(core, key, &error).await else { return Err(error) };
-        tracing::warn!(run = %ledger.id, wait_ms, "tried again later: {error}");
-        core.clock.sleep_until(core.clock.now_ms().saturating_add(wait_ms)).await;
     }
 }

@@ -267,6 +267,7 @@ impl HostCalls {
             }
             Call::ArchiveChannel { channel_id } => {
                 self.require_channel(run, channel_id, false)?;
+                self.ledger.answers_settled().await;
                 self.intend(intent, intended, Vec::new()).await?;
                 self.chat.archive_channel(channel_id).await?;
                 let archived = Fact::ChannelArchived { channel_id: channel_id.clone() };

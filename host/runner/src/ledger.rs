@@ -68,6 +68,8 @@ pub(crate) struct Ledger {
     answers: Arc<RwLock<()>>,
     /// When the last of these answers is given up.
     answers_end: watch::Sender<Instant>,
+    /// When the last press was answered.
+    answered: std::sync::Mutex<Option<Instant>>,
     /// Until when repeats wait for the run to be over, since one of them found it closing.
     closing_end: std::sync::Mutex<Option<Instant>>,
     /// Whether the journal has the run at all.
@@ -115,6 +117,7 @@ impl Ledger {
             made: std::sync::Mutex::new(made),
             answers: Arc::default(),
             answers_end: watch::Sender::new(Instant::now()),
+            answered: std::sync::Mutex::default(),
             closing_end: std::sync::Mutex::default(),
             beginning,
             state: Mutex::new(State { run, ahead: Ahead::default(), stale: false, losses: 0 }),
@@ -163,7 +166,18 @@ impl Ledger {
 
     /// The press is journalled, and its answer begins its way.
     pub(crate) fn answer_begins(&self) {
-        self.answers_end.send_replace(Instant::now() + ANSWER_MAX);
+        let now = Instant::now();
+        self.answers_end.send_replace(now + ANSWER_MAX);
+        *self.answered.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
+    }
+
+    /// Returns when the server has had the time to write the answer to the last press into its post. It does so after it has the answer,
+    /// and where it cannot any more, since the channel is archived, it tells whoever pressed that the press failed.
+    pub(crate) async fn answers_settled(&self) {
+        let answered = *self.answered.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(answered) = answered {
+            tokio::time::sleep_until(answered + ANSWER_SETTLES).await;
+        }
     }
 
     /// Returns when all answers are on their way; one that nobody takes holds nothing up for long. No press is decided while the
@@ -256,6 +270,9 @@ impl Ledger {
 
 /// How long the answer to a press holds up what the press set off. It is a few hundred bytes to a server nearby.
 const ANSWER_MAX: Duration = Duration::from_secs(1);
+
+/// How long the server may take to write an answer into its post before the channel of the post is archived.
+const ANSWER_SETTLES: Duration = Duration::from_secs(1);
 
 /// How long deciding and journalling a press holds up the run; whoever brings a press gives up earlier.
 const DECISION_MAX: Duration = Duration::from_secs(30);

@@ -12,8 +12,34 @@ use warroom_engine::{Event, Fact, Repeat, Run, ends_by_itself};
 /// the server is away. All that is posted waits with them.
 const CLOSING_MAX: Duration = Duration::from_secs(5);
 
-/// For how long no run is waited for after one that was waited for in vain: many may be closing when the server is away.
-const OUTWAITED_FOR: Duration = Duration::from_secs(60);
+/// For how long altogether runs are waited for in vain within [`OUTWAITED_PERIOD`]; many may be closing when the server is away.
+const OUTWAITED_MAX: Duration = Duration::from_secs(15);
+const OUTWAITED_PERIOD: Duration = Duration::from_secs(60);
+
+/// For how long runs that were closing were waited for in vain.
+#[derive(Default)]
+pub(crate) struct Outwaited {
+    since: Option<Instant>,
+    spent: Duration,
+}
+
+impl Outwaited {
+    /// Whether no run is waited for now.
+    fn is_enough(&self, now: Instant) -> bool {
+        self.is_recent(now) && self.spent >= OUTWAITED_MAX
+    }
+
+    fn add(&mut self, waited: Duration, now: Instant) {
+        if !self.is_recent(now) {
+            *self = Outwaited { since: Some(now), spent: Duration::ZERO };
+        }
+        self.spent += waited;
+    }
+
+    fn is_recent(&self, now: Instant) -> bool {
+        self.since.is_some_and(|since| now.duration_since(since) < OUTWAITED_PERIOD)
+    }
+}
 
 /// What became of a repeat.
 pub(crate) enum Folding {
@@ -59,8 +85,9 @@ pub(crate) async fn fold(core: &Core, run_id: &str, repeat: Repeat) -> Result<Fo
 
 /// Returns once the run is over, or does not end by itself, or was waited for long enough.
 async fn closed(core: &Core, ledger: &Ledger) -> Result<(), LedgerError> {
-    let outwaited = || core.closing_outwaited.lock().unwrap_or_else(PoisonError::into_inner);
-    if outwaited().is_some_and(|at| at.elapsed() < OUTWAITED_FOR) {
+    let outwaited = || core.outwaited.lock().unwrap_or_else(PoisonError::into_inner);
+    let began = Instant::now();
+    if outwaited().is_enough(began) {
         return Ok(());
     }
     let mut changed = ledger.written.subscribe();
@@ -76,9 +103,28 @@ async fn closed(core: &Core, ledger: &Ledger) -> Result<(), LedgerError> {
         match tokio::time::timeout_at(end, changed.changed()).await {
             Ok(Ok(())) => {}
             Ok(Err(_)) | Err(_) => {
-                *outwaited() = Some(Instant::now());
+                outwaited().add(began.elapsed(), Instant::now());
                 return Ok(());
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_are_waited_for_in_vain_for_a_bounded_part_of_the_time() {
+        let (mut outwaited, begin) = (Outwaited::default(), Instant::now());
+        let at = |seconds| begin + Duration::from_secs(seconds);
+        for n in 1..=3 {
+            assert!(!outwaited.is_enough(at(5 * n)));
+            outwaited.add(CLOSING_MAX, at(5 * n));
+        }
+        assert!(outwaited.is_enough(at(15)) && outwaited.is_enough(at(64)));
+        assert!(!outwaited.is_enough(at(65)), "after a minute they are waited for again");
+        outwaited.add(CLOSING_MAX, at(65));
+        assert!(!outwaited.is_enough(at(66)), "and what was waited before counts no more");
     }
 }

@@ -8,7 +8,7 @@ use crate::chat::Chat;
 use crate::clock::Clock;
 use crate::components::Components;
 use crate::controls::Key;
-use crate::core::{Core, OpenRun};
+use crate::core::{Begun, Core, OpenRun, TOLD_AT_ONCE_MAX};
 use crate::drive::{Abandoned, drive};
 use crate::held::{self, Floods};
 use crate::journal::{Journal, JournalError};
@@ -24,7 +24,7 @@ use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Notify;
 use tracing::Instrument as _;
 use warroom_engine::{Announcement, Fact, Run, Status};
 use warroom_sandbox::Occupancy;
@@ -92,10 +92,10 @@ impl Runner {
                 floods: Floods::default(),
                 recent_losses: RecentLosses::default(),
                 taking_up: tokio::sync::Mutex::default(),
-                telling: Arc::new(Semaphore::new(TOLD_AT_ONCE_MAX)),
+                telling: Mutex::default(),
                 answering: Notify::new(),
                 answers: AtomicU64::default(),
-                closing_outwaited: Mutex::default(),
+                outwaited: Mutex::default(),
                 open,
                 showing: Mutex::default(),
                 stuck: Mutex::default(),
@@ -263,21 +263,27 @@ impl Runner {
     }
 
     /// Tells operators what concerns no single run, where they want to be told, as soon as the server takes it; `about` names the
-    /// matter, which is told once as far as the server lets us find the post again. What is tried for as long as an action is, or comes
-    /// when too much waits to be told, is only logged.
-    pub fn tell_operators(&self, about: &str, text: &str) {
-        self.tell(None, about, text);
+    /// matter, which is told once as far as the server lets us find the post again. What is tried for as long as an action is, is only
+    /// logged; and so is what comes when too much waits to be told, which gives false.
+    pub fn tell_operators(&self, about: &str, text: &str) -> bool {
+        self.tell(None, about, text)
     }
 
     /// Tells a channel in the same way; where that takes no post of ours, operators.
-    pub fn tell_channel(&self, channel_id: &str, about: &str, text: &str) {
-        self.tell(Some(channel_id.to_owned()), about, text);
+    pub fn tell_channel(&self, channel_id: &str, about: &str, text: &str) -> bool {
+        self.tell(Some(channel_id.to_owned()), about, text)
     }
 
-    fn tell(&self, channel_id: Option<String>, about: &str, text: &str) {
-        let Ok(place) = Arc::clone(&self.core.telling).try_acquire_owned() else {
-            tracing::error!("people cannot be told, since {TOLD_AT_ONCE_MAX} matters wait already: {text}");
-            return;
+    fn tell(&self, channel_id: Option<String>, about: &str, text: &str) -> bool {
+        let place = match self.core.begin_telling(about) {
+            Begun::Now(place) => place,
+            Begun::Before => return true,
+            Begun::Never => {
+                tracing::error!(
+                    "people cannot be told, since {TOLD_AT_ONCE_MAX} matters wait already: {text}"
+                );
+                return false;
+            }
         };
         let (core, about, text) = (Arc::clone(&self.core), about.to_owned(), text.to_owned());
         let telling = async move {
@@ -285,6 +291,7 @@ impl Runner {
             drop(place);
         };
         tokio::spawn(telling.in_current_span());
+        true
     }
 
     /// The workflow files changed: what people can do about a blocked run may have changed with them.
@@ -294,6 +301,3 @@ impl Runner {
         }
     }
 }
-
-/// How many matters wait to be told to the operators while the server does not take them.
-const TOLD_AT_ONCE_MAX: usize = 64;

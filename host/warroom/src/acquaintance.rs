@@ -15,6 +15,8 @@ const KIND: &str = "server";
 
 /// How long the service waits between two tries to reach the server.
 const AGAIN: Duration = Duration::from_secs(2);
+/// How long it waits at most, whatever the server asks for.
+const WAIT_MAX: Duration = Duration::from_secs(60);
 
 /// What is known of a server.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,11 +56,16 @@ pub(crate) async fn make(
             }
             None if error.is_temporary() => {
                 tracing::warn!("{error}; trying again");
-                tokio::time::sleep(error.retry_after().unwrap_or(AGAIN)).await;
+                tokio::time::sleep(wait(&error)).await;
             }
             None => bail!("{error}"),
         }
     }
+}
+
+/// How long to wait before the server is asked again. It may be back earlier than it says.
+fn wait(error: &ApiError) -> Duration {
+    error.retry_after().unwrap_or(AGAIN).min(WAIT_MAX)
 }
 
 /// Asks until the server answers, and says so if it is not what was believed.
@@ -66,7 +73,7 @@ pub(crate) async fn renew(client: Client, store: Store, url: String, believed: A
     let now = loop {
         match ask(&client, &url).await {
             Ok(now) => break now,
-            Err(error) => tokio::time::sleep(error.retry_after().unwrap_or(AGAIN)).await,
+            Err(error) => tokio::time::sleep(wait(&error)).await,
         }
     };
     if now.bot.id != believed.bot.id {

@@ -226,8 +226,8 @@ impl CatchUp<'_> {
         }
         // A channel that it was in before lost its mark in a crash, and that was not much older than all others.
         let since_ms = heard_ms.saturating_sub(MARGIN_MS).max(latest_ms.saturating_sub(COMING_MAX_MS));
-        self.watermarks.raise(&channel.id, since_ms);
-        Ok(self.watermarks.of(&channel.id).map(|mark| (mark, latest_ms)))
+        // It has no mark before it is read: one that fails is read in the same way again.
+        Ok(Some((Mark { at_ms: since_ms, since_ms }, latest_ms)))
     }
 
     /// Newest first, page by page before posts that are known: what is posted meanwhile moves nothing.

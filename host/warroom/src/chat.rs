@@ -53,6 +53,7 @@ pub(crate) fn chat_error(error: mm::ApiError) -> ChatError {
         // Whoever answers so is no Mattermost server, or not for us: nothing that a workflow could mend. Nor is silence.
         Kind::Server { status: 401, .. } | Kind::TokenRefused | Kind::Interrupted(_) => ChatErrorKind::Away,
         Kind::Server { status: 502..=504, id, .. } if id.is_empty() => ChatErrorKind::Away,
+        Kind::Server { .. } if error.is_from_elsewhere() => ChatErrorKind::Away,
         _ if error.is_temporary() => ChatErrorKind::Unavailable,
         // An answer that makes no sense does not mean that nothing was done; a documented error does.
         Kind::Unexpected(_) | Kind::TooLong(_) => ChatErrorKind::Unavailable,
@@ -181,20 +182,21 @@ impl Chat for MattermostChat {
     }
 
     async fn find_channel(&self, team_id: &str, name: &str) -> Result<Option<Channel>, ChatError> {
+        // First: anybody may choose the id of a channel as the handle of another one.
+        if is_id(name) {
+            let by_id = found(self.timed(self.client.channel_by_id(name)).await)?;
+            let of_team = by_id.filter(|found| found.delete_at == 0 && found.team_id == team_id);
+            if let Some(channel) = of_team.map(channel) {
+                return Ok(Some(channel));
+            }
+        }
         let handle = slug(name);
         if !handle.is_empty()
             && let Some(channel) = self.by_handle(team_id, &handle).await?
         {
             return Ok(Some(channel));
         }
-        if let Some(channel) = self.by_display_name(team_id, name).await? {
-            return Ok(Some(channel));
-        }
-        if !is_id(name) {
-            return Ok(None);
-        }
-        let by_id = found(self.timed(self.client.channel_by_id(name)).await)?;
-        Ok(by_id.filter(|found| found.delete_at == 0 && found.team_id == team_id).map(channel))
+        self.by_display_name(team_id, name).await
     }
 
     async fn channel_by_handle(

@@ -41,6 +41,8 @@ pub(crate) struct Listener {
     pub(crate) rooms_check: Duration,
     /// Channels that could not be read when they were read last, by id.
     pub(crate) failing: HashMap<String, missed::Failing>,
+    /// How often in a row many channels could not be read and none could.
+    pub(crate) barren: u32,
     /// The channels that are listened to without a gap, and the team of each, by id.
     pub(crate) hears: HashMap<String, String>,
     /// Teams whose channels cannot be listed now.
@@ -139,6 +141,7 @@ impl Listener {
             StreamEvent::TeamLeft { team_id } => {
                 self.hears.retain(|_, of_team| *of_team != team_id);
                 self.check_rooms().await;
+                self.watch_more().await;
             }
             StreamEvent::ChannelCreated { .. } | StreamEvent::ChannelRenamed { .. } => {
                 self.watch_more_in(TOGETHER);
@@ -189,7 +192,9 @@ impl Listener {
         // A direct channel belongs to no team: no workflow could make a room for it.
         if is_said && !event.team_id.is_empty() {
             let team_name = self.team_name(&event.team_id).await;
-            let started = self.offer(&self.translator.posted(event, &team_name), false).await;
+            // One that waited in the stream while it was read over REST, too.
+            let was_missed = self.watermarks.of(&channel_id).is_some_and(|mark| at_ms < mark.since_ms);
+            let started = self.offer(&self.translator.posted(event, &team_name), was_missed).await;
             self.metrics.post_decided(age(at_ms));
             if !started.is_empty() {
                 self.meter.post_received(received);
@@ -222,7 +227,8 @@ impl Listener {
                 return String::new();
             }
             tracing::warn!("the handle of a team is not known yet: {error}");
-            tokio::time::sleep(error.retry_after_ms.map_or(AGAIN, Duration::from_millis)).await;
+            let wait = error.retry_after_ms.map_or(AGAIN, Duration::from_millis);
+            tokio::time::sleep(wait.min(missed::WAIT_MAX)).await;
         }
     }
 
@@ -245,10 +251,9 @@ impl Listener {
                 }
                 // Waiting here holds the stream back, so nothing is lost; the unique key makes the repetition harmless.
                 Err(error) if error.may_pass() => {
-                    tracing::error!(post = %post.post_id, "a post could not be journalled yet: {error}");
-                    let fails = Readiness::Not(JOURNAL_FAILS.to_owned());
-                    let was = self.readiness.send_replace(fails);
+                    let was = self.readiness.send_replace(Readiness::Not(JOURNAL_FAILS.to_owned()));
                     before.get_or_insert(was);
+                    tracing::error!(post = %post.post_id, "a post could not be journalled yet: {error}");
                     self.metrics.catch_up_lag(age(post.created_ms));
                     tokio::time::sleep(AGAIN).await;
                 }

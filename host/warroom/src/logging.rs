@@ -35,7 +35,10 @@ fn subscriber<W>(
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).with_target(false);
+    // A log that cannot be written, as on a full disk, must stop nothing; told on the same standard error, it would be a panic.
+    let builder =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).log_internal_errors(false);
+    let builder = builder.with_target(false);
     match format {
         LogFormat::Text => Box::new(builder.with_ansi(is_terminal).finish()),
         LogFormat::Json => Box::new(

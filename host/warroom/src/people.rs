@@ -10,8 +10,10 @@ use warroom_runner::{ChatError, ChatErrorKind};
 
 /// People of one page of a group.
 const GROUP_PAGE: u32 = 200;
-/// How many people of one group of the server are taken.
+/// How many people of one group of the server are brought in.
 const GROUP_PEOPLE_MAX: usize = 1_000;
+/// How many people of one group are looked through for somebody.
+const GROUP_SEARCHED_MAX: usize = 20_000;
 /// How long a server that has no licence for groups is not asked for one.
 const LICENCE_KNOWN_FOR: Duration = Duration::from_secs(5 * 60);
 
@@ -29,7 +31,7 @@ impl MattermostChat {
                     unknown.extend(members.iter().filter(|member| !known.contains_key(*member)).cloned());
                     members.iter().filter_map(|member| known.get(member)).cloned().collect()
                 }
-                (None, None) => match self.members_on_server(&name).await {
+                (None, None) => match self.members_on_server(&name, GROUP_PEOPLE_MAX).await {
                     Ok(members) => members.unwrap_or_default(),
                     // The others are not to miss the incident for it: only this name is nobody.
                     Err(error) if matches!(error.kind, ChatErrorKind::Denied | ChatErrorKind::NotFound) => {
@@ -84,7 +86,11 @@ impl MattermostChat {
     }
 
     /// The members of a group of the server; none when it has no such group, or no licence for groups.
-    async fn members_on_server(&self, name: &str) -> Result<Option<Vec<Person>>, ChatError> {
+    async fn members_on_server(
+        &self,
+        name: &str,
+        people_max: usize,
+    ) -> Result<Option<Vec<Person>>, ChatError> {
         let wanted = name.to_lowercase();
         if self.is_without_groups() {
             return Ok(None);
@@ -113,8 +119,8 @@ impl MattermostChat {
             if is_last {
                 break;
             }
-            if people.len() >= GROUP_PEOPLE_MAX {
-                tracing::warn!(group = %wanted, "only the first {GROUP_PEOPLE_MAX} members of a group are taken");
+            if people.len() >= people_max {
+                tracing::warn!(group = %wanted, "only the first {people_max} members of a group are taken");
                 break;
             }
         }
@@ -132,7 +138,7 @@ impl MattermostChat {
         if let Some(members) = self.groups.members(group) {
             return Ok(members.iter().any(|member| person.is_named(member)));
         }
-        let members = self.members_on_server(group).await?.unwrap_or_default();
+        let members = self.members_on_server(group, GROUP_SEARCHED_MAX).await?.unwrap_or_default();
         Ok(members.iter().any(|member| member.id == person.id))
     }
 }

@@ -182,6 +182,7 @@ impl Service {
             unlisted: HashMap::new(),
         };
         let stream_options = mm::EventOptions { bot_id: Some(bot.id.clone()), ..mm::EventOptions::default() };
+        let known_bot = bot.clone();
         let listener = Listener {
             client: client.clone(),
             bot,
@@ -199,6 +200,7 @@ impl Service {
             catch_up_posts_max: config.limits.catch_up_posts_max,
             rooms_check: Duration::from_millis(config.limits.rooms_check_ms),
             failing: HashMap::new(),
+            barren: 0,
             hears: HashMap::new(),
             unlisted: HashSet::new(),
             heard_ms: None,
@@ -210,7 +212,7 @@ impl Service {
         tasks.push(tokio::spawn(directory.watch(config.workflows_poll, runner.clone())));
         let renewal = acquaintance::renew(client.clone(), store.clone(), config.mattermost_url, acquaintance);
         tasks.push(tokio::spawn(renewal));
-        tasks.extend(config.token_file.map(|file| tokio::spawn(token_file::watch(client, file))));
+        tasks.extend(config.token_file.map(|file| tokio::spawn(token_file::watch(client, file, known_bot))));
         let admin_socket = config.admin_socket;
         Ok(Service {
             address,

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::time::Duration;
+use warroom_engine::Person;
 use warroom_mattermost::{Client, Token};
 
 /// How often the file is looked at while the token is refused.
@@ -11,14 +12,16 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const FILE_BYTES_MAX: u64 = 4 * 1024;
 
 /// Watches for ever.
-pub(crate) async fn watch(client: Client, file: PathBuf) {
+pub(crate) async fn watch(client: Client, file: PathBuf, bot: Person) {
     let mut refused = client.token_refused();
     loop {
         if refused.wait_for(|refused| *refused).await.is_err() {
             return;
         }
-        let replaced =
-            read(&file).and_then(|token| client.replace_token(token).map_err(|error| error.to_string()));
+        let replaced = match read(&file) {
+            Ok(token) => replace(&client, token, &bot).await,
+            Err(error) => Err(error),
+        };
         match replaced {
             Ok(()) if !*refused.borrow() => {
                 tracing::info!(
@@ -33,6 +36,20 @@ pub(crate) async fn watch(client: Client, file: PathBuf) {
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }
+}
+
+/// Uses the token, unless it is known to be that of somebody else: what the bot wrote would not be known as its own any more.
+async fn replace(client: &Client, token: Token, bot: &Person) -> Result<(), String> {
+    let tried = client.with_token(token.clone()).map_err(|error| error.to_string())?;
+    if let Ok(me) = tried.me().await
+        && me.id != bot.id
+    {
+        return Err(format!(
+            "it is that of @{}, and the service goes on as @{}: write one of that bot, or restart the service to go on as the other",
+            me.username, bot.username
+        ));
+    }
+    client.replace_token(token).map_err(|error| error.to_string())
 }
 
 fn read(file: &PathBuf) -> Result<Token, String> {

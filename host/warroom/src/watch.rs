@@ -37,6 +37,25 @@ pub(crate) struct Trouble {
 
 /// How much of what is wrong with a file operators are shown, in characters.
 const SHOWN_CHARS_MAX: usize = 3_000;
+/// Of how much they are shown so much at once; of the rest, how much there is.
+const SHOWN_MAX: usize = 3;
+/// How much waits to be told; the newest.
+const UNTOLD_MAX: usize = 1_000;
+
+/// All of it as one matter: they are told once, however many files a change breaks.
+fn together(untold: &[Trouble]) -> Option<Trouble> {
+    let abouts: Vec<&str> = untold.iter().map(|trouble| trouble.about.as_str()).collect();
+    let about = match abouts.as_slice() {
+        [] => return None,
+        [one] => (*one).to_owned(),
+        several => format!("workflow-files/{}", Digest::of(several.join(" ").as_bytes())),
+    };
+    let mut texts: Vec<String> = untold.iter().take(SHOWN_MAX).map(|trouble| trouble.text.clone()).collect();
+    if untold.len() > SHOWN_MAX {
+        texts.push(format!("and {} more, which the log has.", untold.len() - SHOWN_MAX));
+    }
+    Some(Trouble { about, text: format!("Workflow files: {}", texts.join("\n\n")) })
+}
 
 /// A file as it was at the last look.
 #[derive(Debug, Default)]
@@ -109,7 +128,10 @@ impl WorkflowDirectory {
     /// Operators are to be told.
     fn complain(&mut self, about: &str, text: &str) {
         let about = format!("workflow-files/{about}/{}", Digest::of(text.as_bytes()));
-        self.untold.push(Trouble { about, text: format!("Workflow files: {text}") });
+        if self.untold.len() == UNTOLD_MAX {
+            self.untold.remove(0);
+        }
+        self.untold.push(Trouble { about, text: text.to_owned() });
     }
 
     fn put(&mut self, file: &LoadedFile, seen: &mut SeenFile) {
@@ -141,8 +163,10 @@ impl WorkflowDirectory {
     pub(crate) async fn watch(mut self, every: Duration, runner: Runner) {
         let mut complained = false;
         loop {
-            for Trouble { about, text } in self.untold.drain(..) {
-                runner.tell_operators(&about, &text);
+            if let Some(Trouble { about, text }) = together(&self.untold)
+                && runner.tell_operators(&about, &text)
+            {
+                self.untold.clear();
             }
             tokio::time::sleep(every).await;
             match self.read() {
@@ -239,6 +263,18 @@ mod tests {
             changed: watch::channel(0).0,
             untold: Vec::new(),
         }
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_at_once_and_counted_where_it_is_much() {
+        let trouble = |n: usize| Trouble { about: format!("a{n}"), text: format!("file {n} is wrong") };
+        let all: Vec<Trouble> = (1..=5).map(trouble).collect();
+        assert_eq!(together(&[]), None);
+        let one = together(&all[..1]).unwrap();
+        assert_eq!((one.about.as_str(), one.text.as_str()), ("a1", "Workflow files: file 1 is wrong"));
+        let five = together(&all).unwrap();
+        assert!(five.text.ends_with("file 3 is wrong\n\nand 2 more, which the log has."), "{}", five.text);
+        assert_ne!(five.about, together(&all[..4]).unwrap().about);
     }
 
     #[tokio::test]

@@ -16,6 +16,9 @@ const PAGES_MAX: u32 = 1_000;
 /// How often in a row a team's channels cannot be listed, for a reason that may pass, before operators are told.
 const TRIES: u32 = 3;
 
+/// Of how many matters it is known that operators were told.
+const TOLD_MAX: usize = 10_000;
+
 pub(crate) struct Watching {
     pub(crate) client: Client,
     pub(crate) bot: Person,
@@ -51,6 +54,7 @@ impl Watching {
                     known.retain(|channel| !channel.is_archived() && channel.team_id == team.id);
                     heard.channels.append(&mut known);
                     self.unlisted.remove(&team.id);
+                    self.told.remove(&format!("{}/mine", team.id));
                 }
                 Err(error) if is_everywhere(&self.client, &error).await => return Err(chat_error(error)),
                 // Taken off the team just now.
@@ -95,7 +99,10 @@ impl Watching {
         runner: &Runner,
     ) -> Result<Vec<Channel>, ChatError> {
         match self.public(team).await {
-            Ok(channels) => Ok(channels),
+            Ok(channels) => {
+                self.told.remove(&format!("{}/public", team.id));
+                Ok(channels)
+            }
             Err(error) if is_everywhere(&self.client, &error).await => Err(chat_error(error)),
             // They are listed again with the next look at all channels.
             Err(error) if error.is_temporary() => {
@@ -201,7 +208,8 @@ impl Watching {
                 // Looked up again with the next look at all channels.
                 Err(error) if error.is_temporary() => {
                     tracing::warn!(channel = %name, team = %team.name, "a channel cannot be looked up yet: {error}");
-                    continue;
+                    // Nothing is heard meanwhile, and each of the others may take as long.
+                    break;
                 }
                 Err(error) => {
                     let text = format!(
@@ -214,7 +222,10 @@ impl Watching {
                 }
             };
             match channel {
-                Some(channel) if channel.kind == ChannelKind::Public => channels.push(channel),
+                Some(channel) if channel.kind == ChannelKind::Public => {
+                    self.told.remove(&format!("{}/{name}", team.id));
+                    channels.push(channel);
+                }
                 _ => {
                     let text = format!(
                         "A trigger listens to \u{201c}{name}\u{201d} in the team {}, and the bot hears no such channel: check \
@@ -231,6 +242,14 @@ impl Watching {
 
     /// A channel by its handle, by the name that people see, when only one has it, or by its id.
     async fn lookup(&self, team: &Team, name: &str, handle: &str) -> Result<Option<Channel>, ApiError> {
+        // First: anybody may choose the id of a channel as the handle of another one.
+        if is_id(name) {
+            let by_id = unless_missing(self.client.channel_by_id(name).await)?;
+            let of_team = by_id.filter(|channel| !channel.is_archived() && channel.team_id == team.id);
+            if of_team.is_some() {
+                return Ok(of_team);
+            }
+        }
         if !handle.is_empty()
             && let Some(channel) = unless_missing(self.client.channel_by_name(&team.id, handle, false).await)?
         {
@@ -239,18 +258,11 @@ impl Watching {
         let mut listed = self.client.search_channels(&team.id, name).await?;
         listed
             .retain(|channel| !channel.is_archived() && (channel.display_name == name || channel.id == name));
-        if listed.len() == 1 {
-            return Ok(listed.pop());
-        }
-        if !is_id(name) {
-            return Ok(None);
-        }
-        let by_id = unless_missing(self.client.channel_by_id(name).await)?;
-        Ok(by_id.filter(|channel| !channel.is_archived() && channel.team_id == team.id))
+        Ok(if listed.len() == 1 { listed.pop() } else { None })
     }
 
     async fn tell(&mut self, runner: &Runner, about: String, text: &str) {
-        if self.told.len() < self.channels_max && self.told.insert(about.clone()) {
+        if self.told.len() < TOLD_MAX && self.told.insert(about.clone()) {
             tracing::warn!("{text}");
             runner.tell_operators(&format!("watching/{about}"), text);
         }

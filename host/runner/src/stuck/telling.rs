@@ -4,7 +4,7 @@
 
 use super::{last_look, notice, notice_key};
 use crate::announcements::{self, place, waits};
-use crate::chat::{ChatError, ChatErrorKind};
+use crate::chat::ChatError;
 use crate::clock::earliest;
 use crate::core::Core;
 use crate::journal::JournalError;
@@ -24,8 +24,12 @@ const NOTICES_MAX: u32 = 1_000;
 struct Told {
     run: String,
     reason: String,
-    post_id: String,
+    /// The last places where it stands: who may write where changes.
+    post_ids: Vec<String>,
 }
+
+/// How many places of one notice are known.
+const PLACES_MAX: usize = 8;
 
 /// Tells the triggering channel that a run cannot be taken up, unless it was told before; else operators. Such a run can only
 /// be cancelled: what it began with cannot be read. It is tried until it is told. When the run is stuck no more, the notice says so and
@@ -36,10 +40,13 @@ pub(crate) fn tell(core: &Arc<Core>, id: &str, reason: &str) {
     let telling = async move {
         let about = notice_key(&id, &reason);
         let Some(post_id) = told(&core, &about, &id, &reason).await else { return };
-        let told = Told { run: id, reason, post_id };
-        if let Err(error) = keep(&core, &about, &told).await {
-            tracing::warn!("which notice is to be taken back will not be known after a restart: {error}");
-        }
+        let told = match keep(&core, &about, (&id, &reason), &post_id).await {
+            Ok(told) => told,
+            Err(error) => {
+                tracing::warn!("which notice is to be taken back will not be known after a restart: {error}");
+                Told { run: id, reason, post_ids: vec![post_id] }
+            }
+        };
         take_back(&core, &about, &told).await;
     };
     tokio::spawn(telling.instrument(span));
@@ -99,15 +106,36 @@ async fn try_to_tell(core: &Core, about: &str, id: &str, reason: &str) -> Result
     let post = notice(&core.key, &run, reason);
     let since_ms = earliest(run.started_ms);
     let stamp = core.key.stamp(about);
-    place(core, &run.trigger.channel.id, &stamp, since_ms, &post).await.map(Some)
+    let post_id = place(core, &run.trigger.channel.id, &stamp, since_ms, &post).await?;
+    // One that was found may say that the run goes on again, as it did for a while.
+    if !core.chat.shows_post(&post_id, &stamp, &post).await? {
+        core.chat.update_post(&post_id, &stamp, &post).await?;
+    }
+    Ok(Some(post_id))
 }
 
-async fn keep(core: &Core, about: &str, told: &Told) -> Result<(), JournalError> {
-    if core.journal.document(KIND, about).await?.is_some() {
-        return Ok(());
+/// Keeps where the notice stands.
+async fn keep(
+    core: &Core,
+    about: &str,
+    (id, reason): (&str, &str),
+    post_id: &str,
+) -> Result<Told, JournalError> {
+    let known = core.journal.document(KIND, about).await?;
+    let revision = known.as_ref().map_or(0, |(revision, _)| *revision);
+    // What cannot be read is written anew.
+    let told = known.and_then(|(_, body)| serde_json::from_slice(&body).ok());
+    let mut told =
+        told.unwrap_or_else(|| Told { run: id.to_owned(), reason: reason.to_owned(), post_ids: Vec::new() });
+    if told.post_ids.iter().any(|known| known == post_id) {
+        return Ok(told);
     }
-    let body = serde_json::to_vec(told).map_err(|error| JournalError::Failed(error.to_string()))?;
-    core.journal.put_document(KIND, about, 0, body).await
+    told.post_ids.push(post_id.to_owned());
+    let beyond = told.post_ids.len().saturating_sub(PLACES_MAX);
+    told.post_ids.drain(..beyond);
+    let body = serde_json::to_vec(&told).map_err(|error| JournalError::Failed(error.to_string()))?;
+    core.journal.put_document(KIND, about, revision, body).await?;
+    Ok(told)
 }
 
 /// Rewrites the notice once the run is stuck no more. What cannot be rewritten for as long as an action is tried is left to the next
@@ -116,12 +144,13 @@ async fn take_back(core: &Core, about: &str, told: &Told) {
     core.stuck_no_more(&told.run).await;
     let mut patience = Patience::default();
     while let Err(error) = rewrite(core, about, told).await {
-        if error.kind == ChatErrorKind::NotFound {
-            break;
-        }
         if !waits(core, &mut patience, about, &error).await {
             return;
         }
+    }
+    // Stuck again for the same reason: whoever tells that takes it back.
+    if core.why_stuck(&told.run).as_deref() == Some(&told.reason) {
+        return;
     }
     if let Err(error) = core.journal.delete_document(KIND, about).await {
         tracing::warn!("a notice that was taken back is taken back again at the next start: {error}");
@@ -130,6 +159,17 @@ async fn take_back(core: &Core, about: &str, told: &Told) {
 
 async fn rewrite(core: &Core, about: &str, told: &Told) -> Result<(), ChatError> {
     let run = read(core.journal.as_ref(), &told.run).await.map_err(ChatError::passing)?;
-    let stamp = core.key.stamp(about);
-    core.chat.update_post(&told.post_id, &stamp, &last_look(&run, &told.reason)).await
+    let (stamp, look) = (core.key.stamp(about), last_look(&run, &told.reason));
+    for post_id in &told.post_ids {
+        if core.why_stuck(&told.run).as_deref() == Some(&told.reason) {
+            return Ok(());
+        }
+        match core.chat.update_post(post_id, &stamp, &look).await {
+            Err(error) if error.is_temporary() => return Err(error),
+            // Deleted, or in a channel where the bot may not write any more.
+            Err(error) => tracing::warn!(post = %post_id, "a notice stays as it is: {error}"),
+            Ok(()) => {}
+        }
+    }
+    Ok(())
 }

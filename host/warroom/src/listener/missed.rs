@@ -19,7 +19,13 @@ pub(crate) struct Failing {
 }
 
 /// How long it is waited at most before the server is asked again for what was missed.
-const WAIT_MAX: Duration = Duration::from_secs(60);
+pub(super) const WAIT_MAX: Duration = Duration::from_secs(60);
+/// How many channels may fail while none is read, and are believed to be what fails.
+const FEW: usize = 2;
+/// How often in a row many fail and none is read before each counts as failing.
+const BARREN_MAX: u32 = 15;
+/// How many channels that cannot be read are named.
+const NAMED_MAX: usize = 10;
 /// How many channels that failed are tried again together.
 const AGAIN_AT_ONCE: usize = 8;
 
@@ -61,12 +67,19 @@ impl Listener {
         if self.failing.is_empty() {
             return;
         }
-        let mut failing: Vec<&Failing> = self.failing.values().collect();
-        failing.sort_by_key(|failing| failing.tries);
-        let mut channels =
-            failing.into_iter().take(AGAIN_AT_ONCE).map(|failing| failing.channel.clone()).collect();
-        if let Err(error) = self.take_in(&mut channels).await {
-            tracing::warn!("channels cannot be read yet: {error}");
+        // As long as that helps: a server that was in trouble has mended.
+        loop {
+            let before = self.failing.len();
+            let mut failing: Vec<&Failing> = self.failing.values().collect();
+            failing.sort_by_key(|failing| failing.tries);
+            let mut channels =
+                failing.into_iter().take(AGAIN_AT_ONCE).map(|failing| failing.channel.clone()).collect();
+            if let Err(error) = self.take_in(&mut channels).await {
+                tracing::warn!("channels cannot be read yet: {error}");
+            }
+            if self.failing.is_empty() || self.failing.len() >= before {
+                break;
+            }
         }
         self.nothing_missing_while_ready();
     }
@@ -97,24 +110,28 @@ impl Listener {
             done.insert(of_channel.channel.id.clone());
             self.took_in(of_channel).await;
         }
-        let again = self.set_aside(failed, &mut done).await;
+        let again = self.set_aside(failed, &mut done);
         left.retain(|channel| !done.contains(&channel.id));
         cut_short.map(chat_error).or(again).map_or(Ok(()), Err)
     }
 
     /// Channels that fail again and again wait for a better time, with their marks, and operators are told: they are done for now.
     /// Gives the error of one that is worth another try.
-    async fn set_aside(
+    fn set_aside(
         &mut self,
         failed: Vec<(Channel, ApiError)>,
         done: &mut HashSet<String>,
     ) -> Option<ChatError> {
+        // Where many fail and none is read it is the server, for a while, and not they.
+        let is_theirs = !done.is_empty() || failed.len() <= FEW;
+        self.barren = if is_theirs { 0 } else { self.barren + 1 };
+        let counts = is_theirs || self.barren > BARREN_MAX;
         let (mut again, mut hopeless) = (None, Vec::new());
         for (channel, error) in failed {
             let id = channel.id.clone();
             self.watermarks.hold(&id, true);
             let failing = self.failing.entry(id.clone()).or_insert_with(|| Failing { channel, tries: 0 });
-            failing.tries = failing.tries.saturating_add(1);
+            failing.tries = failing.tries.saturating_add(u32::from(counts));
             if failing.tries < TRIES {
                 again = Some(chat_error(error));
                 continue;
@@ -124,16 +141,24 @@ impl Listener {
                 hopeless.push((failing.channel.clone(), error));
             }
         }
-        for (channel, error) in hopeless {
-            let text = format!(
-                "What was posted to ~{} while nobody listened cannot be read: {error}. The other channels are listened to, and this \
-                 one is tried again now and then; look there whether something was reported, it started no incident yet.",
-                channel.name
-            );
-            tracing::error!("{text}");
-            self.runner.tell_operators(&format!("unread/{}", channel.id), &text);
-        }
+        self.tell_hopeless(&hopeless);
         again
+    }
+
+    fn tell_hopeless(&self, hopeless: &[(Channel, ApiError)]) {
+        let Some((first, error)) = hopeless.first() else { return };
+        let mut names: Vec<String> =
+            hopeless.iter().take(NAMED_MAX).map(|(channel, _)| format!("~{}", channel.name)).collect();
+        if hopeless.len() > NAMED_MAX {
+            names.push(format!("{} more", hopeless.len() - NAMED_MAX));
+        }
+        let text = format!(
+            "What was posted to {} while nobody listened cannot be read: {error}. It is tried again now and then, and the other channels \
+             are listened to; look there whether something was reported, it started no incident yet.",
+            names.join(", ")
+        );
+        tracing::error!("{text}");
+        self.runner.tell_operators(&format!("unread/{}/{}", first.id, hopeless.len()), &text);
     }
 
     /// A channel was read, and what was found is offered.
@@ -241,13 +266,14 @@ impl Listener {
         }
     }
 
+    fn on_no_team(&self) -> String {
+        format!("the bot @{} is on no team, so it sees no posts: add it to a team", self.bot.username)
+    }
+
     async fn join(&mut self) -> Result<Vec<Channel>, ChatError> {
         let teams = self.client.teams_of_me().await.map_err(chat_error)?;
         if teams.is_empty() {
-            let message = format!(
-                "the bot @{} is on no team, so it sees no posts: add it to a team",
-                self.bot.username
-            );
+            let message = self.on_no_team();
             return Err(ChatError { kind: ChatErrorKind::NotFound, message, retry_after_ms: None });
         }
         for team in &teams {
@@ -265,15 +291,27 @@ impl Listener {
     /// last.
     pub(super) async fn watch_more(&mut self) {
         self.watch_more_at = None;
+        let teamless = Readiness::Not(self.on_no_team());
         match self.join().await {
             Ok(mut heard) => {
+                if *self.readiness.borrow() == teamless {
+                    self.ready();
+                }
                 heard.retain(|channel| !self.hears.contains_key(&channel.id));
                 if !heard.is_empty() {
                     self.take_in_new(heard).await;
                 }
                 self.nothing_missing_while_ready();
             }
-            Err(error) => tracing::warn!("no new channels can be joined now: {error}"),
+            Err(error) => {
+                tracing::warn!("no new channels can be joined now: {error}");
+                if error.message == self.on_no_team() {
+                    if *self.readiness.borrow() == Readiness::Ready {
+                        self.readiness.send_replace(teamless);
+                    }
+                    self.watch_more_in(AGAIN);
+                }
+            }
         }
     }
 }
