@@ -525,3 +525,22 @@ async fn where_more_was_posted_than_is_read_the_newest_is_taken_in_and_operators
     assert_eq!(looks(&stage, 1).await, ["#disk new"]);
     service.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proxy_that_knows_no_address_while_the_server_restarts_loses_no_post() {
+    let stage = Stage::with_workflow(&rooms_only(&json!({}))).await;
+    let service = stage.service().await;
+    let town = stage.channel_id("town-square").await;
+    stage.say("jon", "town-square", "#disk first").await;
+    assert_eq!(looks(&stage, 1).await, ["#disk first"]);
+    unheard(&stage, async {
+        stage.say("jon", "town-square", "#disk second").await;
+        stage.proxy.fail_next("GET", &format!("/api/v4/channels/{town}/posts"), 404, 2);
+        stage.proxy.fail_next("GET", "/api/v4/users/me", 404, 4);
+    })
+    .await;
+    assert_eq!(looks(&stage, 2).await, ["#disk first", "#disk second"]);
+    let told = stage.messages(&town).await;
+    assert!(!told.iter().any(|text| text.starts_with(":warning:")), "no room is lost: {told:?}");
+    service.stop().await;
+}

@@ -38,6 +38,8 @@ async fn a_channel_that_the_bot_came_into_while_nobody_listened_counts_from_then
         invite(&stage, &side).await;
         tokio::time::sleep(Duration::from_millis(20)).await;
         stage.say("sam", "side", "#disk unheard").await;
+        // Nor when it can be read only at the second try.
+        stage.proxy.break_next("GET", &format!("/api/v4/channels/{side}/posts"), 1);
     })
     .await;
     assert_eq!(looks(&stage, 1).await, ["#disk unheard"]);

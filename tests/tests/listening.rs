@@ -302,5 +302,14 @@ async fn a_bot_on_no_team_is_not_ready_until_it_is_on_one() {
     stage.put_on_team(&stage.team_id, &stage.bot_id).await;
     service.ready().await.unwrap();
     stage.triage().await;
+    // And when it is taken off while it listens.
+    let is = async |status: u16| {
+        let answers = async || (reqwest::get(&url).await.unwrap().status() == status).then_some(());
+        stage.eventually("the readiness", answers).await;
+    };
+    stage.admin("DELETE", &member, None).await;
+    is(503).await;
+    stage.put_on_team(&stage.team_id, &stage.bot_id).await;
+    is(200).await;
     service.stop().await;
 }

@@ -321,6 +321,31 @@ async fn a_refused_token_turns_readiness_red_and_is_read_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_token_of_another_account_is_not_taken_while_the_service_runs() {
+    let stage = Stage::new().await;
+    let service = stage.service_with(&[("WARROOM_LIMITS_ROOMS_CHECK_MS", "1000")]).await;
+    let ready = async || {
+        reqwest::get(format!("http://{}/readyz", service.address())).await.unwrap().status().as_u16()
+    };
+    stage.revoke_bot_token().await;
+    stage.write_token(stage.token("sam"));
+    stage.eventually("the red light", async || (ready().await == 503).then_some(())).await;
+    // The file is looked at every second.
+    stage.proxy.forget_requests();
+    stage
+        .eventually("the look at the other token", async || {
+            let asked = stage.proxy.requests();
+            (asked.iter().filter(|(_, path)| path == "/api/v4/users/me").count() >= 2).then_some(())
+        })
+        .await;
+    assert_eq!(ready().await, 503);
+    stage.renew_bot_token().await;
+    stage.eventually("the green light", async || (ready().await == 200).then_some(())).await;
+    stage.triage().await;
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_can_be_told_nowhere_else_is_told_to_the_operators() {
     let stage = Stage::with_workflow(
         &one_step(json!([

@@ -70,6 +70,8 @@ pub(crate) struct Ledger {
     answers_end: watch::Sender<Instant>,
     /// When the last press was answered.
     answered: std::sync::Mutex<Option<Instant>>,
+    /// See [`crate::Options::answer_settles_ms`].
+    answer_settles: Duration,
     /// Until when repeats wait for the run to be over, since one of them found it closing.
     closing_end: std::sync::Mutex<Option<Instant>>,
     /// Whether the journal has the run at all.
@@ -118,6 +120,7 @@ impl Ledger {
             answers: Arc::default(),
             answers_end: watch::Sender::new(Instant::now()),
             answered: std::sync::Mutex::default(),
+            answer_settles: Duration::from_millis(core.options.answer_settles_ms),
             closing_end: std::sync::Mutex::default(),
             beginning,
             state: Mutex::new(State { run, ahead: Ahead::default(), stale: false, losses: 0 }),
@@ -176,7 +179,7 @@ impl Ledger {
     pub(crate) async fn answers_settled(&self) {
         let answered = *self.answered.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(answered) = answered {
-            tokio::time::sleep_until(answered + ANSWER_SETTLES).await;
+            tokio::time::sleep_until(answered + self.answer_settles).await;
         }
     }
 
@@ -270,9 +273,6 @@ impl Ledger {
 
 /// How long the answer to a press holds up what the press set off. It is a few hundred bytes to a server nearby.
 const ANSWER_MAX: Duration = Duration::from_secs(1);
-
-/// How long the server may take to write an answer into its post before the channel of the post is archived.
-const ANSWER_SETTLES: Duration = Duration::from_secs(1);
 
 /// How long deciding and journalling a press holds up the run; whoever brings a press gives up earlier.
 const DECISION_MAX: Duration = Duration::from_secs(30);

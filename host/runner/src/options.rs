@@ -26,6 +26,8 @@ pub struct Options {
     pub groups: Arc<Groups>,
     /// A post that is found later than this after it was written starts nothing by itself, in milliseconds.
     pub catch_up_age_max_ms: u64,
+    /// How long the server may take to write the answer to a press into its post, in milliseconds: its channel is not archived before.
+    pub answer_settles_ms: u64,
     /// Who is told of what is journalled.
     pub observer: Option<Arc<dyn Observer>>,
 }
@@ -41,6 +43,7 @@ impl Default for Options {
             managers: Vec::new(),
             groups: Arc::default(),
             catch_up_age_max_ms: 60 * 60 * 1000,
+            answer_settles_ms: 1_000,
             observer: None,
         }
     }

@@ -53,7 +53,7 @@ async fn every_call_is_told_with_its_outcome() {
         (answer(503, json!({})), "server_error"),
         (answer(200, json!("<html>")), "unexpected"),
         (answer(301, json!({})), "unexpected"),
-        (answer(401, json!({})), "refused"),
+        (answer(401, json!({"id": "api.context.session_expired.app_error"})), "refused"),
         (answer(200, json!({})), "refused"),
     ];
     for (answer, expected) in cases {

@@ -193,3 +193,21 @@ async fn people_are_looked_up_in_parts() {
     assert_eq!(replay.asked().body, json!(["user200"]));
     assert!(client.users_by_ids(&[]).await.unwrap().is_empty());
 }
+
+#[tokio::test]
+async fn what_a_proxy_refuses_says_nothing_about_what_was_asked_for() {
+    let replay = Replay::start().await;
+    let client = Client::new(replay.options()).unwrap();
+    for status in [400, 401, 403, 404, 410] {
+        replay.set(&json!({"status": status, "headers": {}, "body": "<html>no backend</html>"}));
+        let error = client.channel_by_id("c").await.unwrap_err();
+        assert!(error.is_from_elsewhere() && error.is_temporary() && error.status().is_none(), "{error:?}");
+        assert!(error.to_string().contains("what stands in front of it"), "{error}");
+    }
+    // The token was not the matter: calls go on.
+    replay.set(&json!({"status": 200, "headers": {}, "body": {"id": "c"}}));
+    assert_eq!(client.channel_by_id("c").await.unwrap().id, "c");
+    replay.set(&json!({"status": 404, "headers": {}, "body": {"id": "app.channel.get.existing.app_error"}}));
+    let error = client.channel_by_id("c").await.unwrap_err();
+    assert!(!error.is_from_elsewhere() && error.status() == Some(404), "{error:?}");
+}

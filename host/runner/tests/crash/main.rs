@@ -97,6 +97,8 @@ struct World {
     workflow: String,
     /// How long a process waits for the chat server before it asks again, the first time.
     retry_first_ms: u64,
+    /// How long the server may take to write an answer into its post.
+    answer_settles_ms: u64,
 }
 
 impl World {
@@ -114,6 +116,7 @@ impl World {
             clock: Arc::default(),
             workflow,
             retry_first_ms: 1,
+            answer_settles_ms: 0,
         }
     }
 
@@ -156,7 +159,12 @@ impl World {
     async fn start_over(&self, workflows: &Arc<Workflows>) -> (Runner, Vec<(String, String)>) {
         self.put(workflows, &self.workflow);
         let retry_first_ms = self.retry_first_ms;
-        let options = Options { retry_first_ms, retry_wait_max_ms: 4 * retry_first_ms, ..Options::default() };
+        let options = Options {
+            retry_first_ms,
+            retry_wait_max_ms: 4 * retry_first_ms,
+            answer_settles_ms: self.answer_settles_ms,
+            ..Options::default()
+        };
         let runner = Runner::new(
             Arc::clone(&self.chat) as Arc<dyn warroom_runner::Chat>,
             Arc::clone(&self.journal) as Arc<dyn Journal>,

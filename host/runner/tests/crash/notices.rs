@@ -98,11 +98,21 @@ async fn a_restart_that_mends_a_run_takes_back_that_it_cannot_go_on() {
     soon("the notice", || world.chat.newest_with("Cancel").is_some()).await;
     soon("what a restart must know", || world.journal.document_count("stuck") == 1).await;
     runner.stop();
-    world.journal.find_blob(&workflow);
-    world.start().await;
-    soon("the good news", || world.chat.says("goes on again")).await;
-    assert!(world.chat.newest_with("Cancel").is_none());
-    soon("the end of it", || world.journal.document_count("stuck") == 0).await;
+    for _ in 0..2 {
+        world.journal.find_blob(&workflow);
+        let runner = world.start().await;
+        soon("the good news", || world.chat.says("goes on again")).await;
+        assert!(world.chat.newest_with("Cancel").is_none());
+        soon("the end of it", || world.journal.document_count("stuck") == 0).await;
+        runner.stop();
+        // It happens again, and is told again.
+        world.journal.lose_blob(&workflow);
+        let (runner, _) = world.start_with_stuck().await;
+        soon("the notice again", || world.chat.newest_with("Cancel").is_some()).await;
+        assert!(!world.chat.says("goes on again"));
+        soon("what a restart must know", || world.journal.document_count("stuck") == 1).await;
+        runner.stop();
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -229,4 +239,19 @@ async fn a_press_tells_of_its_post_though_the_answer_to_that_fails_later() {
     let reply = runner.press(&press).await.unwrap().unwrap().reply;
     assert!(matches!(reply, Reply::Update { .. }), "{reply:?}");
     assert_eq!(world.chat.searched.load(Ordering::Relaxed), 0, "the press said where it is");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_channel_is_archived_once_the_server_could_show_the_last_press_there() {
+    let world = World { answer_settles_ms: 500, ..World::new(components().await) };
+    let runner = world.start().await;
+    runner.on_post(&report()).await.unwrap();
+    let post = world.waits(&runner).await.posts.last().cloned().unwrap();
+    let context = world.chat.control(&post.post_id, "Resolved").unwrap();
+    let (post_id, channel_id) = (post.post_id, post.channel_id);
+    let press = Press { context, post_id, channel_id, by: person("jon"), option: None, id: String::new() };
+    let began = std::time::Instant::now();
+    drop(runner.press(&press).await.unwrap().unwrap());
+    soon("the archived room", || world.chat.only_room("resolved").archived).await;
+    assert!(began.elapsed() >= Duration::from_millis(500), "{:?}", began.elapsed());
 }
