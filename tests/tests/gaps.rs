@@ -92,3 +92,22 @@ async fn a_loss_is_noticed_though_the_channels_of_its_team_cannot_be_listed() {
     stage.post(&town, ":warning: The channel ~security-issue-1", 1).await;
     service.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_posted_to_a_channel_that_cannot_be_read_yet_hides_nothing_before_it() {
+    let stage = Stage::with_workflow(&rooms_only(&json!({}))).await;
+    let side = new_channel(&stage, "side", false).await;
+    let service = stage.service_with(&[("WARROOM_LIMITS_ROOMS_CHECK_MS", "1000")]).await;
+    unheard(&stage, async {
+        invite(&stage, &side).await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        stage.say("sam", "side", "#disk unheard").await;
+        // As often as it is tried before the rest goes on without it.
+        stage.proxy.break_next("GET", &format!("/api/v4/channels/{side}/posts"), 3);
+    })
+    .await;
+    service.ready().await.unwrap();
+    stage.say("sam", "side", "whatever").await;
+    assert_eq!(looks(&stage, 1).await, ["#disk unheard"]);
+    service.stop().await;
+}

@@ -82,6 +82,12 @@ impl Client {
         self.shared.credentials.replace(token).map_err(invalid)
     }
 
+    /// Whether calls are made with this token.
+    #[must_use]
+    pub fn has_token(&self, token: &Token) -> bool {
+        self.shared.credentials.is_current(token)
+    }
+
     /// A client of the same server with another token, which shares nothing with this one.
     ///
     /// # Errors

@@ -104,7 +104,7 @@ impl Core {
         }
     }
 
-    /// Takes a place for a matter that is to be told. False: as many wait already as may.
+    /// Takes a place for a matter that is to be told, unless it has one, or as many have one as may.
     pub(crate) fn begin_telling(self: &Arc<Core>, about: &str) -> Begun {
         let mut telling = self.telling.lock().unwrap_or_else(PoisonError::into_inner);
         if telling.contains(about) {

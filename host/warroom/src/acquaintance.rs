@@ -4,7 +4,7 @@
 use crate::readiness::Readiness;
 use anyhow::bail;
 use serde::{Deserialize, Serialize};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use warroom_engine::Person;
 use warroom_mattermost::{ApiError, Client};
@@ -15,6 +15,8 @@ const KIND: &str = "server";
 
 /// How long the service waits between two tries to reach the server.
 const AGAIN: Duration = Duration::from_secs(2);
+/// For how long a server that was never reached may answer as no Mattermost server does.
+const ELSEWHERE_MAX: Duration = Duration::from_secs(120);
 /// How long it waits at most, whatever the server asks for.
 const WAIT_MAX: Duration = Duration::from_secs(60);
 
@@ -39,6 +41,7 @@ pub(crate) async fn make(
     readiness: &watch::Sender<Readiness>,
 ) -> anyhow::Result<Acquaintance> {
     let known = known(store, url).await?;
+    let began = Instant::now();
     loop {
         let error = match ask(client, url).await {
             Ok(now) => {
@@ -54,6 +57,8 @@ pub(crate) async fn make(
                 tracing::warn!("{error}; going on as @{bot}, as at the last start");
                 return Ok(known.clone());
             }
+            // For a while it may be a proxy whose server is only starting.
+            None if error.is_from_elsewhere() && began.elapsed() >= ELSEWHERE_MAX => bail!("{error}"),
             None if error.is_temporary() => {
                 tracing::warn!("{error}; trying again");
                 tokio::time::sleep(wait(&error)).await;

@@ -1,7 +1,7 @@
 //! The built-in action types, inside the program. They take the same path as any other component, with the least they need.
 
+use crate::action_directory;
 use crate::config::Config;
-use crate::service::custom;
 use anyhow::Context as _;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -63,7 +63,7 @@ pub(crate) async fn catalog_and_refused(config: Option<&Config>) -> anyhow::Resu
     }
     if let Some((config, directory)) = config.and_then(|config| Some((config, config.actions_dir.as_ref()?)))
     {
-        let (sources, too_large) = custom(directory, config)?;
+        let (sources, too_large) = action_directory::sources(directory, config.limits.component_bytes_max)?;
         refused.extend(too_large);
         for source in sources {
             match admit(&sandbox, &source, Some(config)).await {

@@ -13,6 +13,7 @@
 //! ```
 
 mod acquaintance;
+mod action_directory;
 mod admin;
 mod built_in;
 mod catch_up;

@@ -16,7 +16,7 @@ use warroom_engine::{Loss, Person};
 use warroom_mattermost::{Client, EventStream, PostedEvent, StreamEvent};
 use warroom_runner::{Clock as _, IncomingPost, Runner, RunnerError, Started, SystemClock};
 
-mod missed;
+pub(crate) mod missed;
 
 pub(crate) struct Listener {
     pub(crate) client: Client,
@@ -41,8 +41,10 @@ pub(crate) struct Listener {
     pub(crate) rooms_check: Duration,
     /// Channels that could not be read when they were read last, by id.
     pub(crate) failing: HashMap<String, missed::Failing>,
-    /// How often in a row many channels could not be read and none could.
-    pub(crate) barren: u32,
+    /// What reading them came to this time.
+    pub(crate) round: missed::Round,
+    /// How often a channel could not be read, ever.
+    pub(crate) reads_failed: u64,
     /// The channels that are listened to without a gap, and the team of each, by id.
     pub(crate) hears: HashMap<String, String>,
     /// Teams whose channels cannot be listed now.

@@ -31,7 +31,7 @@ impl MattermostChat {
                     unknown.extend(members.iter().filter(|member| !known.contains_key(*member)).cloned());
                     members.iter().filter_map(|member| known.get(member)).cloned().collect()
                 }
-                (None, None) => match self.members_on_server(&name, GROUP_PEOPLE_MAX).await {
+                (None, None) => match self.members_on_server(&name, GROUP_PEOPLE_MAX, |_| false).await {
                     Ok(members) => members.unwrap_or_default(),
                     // The others are not to miss the incident for it: only this name is nobody.
                     Err(error) if matches!(error.kind, ChatErrorKind::Denied | ChatErrorKind::NotFound) => {
@@ -85,11 +85,13 @@ impl MattermostChat {
         Ok(names.iter().filter_map(person).collect())
     }
 
-    /// The members of a group of the server; none when it has no such group, or no licence for groups.
+    /// The members of a group of the server, up to the page that has whom it is asked for; none when it has no such group, or no licence
+    /// for groups.
     async fn members_on_server(
         &self,
         name: &str,
         people_max: usize,
+        is_wanted: impl Fn(&Person) -> bool + Send + Sync,
     ) -> Result<Option<Vec<Person>>, ChatError> {
         let wanted = name.to_lowercase();
         if self.is_without_groups() {
@@ -116,7 +118,7 @@ impl MattermostChat {
             let members = members.map_err(chat_error)?.unwrap_or_default();
             let is_last = members.len() < GROUP_PAGE as usize;
             people.extend(members.iter().filter(|user| user.delete_at == 0).map(person));
-            if is_last {
+            if is_last || people.iter().any(&is_wanted) {
                 break;
             }
             if people.len() >= people_max {
@@ -138,7 +140,10 @@ impl MattermostChat {
         if let Some(members) = self.groups.members(group) {
             return Ok(members.iter().any(|member| person.is_named(member)));
         }
-        let members = self.members_on_server(group, GROUP_SEARCHED_MAX).await?.unwrap_or_default();
+        let members = self
+            .members_on_server(group, GROUP_SEARCHED_MAX, |member| member.id == person.id)
+            .await?
+            .unwrap_or_default();
         Ok(members.iter().any(|member| member.id == person.id))
     }
 }

@@ -1,6 +1,7 @@
 //! The whole service as a value.
 
 use crate::acquaintance::{self, Acquaintance};
+use crate::action_directory;
 use crate::admin;
 use crate::built_in;
 use crate::chat::MattermostChat;
@@ -9,6 +10,7 @@ use crate::expected::Expected;
 use crate::http::{Endpoints, router};
 use crate::journal::StoreJournal;
 use crate::listener::Listener;
+use crate::listener::missed::Round;
 use crate::meter::Meter;
 use crate::metrics::{Metrics, Scrape};
 use crate::readiness::{Readiness, Witnesses};
@@ -26,16 +28,14 @@ use axum::routing::get;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::future::Future;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use warroom_mattermost as mm;
-use warroom_runner::{
-    Chat as _, Clock, Components, Groups, Journal, Key, Origin, Runner, Source, SystemClock, Workflows,
-};
+use warroom_runner::{Chat as _, Clock, Components, Groups, Journal, Key, Runner, SystemClock, Workflows};
 use warroom_sandbox::{Digest, Sandbox};
 
 /// A running service.
@@ -180,6 +180,7 @@ impl Service {
             told: BTreeSet::new(),
             watermarks: watermarks.clone(),
             unlisted: HashMap::new(),
+            unresolved: HashMap::new(),
         };
         let stream_options = mm::EventOptions { bot_id: Some(bot.id.clone()), ..mm::EventOptions::default() };
         let known_bot = bot.clone();
@@ -200,7 +201,8 @@ impl Service {
             catch_up_posts_max: config.limits.catch_up_posts_max,
             rooms_check: Duration::from_millis(config.limits.rooms_check_ms),
             failing: HashMap::new(),
-            barren: 0,
+            round: Round::default(),
+            reads_failed: 0,
             hears: HashMap::new(),
             unlisted: HashSet::new(),
             heard_ms: None,
@@ -352,7 +354,7 @@ async fn admit(config: &Config, journal: Arc<dyn Journal>) -> anyhow::Result<(Co
     let built_in: Vec<String> = sources.iter().map(|source| Digest::of(&source.bytes).to_string()).collect();
     let mut not_loaded = Vec::new();
     if let Some(directory) = &config.actions_dir {
-        let (found, too_large) = custom(directory, config)?;
+        let (found, too_large) = action_directory::sources(directory, config.limits.component_bytes_max)?;
         sources.extend(found);
         not_loaded = too_large;
     }
@@ -370,36 +372,4 @@ async fn admit(config: &Config, journal: Arc<dyn Journal>) -> anyhow::Result<(Co
     }
     tracing::info!("{} of {total} action components are loaded", loaded.len());
     Ok((components, not_loaded))
-}
-
-/// The operator's components: every `.wasm` file of the directory; and what there is to say of those that are too large.
-pub(crate) fn custom(directory: &Path, config: &Config) -> anyhow::Result<(Vec<Source>, Vec<String>)> {
-    let (mut sources, mut too_large) = (Vec::new(), Vec::new());
-    let entries = std::fs::read_dir(directory).with_context(|| {
-        format!("cannot read the action directory {} ([actions] dir)", directory.display())
-    })?;
-    for entry in entries {
-        let path = entry?.path();
-        if path.extension().is_none_or(|extension| extension != "wasm") {
-            continue;
-        }
-        let size = std::fs::metadata(&path)?.len();
-        if size > config.limits.component_bytes_max as u64 {
-            too_large.push(format!(
-                "{} is not loaded: it has {size} bytes, and {} are allowed ([limits] component_bytes_max)",
-                path.display(),
-                config.limits.component_bytes_max
-            ));
-            continue;
-        }
-        let bytes = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        let digest = Digest::of(&bytes).to_string();
-        sources.push(Source {
-            name: format!("{} ({digest})", path.display()),
-            bytes,
-            origin: Origin::Custom,
-        });
-    }
-    sources.sort_by(|one, other| one.name.cmp(&other.name));
-    Ok((sources, too_large))
 }

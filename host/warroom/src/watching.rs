@@ -16,6 +16,8 @@ const PAGES_MAX: u32 = 1_000;
 /// How often in a row a team's channels cannot be listed, for a reason that may pass, before operators are told.
 const TRIES: u32 = 3;
 
+/// How many look-ups of channels may fail, for a reason that may pass, before a look goes on without the rest.
+const FAILURES_MAX: u32 = 2;
 /// Of how many matters it is known that operators were told.
 const TOLD_MAX: usize = 10_000;
 
@@ -30,6 +32,8 @@ pub(crate) struct Watching {
     pub(crate) watermarks: Watermarks,
     /// How often in a row the bot's channels of a team could not be listed, by the team's id.
     pub(crate) unlisted: HashMap<String, u32>,
+    /// How often in a row a channel that a trigger names could not be looked up, by team and name.
+    pub(crate) unresolved: HashMap<String, u32>,
 }
 
 /// What the bot listens to.
@@ -192,8 +196,12 @@ impl Watching {
         heard: &[Channel],
         runner: &Runner,
     ) -> Result<Vec<Channel>, ChatError> {
-        let mut channels = Vec::new();
-        for name in self.workflows.channels_named_in(&team.name) {
+        let (mut channels, mut failures) = (Vec::new(), 0);
+        let about = |name: &str| format!("{}/{name}", team.id);
+        let mut names: Vec<String> = self.workflows.channels_named_in(&team.name).into_iter().collect();
+        // What could not be looked up before keeps nothing else from it.
+        names.sort_by_key(|name| self.unresolved.get(&about(name)).copied().unwrap_or(0));
+        for name in names {
             let handle = slug(&name);
             let is_it = |channel: &Channel| {
                 channel.team_id == team.id
@@ -208,19 +216,24 @@ impl Watching {
                 // Looked up again with the next look at all channels.
                 Err(error) if error.is_temporary() => {
                     tracing::warn!(channel = %name, team = %team.name, "a channel cannot be looked up yet: {error}");
+                    let tries = self.unresolved.entry(about(&name)).or_default();
+                    *tries = tries.saturating_add(1);
+                    if *tries == TRIES {
+                        self.tell_unresolved(team, &name, &error, runner).await;
+                    }
+                    failures += 1;
                     // Nothing is heard meanwhile, and each of the others may take as long.
-                    break;
+                    if failures == FAILURES_MAX {
+                        break;
+                    }
+                    continue;
                 }
                 Err(error) => {
-                    let text = format!(
-                        "A trigger listens to \u{201c}{name}\u{201d} in the team {}, which the bot cannot look up, so it may hear \
-                         nothing there: {error}",
-                        team.name
-                    );
-                    self.tell(runner, format!("{}/{name}", team.id), &text).await;
+                    self.tell_unresolved(team, &name, &error, runner).await;
                     continue;
                 }
             };
+            self.unresolved.remove(&about(&name));
             match channel {
                 Some(channel) if channel.kind == ChannelKind::Public => {
                     self.told.remove(&format!("{}/{name}", team.id));
@@ -238,6 +251,15 @@ impl Watching {
             }
         }
         Ok(channels)
+    }
+
+    async fn tell_unresolved(&mut self, team: &Team, name: &str, error: &ApiError, runner: &Runner) {
+        let text = format!(
+            "A trigger listens to \u{201c}{name}\u{201d} in the team {}, which the bot cannot look up, so it may hear nothing there: \
+             {error}",
+            team.name
+        );
+        self.tell(runner, format!("{}/{name}", team.id), &text).await;
     }
 
     /// A channel by its handle, by the name that people see, when only one has it, or by its id.
@@ -296,6 +318,7 @@ mod tests {
             told: BTreeSet::new(),
             watermarks: watermarks.clone(),
             unlisted: HashMap::new(),
+            unresolved: HashMap::new(),
         };
         let joined = |last_update_at| ChannelMember { last_update_at, ..ChannelMember::default() };
         let mark = || watermarks.of("town").map(|mark| mark.at_ms);

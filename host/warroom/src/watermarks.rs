@@ -32,6 +32,8 @@ pub(crate) struct Watermarks {
 #[derive(Default)]
 struct State {
     channels: HashMap<String, Known>,
+    /// Channels of which something cannot be read yet: their marks stay where they are, and they get none before.
+    held: HashSet<String>,
     /// Channels of which something is to be written.
     raised: HashSet<String>,
     /// Channels where posts may still come before the mark.
@@ -157,7 +159,7 @@ impl Watermarks {
     pub(crate) fn settle(&self, now_ms: u64) {
         let now_ms = now_ms.min(SystemClock.now_ms());
         let mut state = self.state();
-        let State { channels, raised, unsettled, settled_ms } = &mut *state;
+        let State { channels, raised, unsettled, settled_ms, .. } = &mut *state;
         if now_ms < settled_ms.saturating_add(SETTLE_EVERY_MS) {
             return;
         }
@@ -178,8 +180,10 @@ impl Watermarks {
     pub(crate) fn raise(&self, channel_id: &str, at_ms: u64) {
         let at_ms = no_later_than_now(at_ms);
         let mut state = self.state();
+        let is_held = state.held.contains(channel_id);
         match state.channels.get_mut(channel_id) {
             Some(known) if known.is_held || known.at_ms >= at_ms => return,
+            None if is_held => return,
             Some(known) => known.at_ms = at_ms,
             None => {
                 state.channels.insert(channel_id.to_owned(), Known::new(at_ms, at_ms));
@@ -189,9 +193,16 @@ impl Watermarks {
         state.unsettled.insert(channel_id.to_owned());
     }
 
-    /// The channel's mark stays where it is, or may rise again.
+    /// The channel's mark stays where it is, or may rise again. One without a mark gets none meanwhile: it would hide what cannot be read
+    /// yet.
     pub(crate) fn hold(&self, channel_id: &str, is_held: bool) {
-        if let Some(known) = self.state().channels.get_mut(channel_id) {
+        let mut state = self.state();
+        if is_held {
+            state.held.insert(channel_id.to_owned());
+        } else {
+            state.held.remove(channel_id);
+        }
+        if let Some(known) = state.channels.get_mut(channel_id) {
             known.is_held = is_held;
         }
     }
@@ -340,5 +351,16 @@ mod tests {
         marks.hold("town", false);
         marks.raise("town", 90_000);
         assert_eq!(marks.of("town"), mark(90_000, 80_000));
+    }
+
+    #[tokio::test]
+    async fn a_channel_that_is_held_before_it_has_a_mark_gets_none() {
+        let marks = Watermarks::read(store().await).await.unwrap();
+        marks.hold("town", true);
+        marks.dealt_with("town", "a", 50_000);
+        assert_eq!(marks.of("town"), None, "what came before is to be read first");
+        marks.hold("town", false);
+        marks.dealt_with("town", "b", 60_000);
+        assert_eq!(marks.of("town"), mark(60_000, 60_000));
     }
 }

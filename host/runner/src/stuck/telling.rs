@@ -4,7 +4,7 @@
 
 use super::{last_look, notice, notice_key};
 use crate::announcements::{self, place, waits};
-use crate::chat::ChatError;
+use crate::chat::{ChatError, ChatErrorKind};
 use crate::clock::earliest;
 use crate::core::Core;
 use crate::journal::JournalError;
@@ -108,10 +108,17 @@ async fn try_to_tell(core: &Core, about: &str, id: &str, reason: &str) -> Result
     let stamp = core.key.stamp(about);
     let post_id = place(core, &run.trigger.channel.id, &stamp, since_ms, &post).await?;
     // One that was found may say that the run goes on again, as it did for a while.
-    if !core.chat.shows_post(&post_id, &stamp, &post).await? {
-        core.chat.update_post(&post_id, &stamp, &post).await?;
+    if core.chat.shows_post(&post_id, &stamp, &post).await? {
+        return Ok(Some(post_id));
     }
-    Ok(Some(post_id))
+    match core.chat.update_post(&post_id, &stamp, &post).await {
+        Ok(()) => Ok(Some(post_id)),
+        Err(error) if error.is_temporary() => Err(error),
+        Err(error) => {
+            tracing::error!("the notice of a stuck run cannot be written anew: {error}");
+            announcements::try_to_tell(core, None, about, &post.message).await.map(|()| None)
+        }
+    }
 }
 
 /// Keeps where the notice stands.
@@ -143,9 +150,12 @@ async fn keep(
 async fn take_back(core: &Core, about: &str, told: &Told) {
     core.stuck_no_more(&told.run).await;
     let mut patience = Patience::default();
-    while let Err(error) = rewrite(core, about, told).await {
-        if !waits(core, &mut patience, about, &error).await {
-            return;
+    loop {
+        match rewrite(core, about, told).await {
+            Ok(true) => break,
+            Ok(false) => return,
+            Err(error) if waits(core, &mut patience, about, &error).await => {}
+            Err(_) => return,
         }
     }
     // Stuck again for the same reason: whoever tells that takes it back.
@@ -157,19 +167,25 @@ async fn take_back(core: &Core, about: &str, told: &Told) {
     }
 }
 
-async fn rewrite(core: &Core, about: &str, told: &Told) -> Result<(), ChatError> {
+/// Gives whether nothing is left to rewrite.
+async fn rewrite(core: &Core, about: &str, told: &Told) -> Result<bool, ChatError> {
     let run = read(core.journal.as_ref(), &told.run).await.map_err(ChatError::passing)?;
     let (stamp, look) = (core.key.stamp(about), last_look(&run, &told.reason));
+    let mut is_done = true;
     for post_id in &told.post_ids {
         if core.why_stuck(&told.run).as_deref() == Some(&told.reason) {
-            return Ok(());
+            return Ok(true);
         }
         match core.chat.update_post(post_id, &stamp, &look).await {
-            Err(error) if error.is_temporary() => return Err(error),
-            // Deleted, or in a channel where the bot may not write any more.
-            Err(error) => tracing::warn!(post = %post_id, "a notice stays as it is: {error}"),
             Ok(()) => {}
+            Err(error) if error.is_temporary() => return Err(error),
+            Err(error) if error.kind == ChatErrorKind::NotFound => {}
+            // In a channel where the bot may not write now.
+            Err(error) => {
+                tracing::warn!(post = %post_id, "a notice stays as it is until the next start: {error}");
+                is_done = false;
+            }
         }
     }
-    Ok(())
+    Ok(is_done)
 }

@@ -10,12 +10,30 @@ use std::collections::HashSet;
 use std::time::Duration;
 use warroom_mattermost::{ApiError, Channel};
 use warroom_runner::{ChatError, ChatErrorKind, Clock as _, SystemClock};
+use warroom_sandbox::Digest;
 
 /// A channel that could not be read.
 pub(crate) struct Failing {
     channel: Channel,
-    /// How often it was tried.
+    /// How often it was tried, as far as that tells something about it.
     tries: u32,
+    /// When it was tried last, in the order of all tries.
+    tried: u64,
+}
+
+impl Failing {
+    fn new(channel: Channel) -> Failing {
+        Failing { channel, tries: 0, tried: 0 }
+    }
+}
+
+/// What a round of reading came to so far.
+#[derive(Default)]
+pub(crate) struct Round {
+    /// Whether any channel could be read.
+    has_read: bool,
+    /// How often in a row many could not and none could.
+    barren: u32,
 }
 
 /// How long it is waited at most before the server is asked again for what was missed.
@@ -32,6 +50,7 @@ const AGAIN_AT_ONCE: usize = 8;
 impl Listener {
     /// Joins what is to be listened to, and takes in what came while nobody listened. Tries for as long as it takes.
     pub(super) async fn catch_up(&mut self) {
+        self.round = Round::default();
         let mut left = loop {
             match self.join().await {
                 Ok(heard) => break heard,
@@ -39,7 +58,12 @@ impl Listener {
             }
         };
         self.failing.retain(|id, failing| {
-            left.iter().any(|channel| channel.id == *id) || self.unlisted.contains(&failing.channel.team_id)
+            let is_heard = left.iter().any(|channel| channel.id == *id);
+            let is_kept = is_heard || self.unlisted.contains(&failing.channel.team_id);
+            if !is_kept {
+                self.watermarks.hold(id, false);
+            }
+            is_kept
         });
         self.hears = left.iter().map(|channel| (channel.id.clone(), channel.team_id.clone())).collect();
         // What is posted to a channel after it was read comes over the stream: it is not read again, however often the rest is.
@@ -67,11 +91,12 @@ impl Listener {
         if self.failing.is_empty() {
             return;
         }
-        // As long as that helps: a server that was in trouble has mended.
+        self.round = Round::default();
+        // As long as that helps: a server that was in trouble has mended. What was tried last comes last.
         loop {
             let before = self.failing.len();
             let mut failing: Vec<&Failing> = self.failing.values().collect();
-            failing.sort_by_key(|failing| failing.tries);
+            failing.sort_by_key(|failing| failing.tried);
             let mut channels =
                 failing.into_iter().take(AGAIN_AT_ONCE).map(|failing| failing.channel.clone()).collect();
             if let Err(error) = self.take_in(&mut channels).await {
@@ -123,14 +148,17 @@ impl Listener {
         done: &mut HashSet<String>,
     ) -> Option<ChatError> {
         // Where many fail and none is read it is the server, for a while, and not they.
-        let is_theirs = !done.is_empty() || failed.len() <= FEW;
-        self.barren = if is_theirs { 0 } else { self.barren + 1 };
-        let counts = is_theirs || self.barren > BARREN_MAX;
+        self.round.has_read |= !done.is_empty();
+        let is_theirs = self.round.has_read || failed.len() <= FEW;
+        self.round.barren += u32::from(!is_theirs);
+        let counts = is_theirs || self.round.barren > BARREN_MAX;
         let (mut again, mut hopeless) = (None, Vec::new());
         for (channel, error) in failed {
             let id = channel.id.clone();
             self.watermarks.hold(&id, true);
-            let failing = self.failing.entry(id.clone()).or_insert_with(|| Failing { channel, tries: 0 });
+            self.reads_failed += 1;
+            let failing = self.failing.entry(id.clone()).or_insert_with(|| Failing::new(channel));
+            failing.tried = self.reads_failed;
             failing.tries = failing.tries.saturating_add(u32::from(counts));
             if failing.tries < TRIES {
                 again = Some(chat_error(error));
@@ -146,7 +174,7 @@ impl Listener {
     }
 
     fn tell_hopeless(&self, hopeless: &[(Channel, ApiError)]) {
-        let Some((first, error)) = hopeless.first() else { return };
+        let Some((_, error)) = hopeless.first() else { return };
         let mut names: Vec<String> =
             hopeless.iter().take(NAMED_MAX).map(|(channel, _)| format!("~{}", channel.name)).collect();
         if hopeless.len() > NAMED_MAX {
@@ -158,7 +186,10 @@ impl Listener {
             names.join(", ")
         );
         tracing::error!("{text}");
-        self.runner.tell_operators(&format!("unread/{}/{}", first.id, hopeless.len()), &text);
+        let mut which: Vec<String> =
+            hopeless.iter().map(|(channel, _)| format!("{}/{}", channel.id, channel.last_post_at)).collect();
+        which.sort_unstable();
+        self.runner.tell_operators(&format!("unread/{}", Digest::of(which.join(" ").as_bytes())), &text);
     }
 
     /// A channel was read, and what was found is offered.
@@ -255,7 +286,7 @@ impl Listener {
         self.missing_since_ms.get_or_insert_with(|| SystemClock.now_ms());
         for channel in left {
             self.watermarks.hold(&channel.id, true);
-            self.failing.entry(channel.id.clone()).or_insert_with(|| Failing { channel, tries: 0 });
+            self.failing.entry(channel.id.clone()).or_insert_with(|| Failing::new(channel));
         }
     }
 
