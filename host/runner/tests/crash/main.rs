@@ -120,6 +120,19 @@ impl World {
         }
     }
 
+    /// Takes the name of the first room away, so that its incident is blocked.
+    async fn take_name(&self) {
+        let taken = NewChannel {
+            team_id: "team".into(),
+            name: "security-issue-1".into(),
+            display_name: String::new(),
+            header: String::new(),
+            purpose: String::new(),
+            private: false,
+        };
+        self.chat.create_channel(&taken).await.unwrap();
+    }
+
     /// Puts this text in force.
     fn put(&self, workflows: &Workflows, text: &str) {
         let file = LoadedFile { name: "security_issue.json".into(), text: text.to_owned() };
@@ -599,15 +612,7 @@ async fn a_run_that_defects_stop_again_and_again_is_told_of_and_can_be_cancelled
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_waits_for_the_server_is_told_as_soon_as_it_is_seen_to_answer() {
     let world = World { retry_first_ms: 3_600_000, ..World::new(components().await) };
-    let taken = NewChannel {
-        team_id: "team".into(),
-        name: "security-issue-1".into(),
-        display_name: String::new(),
-        header: String::new(),
-        purpose: String::new(),
-        private: false,
-    };
-    world.chat.create_channel(&taken).await.unwrap();
+    world.take_name().await;
     world.chat.not_now.store(1, Ordering::Relaxed);
     let runner = world.start().await;
     runner.on_post(&report()).await.unwrap();

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use warroom_engine::{Person, Status};
-use warroom_runner::{Command, IncomingPost, NewChannel, Press, Reply};
+use warroom_runner::{Command, IncomingPost, Press, Reply};
 
 /// A workflow whose first action fails, and what then becomes of the incident.
 fn failing(on_error: &str) -> String {
@@ -174,15 +174,7 @@ async fn a_wait_that_a_wrong_clock_wrote_down_is_not_waited_for() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_notice_that_stands_twice_can_be_pressed_in_both_places() {
     let world = World::new(components().await);
-    let taken = NewChannel {
-        team_id: "team".into(),
-        name: "security-issue-1".into(),
-        display_name: String::new(),
-        header: String::new(),
-        purpose: String::new(),
-        private: false,
-    };
-    warroom_runner::Chat::create_channel(world.chat.as_ref(), &taken).await.unwrap();
+    world.take_name().await;
     let runner = world.start().await;
     runner.on_post(&report()).await.unwrap();
     soon("the notice", || world.chat.newest_with("Cancel").is_some()).await;
