@@ -4,26 +4,13 @@ use crate::stage::{Stage, free_port};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use warroom::{Config, Service};
-
-/// What keeps the service from starting.
-async fn refusal(stage: &Stage, environment: &[(&str, &str)]) -> String {
-    let lookup = |name: &str| {
-        let mut known = environment.iter();
-        known.find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
-    };
-    let config = Config::read(&stage.config_path(), &lookup).unwrap();
-    match Service::start(config).await {
-        Ok(_) => panic!("it starts"),
-        Err(error) => format!("{error:#}"),
-    }
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn more_workflow_files_than_allowed_are_refused() {
     let stage = Stage::new().await;
     stage.write_workflow("second.json", "[]");
-    let error = refusal(&stage, &[("WARROOM_LIMITS_WORKFLOW_FILES_MAX", "1")]).await;
+    let refused = stage.start(&[("WARROOM_LIMITS_WORKFLOW_FILES_MAX", "1")]).await;
+    let error = format!("{:#}", refused.err().unwrap());
     assert!(error.contains("holds 2 files, and 1 are allowed"), "{error}");
     assert!(error.contains("[limits] workflow_files_max"), "{error}");
 }

@@ -289,8 +289,7 @@ async fn a_bot_on_no_team_is_not_ready_until_it_is_on_one() {
     let stage = Stage::new().await;
     let member = format!("/teams/{}/members/{}", stage.team_id, stage.bot_id);
     stage.admin("DELETE", &member, None).await;
-    let config = warroom::Config::read(&stage.config_path(), &|_| None).unwrap();
-    let service = warroom::Service::start(config).await.unwrap();
+    let service = stage.start(&[]).await.unwrap();
     let url = format!("http://{}/readyz", service.address());
     stage
         .eventually("the reason", async || {

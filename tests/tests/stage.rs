@@ -300,14 +300,19 @@ impl Stage {
 
     /// The same, with some keys of the configuration from the environment.
     pub(crate) async fn service_with(&self, environment: &[(&str, &str)]) -> Service {
+        let service = self.start(environment).await.unwrap();
+        service.ready().await.unwrap();
+        service
+    }
+
+    /// The same, listening or not.
+    pub(crate) async fn start(&self, environment: &[(&str, &str)]) -> anyhow::Result<Service> {
         let lookup = |name: &str| {
             let mut known = environment.iter();
             known.find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
         };
         let config = Config::read(&self.config_path(), &lookup).unwrap();
-        let service = Service::start(config).await.unwrap();
-        service.ready().await.unwrap();
-        service
+        Service::start(config).await
     }
 
     /// Starts the program as a process of its own, which ends with the value.

@@ -157,7 +157,8 @@ impl ApiError {
     /// The server itself names each of its errors. It says nothing about what was asked for.
     #[must_use]
     pub fn is_from_elsewhere(&self) -> bool {
-        self.kind.is_from_elsewhere()
+        // What is too long is too long for whoever says so.
+        matches!(&self.kind, ApiErrorKind::Server { status: 400..=412 | 414..=499, id, .. } if id.is_empty())
     }
 
     /// The status of an error that the server answered with, or would; none of one that is from elsewhere.
@@ -191,14 +192,6 @@ impl ApiError {
             _ => None,
         };
         known.or(by_status).or(by_kind).map(|remedy| format!(". {remedy}")).unwrap_or_default()
-    }
-}
-
-impl ApiErrorKind {
-    /// See [`ApiError::is_from_elsewhere`]. What is too long is too long for whoever says so.
-    fn is_from_elsewhere(&self) -> bool {
-        matches!(self, Self::Server { status: 400..=499, id, .. } if id.is_empty())
-            && !matches!(self, Self::Server { status: 413, .. })
     }
 }
 

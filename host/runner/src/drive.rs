@@ -9,7 +9,7 @@ use crate::journal::JournalError;
 use crate::last_looks;
 use crate::ledger::{Ledger, LedgerError};
 use crate::patience::Patience;
-use crate::resting::{Moment, Resting};
+use crate::resting::Resting;
 use crate::rooms;
 use futures_util::FutureExt as _;
 use std::panic::AssertUnwindSafe;
@@ -219,9 +219,9 @@ async fn turn(
         }
         Next::Announce(n) => {
             drop(open);
-            let tried = Moment::now(core);
-            let wait_ms = announcements::post(core, ledger, resting.patience(n), n).await?;
-            resting.put(core, n, tried, wait_ms);
+            if announcements::post(core, ledger, resting.trying(core, n), n).await?.is_none() {
+                resting.forget(n);
+            }
             Ok(Pace::Again)
         }
         Next::Pin(post) => {

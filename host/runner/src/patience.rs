@@ -18,14 +18,13 @@ struct Wait {
     wait_ms: u64,
 }
 
-impl Wait {
-    /// How much of it is left; none when it is over, or the clock was set back.
-    fn left_ms(&self, now_ms: u64) -> Option<u64> {
-        self.end_ms.checked_sub(now_ms).filter(|left_ms| (1..=self.wait_ms).contains(left_ms))
-    }
-}
-
 impl Patience {
+    /// When the wait that was asked for last is over; none when it is, or the clock was set back.
+    pub(crate) fn end_ms(&self, now_ms: u64) -> Option<u64> {
+        let Wait { end_ms, wait_ms } = self.wait.as_ref()?;
+        end_ms.checked_sub(now_ms).filter(|left_ms| (1..=*wait_ms).contains(left_ms)).map(|_| *end_ms)
+    }
+
     /// How long to wait before the next try, in milliseconds; none when there is no point in another one: the error will not pass by
     /// itself, or it was tried for as long as an action is. `about` names what is tried: something else gets a budget of its own. A try
     /// that came before its time, since something else woke who tries, costs nothing.
@@ -36,9 +35,9 @@ impl Patience {
         if !error.is_temporary() {
             return None;
         }
-        let early = self.wait.as_ref().and_then(|wait| wait.left_ms(core.clock.now_ms()));
-        if early.is_some() {
-            return early;
+        let now_ms = core.clock.now_ms();
+        if let Some(end_ms) = self.end_ms(now_ms) {
+            return Some(end_ms - now_ms);
         }
         let spends_try = !is_outage(core.chat.as_ref(), error).await;
         let now_ms = core.clock.now_ms();

@@ -22,10 +22,6 @@ impl Runner {
         if loss.is_some() {
             self.core.recent_losses.add(channel_id);
         }
-        self.note_change(channel_id, loss).await
-    }
-
-    async fn note_change(&self, channel_id: &str, loss: Option<Loss>) -> Result<(), RunnerError> {
         for ledger in self.ledgers(|ledger| ledger.made(channel_id) || stands_in(&ledger.run(), channel_id)) {
             note(&self.core, &ledger, channel_id, loss).await?;
         }

@@ -26,7 +26,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use tokio::sync::Notify;
 use tracing::Instrument as _;
-use warroom_engine::{Announcement, Fact, Run, Status};
+use warroom_engine::{Run, Status};
 use warroom_sandbox::Occupancy;
 
 /// Why the runner could not do what it was asked.
@@ -114,9 +114,7 @@ impl Runner {
             match self.open_ledger(&id).await {
                 Ok(ledger) => {
                     // What could be posted nowhere may find its place now.
-                    if ledger.run().announcements.iter().any(Announcement::can_be_renewed) {
-                        ledger.append(vec![Fact::AnnouncementsRenewed], Vec::new()).await?;
-                    }
+                    announcements::renew(&ledger).await?;
                     self.take_up(ledger);
                     resumed.push(id);
                 }

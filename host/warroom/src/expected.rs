@@ -23,15 +23,13 @@ pub(crate) struct Expected(Mutex<VecDeque<Lookup>>);
 struct Lookup {
     names: Vec<String>,
     began: Instant,
-    answer: Answer,
+    answer: JoinHandle<Result<Vec<User>, ApiError>>,
 }
 
 /// Ends its task when nobody waits for it any more.
-struct Answer(JoinHandle<Result<Vec<User>, ApiError>>);
-
-impl Drop for Answer {
+impl Drop for Lookup {
     fn drop(&mut self) {
-        self.0.abort();
+        self.answer.abort();
     }
 }
 
@@ -42,7 +40,7 @@ impl Expected {
         names: Vec<String>,
         lookup: impl Future<Output = Result<Vec<User>, ApiError>> + Send + 'static,
     ) {
-        let answer = Answer(tokio::spawn(lookup.in_current_span()));
+        let answer = tokio::spawn(lookup.in_current_span());
         let mut lookups = self.fresh();
         if lookups.len() >= LOOKUPS_MAX {
             lookups.pop_front();
@@ -52,13 +50,12 @@ impl Expected {
 
     /// Whom exactly these names were found to be; none when that was not asked for, or not answered well.
     pub(crate) async fn take(&self, names: &[String]) -> Option<Vec<User>> {
-        let lookup = {
+        let mut lookup = {
             let mut lookups = self.fresh();
             let at = lookups.iter().position(|lookup| lookup.names == names)?;
             lookups.remove(at)?
         };
-        let mut answer = lookup.answer;
-        (&mut answer.0).await.ok()?.ok()
+        (&mut lookup.answer).await.ok()?.ok()
     }
 
     /// Those that are still good.

@@ -229,8 +229,7 @@ impl Listener {
                 return String::new();
             }
             tracing::warn!("the handle of a team is not known yet: {error}");
-            let wait = error.retry_after_ms.map_or(AGAIN, Duration::from_millis);
-            tokio::time::sleep(wait.min(missed::WAIT_MAX)).await;
+            missed::rest(&error).await;
         }
     }
 

@@ -202,6 +202,17 @@ async fn soon(what: &str, mut is_so: impl FnMut() -> bool) {
     tokio::time::timeout(Duration::from_secs(30), so).await.expect(what);
 }
 
+/// An incident that waits for people, and that a restart cannot take up.
+async fn stuck_world() -> (World, Run) {
+    let world = World::new(components().await);
+    let runner = world.start().await;
+    runner.on_post(&report()).await.unwrap();
+    let run = world.waits(&runner).await;
+    runner.stop();
+    world.journal.lose_blob(&run.workflow_digest);
+    (world, run)
+}
+
 fn person(name: &str) -> Person {
     Person { id: format!("id-{name}"), username: name.to_owned() }
 }
@@ -521,13 +532,7 @@ async fn a_journal_that_failed_works_again_for_all_to_see_when_there_is_nothing_
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_run_that_cannot_be_taken_up_counts_as_blocked_and_can_be_cancelled() {
-    let world = World::new(components().await);
-    let runner = world.start().await;
-    runner.on_post(&report()).await.unwrap();
-    let run = world.waits(&runner).await;
-    runner.stop();
-    world.journal.lose_blob(&run.workflow_digest);
-
+    let (world, run) = stuck_world().await;
     let (runner, stuck) = world.start_with_stuck().await;
     assert_eq!(stuck.len(), 1);
     assert!(runner.stuck()[&run.id].contains("is not in the store"), "{:?}", runner.stuck());
@@ -554,15 +559,9 @@ async fn a_run_that_cannot_be_taken_up_counts_as_blocked_and_can_be_cancelled() 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn people_learn_that_a_run_cannot_be_taken_up_though_the_server_was_in_trouble() {
-    let world = World::new(components().await);
-    let runner = world.start().await;
-    runner.on_post(&report()).await.unwrap();
-    let run = world.waits(&runner).await;
+    let (world, run) = stuck_world().await;
     let post = run.posts.last().cloned().unwrap();
     let context = world.chat.control(&post.post_id, "Triaged").unwrap();
-    runner.stop();
-    world.journal.lose_blob(&run.workflow_digest);
-
     world.chat.not_now.store(3, Ordering::Relaxed);
     let (runner, _) = world.start_with_stuck().await;
     let told = async {

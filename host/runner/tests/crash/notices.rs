@@ -1,10 +1,10 @@
 //! What the host has to say while the chat server takes it only later, or not everywhere.
 
-use crate::{World, components, person, report, soon};
+use crate::{World, components, person, report, soon, stuck_world};
 use serde_json::{Value, json};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
-use warroom_engine::{Person, Status};
+use warroom_engine::{Person, Run, Status};
 use warroom_runner::{Command, IncomingPost, Press, Reply};
 
 /// A workflow whose first action fails, and what then becomes of the incident.
@@ -80,20 +80,9 @@ async fn a_cancelled_run_closes_its_room_though_nobody_can_be_told_of_it() {
     assert!(world.chat.says("was cancelled"));
 }
 
-/// An incident that a restart cannot take up; gives what it needs, and its run.
-async fn stuck_world() -> (World, String, String) {
-    let world = World::new(components().await);
-    let runner = world.start().await;
-    runner.on_post(&report()).await.unwrap();
-    let run = world.waits(&runner).await;
-    runner.stop();
-    world.journal.lose_blob(&run.workflow_digest);
-    (world, run.workflow_digest, run.id)
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_restart_that_mends_a_run_takes_back_that_it_cannot_go_on() {
-    let (world, workflow, _) = stuck_world().await;
+    let (world, Run { workflow_digest: workflow, .. }) = stuck_world().await;
     let (runner, _) = world.start_with_stuck().await;
     soon("the notice", || world.chat.newest_with("Cancel").is_some()).await;
     soon("what a restart must know", || world.journal.document_count("stuck") == 1).await;
@@ -117,7 +106,7 @@ async fn a_restart_that_mends_a_run_takes_back_that_it_cannot_go_on() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn people_learn_of_a_stuck_run_once_the_bot_may_write_where_they_are() {
-    let (world, ..) = stuck_world().await;
+    let (world, _) = stuck_world().await;
     *world.chat.closed.lock().unwrap() = Some("town".to_owned());
     let (runner, _) = world.start_with_stuck().await;
     soon("the first try", || world.chat.refused.load(Ordering::Relaxed) > 0).await;

@@ -37,7 +37,7 @@ pub(crate) struct Round {
 }
 
 /// How long it is waited at most before the server is asked again for what was missed.
-pub(super) const WAIT_MAX: Duration = Duration::from_secs(60);
+const WAIT_MAX: Duration = Duration::from_secs(60);
 /// How many channels may fail while none is read, and are believed to be what fails.
 const FEW: usize = 2;
 /// How often in a row many fail and none is read before each counts as failing.
@@ -46,6 +46,12 @@ const BARREN_MAX: u32 = 15;
 const NAMED_MAX: usize = 10;
 /// How many channels that failed are tried again together.
 const AGAIN_AT_ONCE: usize = 8;
+
+/// Waits before the server is asked again. Nothing is heard meanwhile, however long it asks for.
+pub(super) async fn rest(error: &ChatError) {
+    let wait = error.retry_after_ms.map_or(AGAIN, Duration::from_millis);
+    tokio::time::sleep(wait.min(WAIT_MAX)).await;
+}
 
 impl Listener {
     /// Joins what is to be listened to, and takes in what came while nobody listened. Tries for as long as it takes.
@@ -81,9 +87,7 @@ impl Listener {
         tracing::warn!("what was posted meanwhile cannot be read yet: {error}");
         self.tell_lag();
         self.readiness.send_replace(Readiness::Not(format!("what was missed is not read yet: {error}")));
-        // Nothing is heard meanwhile, however long the server asks for.
-        let wait = error.retry_after_ms.map_or(AGAIN, Duration::from_millis);
-        tokio::time::sleep(wait.min(WAIT_MAX)).await;
+        rest(error).await;
     }
 
     /// Tries some of the channels again that could not be read, those first that were tried least. The stream waits meanwhile.
