@@ -3,8 +3,10 @@
 //!
 //! What Warroom adds (the journal on disk, the components) is the same for every incident, and what it saves grows with the people who
 //! are added at the same time, and with the time that the server takes for a call. So there are several sizes: a simulated server answers in
-//! a fifth of a millisecond, which no real one does. With `WARROOM_TEST_MATTERMOST_URL` and `WARROOM_TEST_ADMIN_TOKEN` set, a real one is
-//! measured: version 5.37 with its database on the same machine takes some 10 ms for most of these calls.
+//! a fifth of a millisecond, which no real one does. It is a process of its own, as a server is: in one process with its clients, a
+//! call needs no other process to be woken, and calls that go out together save nothing by waking it once. With
+//! `WARROOM_TEST_MATTERMOST_URL` and `WARROOM_TEST_ADMIN_TOKEN` set, a real one is measured: version 5.37 with its database on the same
+//! machine takes some 10 ms for most of these calls.
 
 #![allow(
     missing_docs,
@@ -25,130 +27,153 @@ mod stage;
 use futures_util::StreamExt as _;
 use serde_json::{Value, json};
 use stage::Stage;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
 use tokio_tungstenite::connect_async;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use warroom::Service;
+use warroom_simulator::{Options, Simulator};
 
-/// What is measured: how many people are brought into each room, and how long the server takes for each call on top of its work. The
-/// slow one comes last, since the simulator stays slow.
+/// What is measured: how many people are brought into each room, and how long the server takes for each call on top of its work.
 const CASES: [(usize, Duration); 3] =
     [(8, Duration::ZERO), (25, Duration::ZERO), (8, Duration::from_millis(5))];
-const PEOPLE_MAX: usize = 25;
-/// Incidents of each side that count, after as many as warm everything up. The simulator holds a thousand channels.
-const COUNTED: usize = 120;
-const WARMING: usize = 20;
+/// Incidents of each side that count, after as many as warm everything up.
+const COUNTED: usize = 200;
+const WARMING: usize = 40;
 /// What is said first in a room.
 const FIRST: &str = "first message";
 /// What the bare client acts on.
 const BY_HAND: &str = "by hand";
 const PATIENCE: Duration = Duration::from_secs(20);
+/// Makes of this program the server of a benchmark, with the delay of its calls in milliseconds.
+const SERVE: &str = "--serve";
 
 #[tokio::main]
 async fn main() {
-    // `cargo test --benches` only wants to know that it starts.
-    if !std::env::args().any(|argument| argument == "--bench") {
+    let mut arguments = std::env::args().skip(1);
+    match arguments.next().as_deref() {
+        Some(SERVE) => serve(arguments.next().unwrap().parse().unwrap()).await,
+        Some("--bench") => bench().await,
+        // `cargo test --benches` only wants to know that it starts.
+        _ => {}
+    }
+}
+
+async fn bench() {
+    println!("from the trigger to the first message in the room, {COUNTED} incidents each");
+    if stage::real_server().is_some() {
+        for (people, _) in CASES.into_iter().filter(|(_, delay)| delay.is_zero()) {
+            let scene = Scene::on(Stage::with_workflow(&workflow(people)).await, people).await;
+            scene.measure("a real server").await;
+        }
         return;
     }
-    let people: Vec<String> = (0..PEOPLE_MAX).map(|n| format!("responder{n}")).collect();
-    let stage = Stage::with_workflow(&workflows(&people)).await;
-    for name in &people {
-        stage.bring(name).await;
+    check_that_both_make_the_same_calls().await;
+    for (people, delay) in CASES {
+        let mut server = Server::start(delay).await;
+        let stage = Stage::beside(server.door().await, &workflow(people)).await;
+        let scene = Scene::on(stage, people).await;
+        scene.measure(&format!("each call {delay:?} longer")).await;
+        server.0.kill().await.unwrap();
     }
-    stage.write_direct_config();
-    // The default is kind to the server, and would be what is measured.
-    let limits = [
-        ("WARROOM_LIMITS_MATTERMOST_CALLS_PER_SECOND", "100000"),
-        ("WARROOM_LIMITS_MATTERMOST_CALLS_BURST", "100000"),
-    ];
-    let service = stage.service_with(&limits).await;
-    let mut posts = Posts::listen(&stage).await;
-    let town = stage.channel_id("town-square").await;
-    println!("from the trigger to the first message in the room, {COUNTED} incidents each");
-    for (case, (count, delay)) in CASES.into_iter().enumerate() {
-        let people = &people[..count];
-        if !delay.is_zero() {
-            // A real server takes its own time.
-            let Some(simulator) = stage.simulator() else { continue };
-            simulator.delay_next("*", "/api/v4/", delay, u32::MAX);
-        }
-        measure(&Bare { case, stage: &stage, town: &town, people }, &mut posts, delay).await;
-    }
-    service.stop().await;
 }
 
-async fn measure(bare: &Bare<'_>, posts: &mut Posts, delay: Duration) {
-    check_that_both_make_the_same_calls(bare, posts).await;
-    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-    for n in 0..WARMING + COUNTED {
-        let (with_us, without) = (with_warroom(bare, posts).await, bare.incident(n, posts).await);
-        if n >= WARMING {
-            ours.push(with_us);
-            theirs.push(without);
-        }
-    }
-    let (ours, theirs) = (Quantiles::of(ours), Quantiles::of(theirs));
-    println!("  {} people added, each call {delay:?} longer", bare.people.len());
-    println!("    warroom                          p50 {:.2?}  p95 {:.2?}", ours.p50, ours.p95);
-    println!("    the same calls, one by one       p50 {:.2?}  p95 {:.2?}", theirs.p50, theirs.p95);
-    let ratio = |ours: Duration, theirs: Duration| ours.as_secs_f64() / theirs.as_secs_f64();
-    println!(
-        "    ratio                            p50 {:.2}  p95 {:.2}",
-        ratio(ours.p50, theirs.p50),
-        ratio(ours.p95, theirs.p95)
-    );
-}
-
-/// A workflow for each number of people.
-fn workflows(people: &[String]) -> String {
-    let mut counts = CASES.map(|(count, _)| count).to_vec();
-    counts.sort_unstable();
-    counts.dedup();
-    Value::from_iter(counts.into_iter().map(|count| workflow(&people[..count]))).to_string()
-}
-
-fn workflow(people: &[String]) -> Value {
+fn workflow(people: usize) -> String {
     let room = "{{.Action.Room.ChannelName}}";
-    let count = people.len();
-    json!({
-        "name": format!("outage_{count}"),
+    json!([{
+        "name": "outage",
         "start_limit": { "starts": 1_000, "minutes": 1 },
-        "triggers": [{ "name": "Reported", "type": "text", "match": format!("#outage-{count}") }],
+        "triggers": [{ "name": "Reported", "type": "text", "match": "#outage" }],
         "steps": [{ "name": "Respond", "start_actions": [
-            { "name": "Room", "type": "create_channel", "channel_name": format!("outage-{count}-{{{{.Instance.Number}}}}") },
-            { "name": "People", "type": "add_users_channel", "channel_name": room, "users": people },
+            { "name": "Room", "type": "create_channel", "channel_name": "outage-{{.Instance.Number}}" },
+            { "name": "People", "type": "add_users_channel", "channel_name": room, "users": names(people) },
             { "name": "Say", "type": "post", "channel_name": room, "message": FIRST }
         ] }]
-    })
+    }])
+    .to_string()
 }
 
-/// Posts the keyword, and waits for the first message in the room.
-async fn with_warroom(bare: &Bare<'_>, posts: &mut Posts) -> Duration {
-    let begin = Instant::now();
-    bare.stage.say("jon", "town-square", &format!("#outage-{}", bare.people.len())).await;
-    posts.next_first_message().await.1.duration_since(begin)
+fn names(people: usize) -> Vec<String> {
+    (0..people).map(|n| format!("responder{n}")).collect()
 }
 
-/// Does by hand what the workflow says.
-struct Bare<'a> {
-    case: usize,
-    stage: &'a Stage,
-    town: &'a str,
-    people: &'a [String],
+/// Warroom, a bare client, and the server that both work with.
+struct Scene {
+    stage: Stage,
+    service: Service,
+    posts: Posts,
+    town: String,
+    people: Vec<String>,
+    /// How many rooms the bare client made.
+    by_hand: usize,
 }
 
-impl Bare<'_> {
-    async fn incident(&self, n: usize, posts: &mut Posts) -> Duration {
-        let begin = Instant::now();
-        self.stage.say("jon", "town-square", BY_HAND).await;
-        posts.next_trigger(self.town).await;
-        self.respond(&format!("by-hand-{}-{n}", self.case)).await;
-        posts.next_first_message().await.1.duration_since(begin)
+impl Scene {
+    async fn on(stage: Stage, people: usize) -> Scene {
+        let people = names(people);
+        for name in &people {
+            stage.bring(name).await;
+        }
+        stage.write_direct_config();
+        // The default is kind to the server, and would be what is measured.
+        let limits = [
+            ("WARROOM_LIMITS_MATTERMOST_CALLS_PER_SECOND", "100000"),
+            ("WARROOM_LIMITS_MATTERMOST_CALLS_BURST", "100000"),
+        ];
+        let service = stage.service_with(&limits).await;
+        let posts = Posts::listen(&stage).await;
+        let town = stage.channel_id("town-square").await;
+        Scene { stage, service, posts, town, people, by_hand: 0 }
     }
 
-    async fn call(&self, method: &str, path: &str, body: Option<Value>) -> Value {
-        self.stage.call(method, path, self.stage.bot_token(), body).await.1
+    async fn measure(mut self, server: &str) {
+        let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+        for n in 0..WARMING + COUNTED {
+            let (with_us, without) = (self.with_warroom().await, self.without().await);
+            if n >= WARMING {
+                ours.push(with_us);
+                theirs.push(without);
+            }
+        }
+        self.service.stop().await;
+        let (ours, theirs) = (Quantiles::of(ours), Quantiles::of(theirs));
+        println!("  {} people added, {server}", self.people.len());
+        println!("    warroom                          p50 {:.2?}  p95 {:.2?}", ours.p50, ours.p95);
+        println!("    the same calls, one by one       p50 {:.2?}  p95 {:.2?}", theirs.p50, theirs.p95);
+        let ratio = |ours: Duration, theirs: Duration| ours.as_secs_f64() / theirs.as_secs_f64();
+        println!(
+            "    ratio                            p50 {:.2}  p95 {:.2}",
+            ratio(ours.p50, theirs.p50),
+            ratio(ours.p95, theirs.p95)
+        );
+    }
+
+    /// Posts the keyword, and waits for the first message in the room.
+    async fn with_warroom(&mut self) -> Duration {
+        let begin = self.say("#outage").await;
+        self.posts.next_first_message().await.duration_since(begin)
+    }
+
+    /// Does by hand what the workflow says.
+    async fn without(&mut self) -> Duration {
+        let begin = self.say(BY_HAND).await;
+        self.posts.next_trigger(&self.town).await;
+        self.by_hand += 1;
+        self.respond(&format!("by-hand-{}", self.by_hand)).await;
+        self.posts.next_first_message().await.duration_since(begin)
+    }
+
+    /// Posts as somebody; gives when that began.
+    async fn say(&self, message: &str) -> Instant {
+        let post = json!({ "channel_id": self.town, "message": message });
+        let begin = Instant::now();
+        let (status, answer) = self.stage.call("POST", "/posts", self.stage.token("jon"), Some(post)).await;
+        assert_eq!(status, 201, "{answer}");
+        begin
     }
 
     async fn respond(&self, name: &str) {
@@ -165,30 +190,36 @@ impl Bare<'_> {
         let post = json!({ "channel_id": id, "message": FIRST });
         self.call("POST", "/posts", Some(post)).await;
     }
+
+    async fn call(&self, method: &str, path: &str, body: Option<Value>) -> Value {
+        self.stage.call(method, path, self.stage.bot_token(), body).await.1
+    }
 }
 
 /// How the service looks into a channel that is new to it, at some time after the incident.
 const LOOKS: [&str; 2] = ["GET /api/v4/channels/…/members/…", "GET /api/v4/channels/…/posts"];
 
-/// The comparison is worth something only if neither side does more than the other.
-async fn check_that_both_make_the_same_calls(bare: &Bare<'_>, posts: &mut Posts) {
-    // A real server does not tell; it was asked the same on the simulator.
-    let Some(simulator) = bare.stage.simulator() else { return };
-    let calls = || {
-        let mut calls = simulator.requests();
+/// The comparison is worth something only if neither side does more than the other. A real server does not tell.
+async fn check_that_both_make_the_same_calls() {
+    let people = CASES[0].0;
+    let mut scene = Scene::on(Stage::with_workflow(&workflow(people)).await, people).await;
+    let calls = |stage: &Stage| {
+        let mut calls = stage.simulator().unwrap().requests();
         // Now and then the service looks for channels to listen to, which is no part of an incident.
         calls.retain(|(_, path)| !path.starts_with("/api/v4/users/me/"));
         let mut calls: Vec<String> = calls.iter().map(|(method, path)| shape(method, path)).collect();
         calls.retain(|call| !LOOKS.contains(&call.as_str()));
         calls.sort();
+        stage.simulator().unwrap().forget_requests();
         calls
     };
-    simulator.forget_requests();
-    with_warroom(bare, posts).await;
-    let ours = calls();
-    simulator.forget_requests();
-    bare.incident(usize::MAX, posts).await;
-    assert_eq!(ours, calls(), "Warroom (left) and the bare client (right) make different calls");
+    scene.with_warroom().await;
+    calls(&scene.stage);
+    scene.with_warroom().await;
+    let ours = calls(&scene.stage);
+    scene.without().await;
+    assert_eq!(ours, calls(&scene.stage), "Warroom (left) and the bare client (right) make different calls");
+    scene.service.stop().await;
 }
 
 /// A call without what differs from room to room.
@@ -241,13 +272,45 @@ impl Posts {
         tokio::time::timeout(PATIENCE, next).await.expect("the post did not come")
     }
 
-    async fn next_first_message(&mut self) -> (Value, Instant) {
-        self.next(|post| post["message"] == FIRST).await
+    /// Gives when it was heard.
+    async fn next_first_message(&mut self) -> Instant {
+        self.next(|post| post["message"] == FIRST).await.1
     }
 
     async fn next_trigger(&mut self, town: &str) {
         self.next(|post| post["message"] == BY_HAND && post["channel_id"] == town).await;
     }
+}
+
+/// The simulator, as a process of its own.
+struct Server(Child);
+
+impl Server {
+    async fn start(delay: Duration) -> Server {
+        let program = std::env::current_exe().unwrap();
+        let mut command = Command::new(program);
+        command.arg(SERVE).arg(delay.as_millis().to_string());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
+        Server(command.spawn().unwrap())
+    }
+
+    /// Its URL, and its administrator's token.
+    async fn door(&mut self) -> (String, String) {
+        let mut lines = BufReader::new(self.0.stdout.take().unwrap()).lines();
+        let line = lines.next_line().await.unwrap().expect("the server did not start");
+        serde_json::from_str(&line).unwrap()
+    }
+}
+
+/// Is such a server, until its input ends.
+async fn serve(delay_ms: u64) {
+    let simulator = Simulator::start(Options::default()).await.unwrap();
+    if delay_ms > 0 {
+        simulator.delay_next("*", "/api/v4/", Duration::from_millis(delay_ms), u32::MAX);
+    }
+    println!("{}", json!([simulator.url(), simulator.admin_token()]));
+    let until_input_ends = || std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+    tokio::task::spawn_blocking(until_input_ends).await.unwrap().unwrap();
 }
 
 struct Quantiles {

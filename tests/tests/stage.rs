@@ -56,22 +56,33 @@ pub(crate) fn free_port() -> u16 {
         .expect("no port is free")
 }
 
+/// The URL of a real server that the tests shall use, and its administrator's token.
+pub(crate) fn real_server() -> Option<(String, String)> {
+    let [url, token] = REAL.map(|name| std::env::var(name).ok());
+    Some((url?.trim_end_matches('/').to_owned(), token?))
+}
+
 impl Stage {
     pub(crate) async fn new() -> Stage {
         Stage::with_workflow(SECURITY_ISSUE).await
     }
 
     pub(crate) async fn with_workflow(workflow: &str) -> Stage {
-        // The client of the tests needs it as much as the service; the first one to ask for it wins.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let (simulator, server, admin_token) = match REAL.map(|name| std::env::var(name).ok()) {
-            [Some(url), Some(token)] => (None, url.trim_end_matches('/').to_owned(), token),
-            _ => {
-                let simulator = Simulator::start(Options::default()).await.unwrap();
-                let (url, token) = (simulator.url().to_owned(), simulator.admin_token().to_owned());
-                (Some(simulator), url, token)
+        let mut simulator = None;
+        let door = match real_server() {
+            Some(door) => door,
+            None => {
+                let started = simulator.insert(Simulator::start(Options::default()).await.unwrap());
+                (started.url().to_owned(), started.admin_token().to_owned())
             }
         };
+        Stage { simulator, ..Stage::beside(door, workflow).await }
+    }
+
+    /// A stage on a server of which the URL and the administrator's token are known.
+    pub(crate) async fn beside((server, admin_token): (String, String), workflow: &str) -> Stage {
+        // The client of the tests needs it as much as the service; the first one to ask for it wins.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let directory = tempfile::tempdir().unwrap();
         std::fs::create_dir(directory.path().join("workflows")).unwrap();
         std::fs::create_dir(directory.path().join("actions")).unwrap();
@@ -90,7 +101,7 @@ impl Stage {
             admin_token,
             port,
             http: reqwest::Client::new(),
-            simulator,
+            simulator: None,
         };
         stage.furnish().await;
         stage.write_workflow("workflow.json", workflow);
