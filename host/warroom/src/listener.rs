@@ -16,7 +16,10 @@ use warroom_engine::{Loss, Person};
 use warroom_mattermost::{Client, EventStream, PostedEvent, StreamEvent};
 use warroom_runner::{Clock as _, IncomingPost, Runner, RunnerError, Started, SystemClock};
 
-pub(crate) mod missed;
+mod missed;
+mod unread;
+
+pub(crate) use unread::Unread;
 
 pub(crate) struct Listener {
     pub(crate) client: Client,
@@ -39,12 +42,8 @@ pub(crate) struct Listener {
     pub(crate) catch_up_posts_max: u32,
     /// How often the rooms of open incidents are looked at, and channels read again that could not be read.
     pub(crate) rooms_check: Duration,
-    /// Channels that could not be read when they were read last, by id.
-    pub(crate) failing: HashMap<String, missed::Failing>,
-    /// What reading them came to this time.
-    pub(crate) round: missed::Round,
-    /// How often a channel could not be read, ever.
-    pub(crate) reads_failed: u64,
+    /// Channels that could not be read when they were read last.
+    pub(crate) unread: Unread,
     /// The channels that are listened to without a gap, and the team of each, by id.
     pub(crate) hears: HashMap<String, String>,
     /// Teams whose channels cannot be listed now.

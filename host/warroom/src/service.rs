@@ -9,8 +9,7 @@ use crate::config::Config;
 use crate::expected::Expected;
 use crate::http::{Endpoints, router};
 use crate::journal::StoreJournal;
-use crate::listener::Listener;
-use crate::listener::missed::Round;
+use crate::listener::{Listener, Unread};
 use crate::meter::Meter;
 use crate::metrics::{Metrics, Scrape};
 use crate::readiness::{Readiness, Witnesses};
@@ -200,9 +199,7 @@ impl Service {
             workflows_changed: workflows_changed_seen,
             catch_up_posts_max: config.limits.catch_up_posts_max,
             rooms_check: Duration::from_millis(config.limits.rooms_check_ms),
-            failing: HashMap::new(),
-            round: Round::default(),
-            reads_failed: 0,
+            unread: Unread::default(),
             hears: HashMap::new(),
             unlisted: HashSet::new(),
             heard_ms: None,

@@ -1,6 +1,7 @@
 //! What was posted while nobody listened, and to channels that are new: read over REST, and offered like what the stream brings.
 
-use super::{AGAIN, Listener, TRIES, age};
+use super::unread::Judged;
+use super::{AGAIN, Listener, age};
 use crate::catch_up::{CatchUp, Missed, ReadChannel};
 use crate::chat::chat_error;
 use crate::metrics::EventKind;
@@ -12,40 +13,10 @@ use warroom_mattermost::{ApiError, Channel};
 use warroom_runner::{ChatError, ChatErrorKind, Clock as _, SystemClock};
 use warroom_sandbox::Digest;
 
-/// A channel that could not be read.
-pub(crate) struct Failing {
-    channel: Channel,
-    /// How often it was tried, as far as that tells something about it.
-    tries: u32,
-    /// When it was tried last, in the order of all tries.
-    tried: u64,
-}
-
-impl Failing {
-    fn new(channel: Channel) -> Failing {
-        Failing { channel, tries: 0, tried: 0 }
-    }
-}
-
-/// What a round of reading came to so far.
-#[derive(Default)]
-pub(crate) struct Round {
-    /// Whether any channel could be read.
-    has_read: bool,
-    /// How often in a row many could not and none could.
-    barren: u32,
-}
-
 /// How long it is waited at most before the server is asked again for what was missed.
 const WAIT_MAX: Duration = Duration::from_secs(60);
-/// How many channels may fail while none is read, and are believed to be what fails.
-const FEW: usize = 2;
-/// How often in a row many fail and none is read before each counts as failing.
-const BARREN_MAX: u32 = 15;
 /// How many channels that cannot be read are named.
 const NAMED_MAX: usize = 10;
-/// How many channels that failed are tried again together.
-const AGAIN_AT_ONCE: usize = 8;
 
 /// Waits before the server is asked again. Nothing is heard meanwhile, however long it asks for.
 pub(super) async fn rest(error: &ChatError) {
@@ -56,21 +27,20 @@ pub(super) async fn rest(error: &ChatError) {
 impl Listener {
     /// Joins what is to be listened to, and takes in what came while nobody listened. Tries for as long as it takes.
     pub(super) async fn catch_up(&mut self) {
-        self.round = Round::default();
+        self.unread.begin_round();
         let mut left = loop {
             match self.join().await {
                 Ok(heard) => break heard,
                 Err(error) => self.wait_to_read(&error).await,
             }
         };
-        self.failing.retain(|id, failing| {
-            let is_heard = left.iter().any(|channel| channel.id == *id);
-            let is_kept = is_heard || self.unlisted.contains(&failing.channel.team_id);
-            if !is_kept {
-                self.watermarks.hold(id, false);
-            }
-            is_kept
+        let unlisted = &self.unlisted;
+        let gone = self.unread.forget_unless(|failing| {
+            left.iter().any(|channel| channel.id == failing.id) || unlisted.contains(&failing.team_id)
         });
+        for id in gone {
+            self.watermarks.hold(&id, false);
+        }
         self.hears = left.iter().map(|channel| (channel.id.clone(), channel.team_id.clone())).collect();
         // What is posted to a channel after it was read comes over the stream: it is not read again, however often the rest is.
         while let Err(error) = self.take_in(&mut left).await {
@@ -92,21 +62,18 @@ impl Listener {
 
     /// Tries some of the channels again that could not be read, those first that were tried least. The stream waits meanwhile.
     pub(super) async fn read_failing(&mut self) {
-        if self.failing.is_empty() {
+        if self.unread.is_empty() {
             return;
         }
-        self.round = Round::default();
-        // As long as that helps: a server that was in trouble has mended. What was tried last comes last.
+        self.unread.begin_round();
+        // As long as that helps: a server that was in trouble has mended.
         loop {
-            let before = self.failing.len();
-            let mut failing: Vec<&Failing> = self.failing.values().collect();
-            failing.sort_by_key(|failing| failing.tried);
-            let mut channels =
-                failing.into_iter().take(AGAIN_AT_ONCE).map(|failing| failing.channel.clone()).collect();
+            let before = self.unread.len();
+            let mut channels = self.unread.next();
             if let Err(error) = self.take_in(&mut channels).await {
                 tracing::warn!("channels cannot be read yet: {error}");
             }
-            if self.failing.is_empty() || self.failing.len() >= before {
+            if self.unread.is_empty() || self.unread.len() >= before {
                 break;
             }
         }
@@ -139,42 +106,15 @@ impl Listener {
             done.insert(of_channel.channel.id.clone());
             self.took_in(of_channel).await;
         }
-        let again = self.set_aside(failed, &mut done);
-        left.retain(|channel| !done.contains(&channel.id));
-        cut_short.map(chat_error).or(again).map_or(Ok(()), Err)
-    }
-
-    /// Channels that fail again and again wait for a better time, with their marks, and operators are told: they are done for now.
-    /// Gives the error of one that is worth another try.
-    fn set_aside(
-        &mut self,
-        failed: Vec<(Channel, ApiError)>,
-        done: &mut HashSet<String>,
-    ) -> Option<ChatError> {
-        // Where many fail and none is read it is the server, for a while, and not they.
-        self.round.has_read |= !done.is_empty();
-        let is_theirs = self.round.has_read || failed.len() <= FEW;
-        self.round.barren += u32::from(!is_theirs);
-        let counts = is_theirs || self.round.barren > BARREN_MAX;
-        let (mut again, mut hopeless) = (None, Vec::new());
-        for (channel, error) in failed {
-            let id = channel.id.clone();
-            self.watermarks.hold(&id, true);
-            self.reads_failed += 1;
-            let failing = self.failing.entry(id.clone()).or_insert_with(|| Failing::new(channel));
-            failing.tried = self.reads_failed;
-            failing.tries = failing.tries.saturating_add(u32::from(counts));
-            if failing.tries < TRIES {
-                again = Some(chat_error(error));
-                continue;
-            }
-            done.insert(id);
-            if failing.tries == TRIES {
-                hopeless.push((failing.channel.clone(), error));
-            }
+        for (channel, _) in &failed {
+            self.watermarks.hold(&channel.id, true);
         }
+        let Judged { again, waiting, hopeless } = self.unread.failed(failed);
         self.tell_hopeless(&hopeless);
-        again
+        // They are done for now.
+        done.extend(waiting);
+        left.retain(|channel| !done.contains(&channel.id));
+        cut_short.or(again).map_or(Ok(()), |error| Err(chat_error(error)))
     }
 
     fn tell_hopeless(&self, hopeless: &[(Channel, ApiError)]) {
@@ -199,7 +139,7 @@ impl Listener {
     /// A channel was read, and what was found is offered.
     async fn took_in(&mut self, read: ReadChannel) {
         let ReadChannel { channel, newest_ms, near, is_overflown, unreadable, .. } = read;
-        self.failing.remove(&channel.id);
+        self.unread.read(&channel.id);
         self.watermarks.hold(&channel.id, false);
         self.watermarks.raise(&channel.id, newest_ms);
         for (post_id, at_ms) in near.into_iter().rev() {
@@ -227,7 +167,7 @@ impl Listener {
 
     /// All that was missed is taken in, but for channels that cannot be read.
     pub(super) fn nothing_missing(&mut self) {
-        if self.failing.is_empty() && self.unlisted.is_empty() {
+        if self.unread.is_empty() && self.unlisted.is_empty() {
             self.missing_since_ms = None;
         }
         self.tell_lag();
@@ -290,7 +230,7 @@ impl Listener {
         self.missing_since_ms.get_or_insert_with(|| SystemClock.now_ms());
         for channel in left {
             self.watermarks.hold(&channel.id, true);
-            self.failing.entry(channel.id.clone()).or_insert_with(|| Failing::new(channel));
+            self.unread.postponed(channel);
         }
     }
 
