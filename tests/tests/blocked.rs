@@ -21,7 +21,10 @@ async fn a_taken_name_blocks_the_run_until_somebody_mends_it_and_retries() {
     let town = stage.channel_id("town-square").await;
     let notice = stage.post(&town, ":warning:", 1).await;
     let text = notice["message"].as_str().unwrap();
-    for part in ["security_issue 1", "step `Setup`", "action `CreateWarroom`", "the name is taken"] {
+    let deciders =
+        "Here @jon, who started it, decides what becomes of it, or administrators of the server: no managers";
+    for part in ["security_issue 1", "step `Setup`", "action `CreateWarroom`", "the name is taken", deciders]
+    {
         assert!(text.contains(part), "{part} is missing in {text}");
     }
     let labels: Vec<_> = controls(&notice).iter().map(|control| control["name"].clone()).collect();
@@ -41,6 +44,7 @@ async fn a_taken_name_blocks_the_run_until_somebody_mends_it_and_retries() {
     assert_eq!(controls(&settled), Vec::<serde_json::Value>::new());
     let text = settled["message"].as_str().unwrap();
     assert!(text.starts_with(":white_check_mark: Tried again by @jon."), "{text}");
+    assert!(!text.contains("decides"), "{text}");
     service.stop().await;
 }
 

@@ -66,6 +66,23 @@ async fn kill_9_at_every_stage_of_the_beginning_loses_nothing_and_doubles_nothin
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_posted_after_the_first_start_of_all_is_read_though_that_was_killed_at_once() {
+    let stage = Stage::new().await;
+    let mut process = stage.process();
+    let ready = format!("{}/readyz", stage.host_url());
+    stage
+        .eventually("readiness", async || {
+            reqwest::get(&ready).await.is_ok_and(|answer| answer.status().is_success()).then_some(())
+        })
+        .await;
+    process.kill().await.unwrap();
+    stage.say("jon", "town-square", "#sec x").await;
+    let mut process = stage.process();
+    stage.channel_id("security-issue-1").await;
+    process.kill().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_second_host_on_the_same_journal_refuses_to_start() {
     let stage = Stage::new().await;
     let service = stage.service().await;

@@ -118,6 +118,10 @@ async fn a_line_for_people_has_the_same_fields() {
     for part in ["workflow=drill", "action=Lost", "WARN", "no-such-channel"] {
         assert!(failure.contains(part), "{part} is missing in {failure}");
     }
+    for headline in [" entered", "\u{201c}Done\u{201d} pressed, to End, by @jon"] {
+        let line = of_run.iter().find(|line| line.ends_with(headline));
+        assert!(line.is_some_and(|line| line.contains("INFO")), "{headline:?} is missing in {log}");
+    }
 }
 
 /// Whatever is asked for: libraries below log what they send, headers too.

@@ -117,6 +117,31 @@ async fn operators_are_told_though_their_channel_cannot_be_looked_up_at_first() 
     service.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_operators_are_to_know_waits_for_their_channel() {
+    let stage = Stage::new().await;
+    stage.write_config(&format!("[operators]\nnotify = \"{}/ops\"\n", stage.team));
+    stage.write_workflow("broken.json", "[{");
+    let service = stage.service().await;
+    stage
+        .eventually("the first try", async || {
+            let looked = stage
+                .proxy
+                .requests()
+                .iter()
+                .filter(|(_, path)| path.ends_with("/channels/name/ops"))
+                .count()
+                > 1;
+            looked.then_some(())
+        })
+        .await;
+    let ops = stage.make_channel("jon", "ops", "Operators", "O").await;
+    let member = json!({ "user_id": stage.bot_id });
+    stage.admin("POST", &format!("/channels/{ops}/members"), Some(member)).await;
+    stage.post(&ops, ":warning: Workflow files: ", 1).await;
+    service.stop().await;
+}
+
 /// Asks in a channel that the run did not make.
 fn asks(channel: &str) -> Value {
     json!({"name": "Ask", "type": "post", "channel_name": channel, "message": "Well?",

@@ -47,9 +47,16 @@ async fn runs_are_listed_shown_and_cancelled_from_the_shell() {
         "{listed}"
     );
     let (_, shown) = warroom(&stage, &["runs", "show", "security_issue:1"]).await;
-    for part in ["reported by @jon", "Step Triage entered", "Severity: S1, by @chris", "/pl/"] {
+    for part in [
+        "reported by @jon",
+        "Step Setup left after ",
+        "Step Triage entered",
+        "Severity: S1, by @chris",
+        "/pl/",
+    ] {
         assert!(shown.contains(part), "{part} is missing in {shown}");
     }
+    assert!(shown.contains("  started: 20") && !shown.contains("  took: "), "{shown}");
     let (_, markdown) = warroom(&stage, &["runs", "show", "security_issue:1", "--format", "markdown"]).await;
     assert!(markdown.starts_with("# security_issue 1") && markdown.contains("| @chris |"), "{markdown}");
     let (_, json) = warroom(&stage, &["runs", "show", "security_issue:1", "--format", "json"]).await;
@@ -58,6 +65,8 @@ async fn runs_are_listed_shown_and_cancelled_from_the_shell() {
     assert!(!story["events"].as_array().unwrap().is_empty());
 
     let (code, refused) = warroom(&stage, &["runs", "retry", "security_issue:1"]).await;
+    assert!(code == 1 && refused.contains("is not blocked"), "{refused}");
+    let (code, refused) = warroom(&stage, &["runs", "retry", "--current", "security_issue:1"]).await;
     assert!(code == 1 && refused.contains("is not blocked"), "{refused}");
     let (code, unknown) = warroom(&stage, &["runs", "skip", "nothing:9"]).await;
     assert!(code == 1 && unknown.contains("there is no run `nothing:9`"), "{unknown}");
@@ -76,6 +85,7 @@ async fn runs_are_listed_shown_and_cancelled_from_the_shell() {
     assert!(code == 0 && listed.contains("cancelled"), "{listed}");
     let (code, shown) = warroom(&stage, &["runs", "show", "security_issue:1"]).await;
     assert!(code == 0 && shown.contains("Cancelled: only a drill, by `root` (shell)"), "{shown}");
+    assert!(shown.contains("  took: "), "{shown}");
     let (code, refused) = warroom(&stage, &["runs", "cancel", "security_issue:1"]).await;
     assert!(code == 1 && refused.contains("no service answers"), "{refused}");
 }

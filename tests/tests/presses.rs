@@ -106,7 +106,9 @@ async fn a_repeated_press_of_every_kind_is_answered_as_before_and_changes_nothin
         let first = words(desk.shown(&press).await);
         assert_eq!(words(desk.shown(&press).await), first, "{label}");
         let events = events(&desk, &id).await;
-        let decided = events.iter().filter(|event| DECISIONS.iter().any(|kind| event["kind"] == *kind));
+        // What the workflow decides by itself comes at its own time.
+        let decided = events.iter().filter(|event| event["by"].is_string());
+        let decided = decided.filter(|event| DECISIONS.iter().any(|kind| event["kind"] == *kind));
         (press, decided.count())
     };
     let blocked = ":warning: Incident **security_issue 1** is blocked";
@@ -120,10 +122,9 @@ async fn a_repeated_press_of_every_kind_is_answered_as_before_and_changes_nothin
     let triage = desk.stage.post(&room, "New issue to triage", 1).await;
     let (_, decisions) = twice(&triage, "Alert", None).await;
     let (_, more) = twice(&triage, "Severity", Some("S1")).await;
-    // The automatic transition into the triage is one more.
-    assert_eq!((decisions, more), (4, 5));
+    assert_eq!((decisions, more), (3, 4));
     let (_, decisions) = twice(&triage, "Triaged", None).await;
-    assert_eq!(decisions, 6);
+    assert_eq!(decisions, 5);
     let fix = desk.stage.post(&room, "Developing a fix", 1).await;
     desk.shown(&desk.take("jon", &fix, "Resolved", None).await).await;
     desk.stage.archived(&room).await;
@@ -384,6 +385,7 @@ async fn managers_and_administrators_decide_about_a_block_where_there_is_no_room
         stage.say("jon", "town-square", "#sec x").await;
         let town = stage.channel_id("town-square").await;
         let notice = stage.post(&town, ":warning: Incident **security_issue 1** is blocked", 1).await;
+        assert!(notice["message"].as_str().unwrap().contains("or the managers (@chris)"), "{notice}");
         let admin_id = stage.get("/users/me").await["id"].as_str().unwrap().to_owned();
         stage.put_on_team(&stage.team_id, &admin_id).await;
         stage.admin("POST", &format!("/channels/{town}/members"), Some(json!({ "user_id": admin_id }))).await;

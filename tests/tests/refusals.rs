@@ -136,7 +136,7 @@ async fn a_channel_that_is_not_there_or_not_for_the_bot() {
     // The bot joins it for people, but archives nothing that it is not in.
     stage.make_channel("jon", "strange", "Strange", "O").await;
     let missing =
-        |name: &str| vec![format!("there is no channel `{name}` that it can reach; check the name")];
+        |name: &str| vec![format!("there is no channel `{name}` that the bot can reach; check the name")];
     let denied = || words(["The bot lacks the permission: add it to the team, and invite it to the channel"]);
     let cases = [
         ("unknown", post("no-such-channel"), missing("no-such-channel")),

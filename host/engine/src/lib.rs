@@ -65,4 +65,4 @@ pub use run::{
     Leaving, NotARun, Renumbering, Repeats, Run, Status, Visit,
 };
 pub use signature::{Address, Control, Key, Unverified};
-pub use timeline::{Entry, Picked, timeline};
+pub use timeline::{Entry, Picked, headline, time_span, timeline};

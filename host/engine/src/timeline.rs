@@ -57,7 +57,7 @@ pub fn timeline(events: &[Event]) -> Vec<Entry> {
     // Where something was told is often journalled only later.
     let Ok(last) = Run::replay(events) else { return Vec::new() };
     let mut run: Option<Run> = None;
-    let mut posted = None;
+    let (mut posted, mut entered_ms) = (None, 0);
     let mut entries = Vec::with_capacity(events.len());
     for event in events {
         match &mut run {
@@ -79,11 +79,59 @@ pub fn timeline(events: &[Event]) -> Vec<Entry> {
             }
             Fact::ActionSucceeded { .. } => entry.post_id = posted.take(),
             Fact::ActionStarted { .. } => posted = None,
+            Fact::StepEntered { .. } => entered_ms = event.at_ms,
+            Fact::StepLeft => {
+                let step = run.step().unwrap_or_default();
+                entry.text = format!(
+                    "Step **{step}** left after {}",
+                    time_span(event.at_ms.saturating_sub(entered_ms))
+                );
+            }
             fact => entry.post_id = entry.post_id.or_else(|| place(fact, run, &last)),
         }
         entries.push(entry);
     }
     entries
+}
+
+/// A time span for people, in its two largest units: `3 d 4 h`, `2 min 5 s`, `850 ms`.
+#[must_use]
+pub fn time_span(ms: u64) -> String {
+    let (seconds, minutes, hours, days) = (ms / 1_000, ms / 60_000, ms / 3_600_000, ms / 86_400_000);
+    let two = |large: u64, unit: &str, small: u64, smaller: &str| match small {
+        0 => format!("{large} {unit}"),
+        small => format!("{large} {unit} {small} {smaller}"),
+    };
+    match () {
+        () if days > 0 => two(days, "d", hours % 24, "h"),
+        () if hours > 0 => two(hours, "h", minutes % 60, "min"),
+        () if minutes > 0 => two(minutes, "min", seconds % 60, "s"),
+        () if seconds > 0 => format!("{seconds} s"),
+        () => format!("{ms} ms"),
+    }
+}
+
+/// What a log says of a run's life, on one line: where it is, what people decided, how it ended. None for the rest, which others tell.
+#[must_use]
+pub fn headline(fact: &Fact) -> Option<String> {
+    let is_headline = matches!(
+        fact,
+        Fact::StepEntered { .. }
+            | Fact::FieldSet { .. }
+            | Fact::TransitionChosen { .. }
+            | Fact::Retried { .. }
+            | Fact::Skipped { .. }
+            | Fact::RenumberingAsked { .. }
+            | Fact::Renumbered { .. }
+            | Fact::Repinned { .. }
+            | Fact::RunCancelled { .. }
+            | Fact::RunFinished
+    );
+    is_headline.then(|| {
+        let entry = of_fact(fact);
+        let by = entry.by.map(|by| format!(", by {}", by.mention())).unwrap_or_default();
+        format!("{}{by}", entry.text.replace("**", "").replace(['\n', '\r'], " "))
+    })
 }
 
 /// The kind under which a fact is stored.
@@ -324,5 +372,39 @@ fn chosen(to: &Destination, label: Option<&str>, by: &Chooser) -> Entry {
         }
         Chooser::Action(action) => said(format!("`{action}` leads {goal}")),
         Chooser::Workflow => said(format!("Goes on {goal}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_span_is_told_in_its_two_largest_units() {
+        let minute = 60_000;
+        let spans = [
+            (0, "0 ms"),
+            (999, "999 ms"),
+            (1_999, "1 s"),
+            (minute, "1 min"),
+            (minute + 5_000, "1 min 5 s"),
+            (60 * minute, "1 h"),
+            (61 * minute + 59_000, "1 h 1 min"),
+            (24 * 60 * minute, "1 d"),
+            (27 * 60 * minute + 59 * minute, "1 d 3 h"),
+        ];
+        for (ms, text) in spans {
+            assert_eq!(time_span(ms), text);
+        }
+    }
+
+    #[test]
+    fn a_headline_is_one_line_without_markup_and_names_who_it_was() {
+        let by = Person { id: "p".into(), username: "jon".into() };
+        let reason = Some("a drill\nover".to_owned());
+        let cancelled = Fact::RunCancelled { by, reason, keep_room: false };
+        assert_eq!(headline(&cancelled).unwrap(), "Cancelled: a drill over, by @jon");
+        assert_eq!(headline(&Fact::StepEntered { step: "Triage".into() }).unwrap(), "Step Triage entered");
+        assert_eq!(headline(&Fact::StepLeft), None);
     }
 }

@@ -185,6 +185,9 @@ impl ApiError {
             _ => None,
         };
         let by_kind = match self.kind {
+            ApiErrorKind::Unreachable(ref reason) if reason.contains("InvalidContentType") => Some(
+                "Whoever listens there does not speak TLS: write http:// instead of https://, or another port",
+            ),
             ApiErrorKind::Unreachable(_) => Some("Check the server's address, and that it runs"),
             _ if self.is_from_elsewhere() => Some(
                 "That is no answer of Mattermost: check its address, that it runs, and what stands in front of it",
@@ -208,6 +211,9 @@ impl fmt::Display for ApiErrorKind {
                 )
             }
             Self::RateLimited { retry_after: None } => f.write_str("the server wants fewer calls"),
+            Self::Server { status, message, .. } if message.trim_matches('.').trim().is_empty() => {
+                write!(f, "the server answered {status}")
+            }
             Self::Server { status, id, message, .. } if id.is_empty() => {
                 write!(f, "the server answered {status}: {message}")
             }
@@ -245,6 +251,15 @@ mod tests {
              the permission: add it to the team, and invite it to the channel"
         );
         assert!(server(401, "other").to_string().contains("token is refused"));
+        let plain = ApiErrorKind::Unreachable("received corrupt message of type InvalidContentType".into());
+        assert!(ApiError::new("x", plain).to_string().contains("write http:// instead of https://"));
+        let kind =
+            ApiErrorKind::Server { status: 404, id: String::new(), message: ".".into(), retry_after: None };
+        assert!(
+            ApiError::new("x", kind)
+                .to_string()
+                .starts_with("cannot x: the server answered 404. That is no answer")
+        );
     }
 
     #[test]

@@ -5,7 +5,6 @@ use crate::chat::{ChatError, RenderedPost, find_or_tell};
 use crate::clock::earliest;
 use crate::core::Core;
 use crate::ledger::{Ledger, LedgerError};
-use crate::mentions;
 use crate::patience::Patience;
 use crate::rendering;
 use warroom_engine::{Announcement, Fact, Matter, Run};
@@ -143,23 +142,35 @@ pub(crate) async fn place(
 async fn operators(core: &Core) -> Result<Option<String>, ChatError> {
     match core.chat.operators_channel().await {
         Err(error) if !error.is_temporary() => {
-            tracing::error!("[operators] notify: the channel cannot be looked up: {error}");
+            tracing::error!("[operators] notify: {error}");
             Ok(None)
         }
         looked_up => looked_up,
     }
 }
 
-/// How far back operators were told of the same, in milliseconds.
-const TOLD_BEFORE_MS: u64 = 24 * 3_600 * 1_000;
+/// How far back operators were told of the same, and for how long what the server refuses is tried, in milliseconds.
+const TOLD_WITHIN_MS: u64 = 24 * 3_600 * 1_000;
 
 /// Tells a channel, or operators where that takes none; without a channel, operators. See [`crate::Runner::tell_operators`].
-pub(crate) async fn tell(core: &Core, channel_id: Option<&str>, about: &str, text: &str) {
-    let mut patience = Patience::default();
-    while let Err(error) = try_to_tell(core, channel_id, about, text).await {
-        if !waits(core, &mut patience, about, &error).await {
+pub(crate) async fn tell(core: &Core, channel_id: Option<&str>, about: &str, message: &str) {
+    let until_ms = core.clock.now_ms().saturating_add(TOLD_WITHIN_MS);
+    let (mut patience, mut refusals) = (Patience::default(), 0);
+    while let Err(error) = try_to_tell(core, channel_id, about, message).await {
+        if let Some(wait_ms) = patience.wait_ms(core, about, &error).await {
+            tracing::warn!(about, wait_ms, "people cannot be told yet: {error}");
+            core.rest(wait_ms).await;
+            continue;
+        }
+        if core.clock.now_ms() >= until_ms {
+            tracing::error!(about, "people are not told any more: {error}");
             return;
         }
+        // Somebody may make the channel, or let the bot write there.
+        let wait_ms = core.options.wait_for_people_ms(refusals);
+        tracing::error!(about, wait_ms, "people cannot be told until this is mended: {error}");
+        (patience, refusals) = (Patience::default(), refusals.saturating_add(1));
+        core.rest(wait_ms).await;
     }
 }
 
@@ -179,11 +190,11 @@ pub(crate) async fn try_to_tell(
     core: &Core,
     channel_id: Option<&str>,
     about: &str,
-    text: &str,
+    message: &str,
 ) -> Result<(), ChatError> {
     let stamp = core.key.stamp(&format!("operators/{about}"));
-    let post = RenderedPost { message: format!(":warning: {}", mentions::quiet(text)), sections: Vec::new() };
-    let since_ms = core.clock.now_ms().saturating_sub(TOLD_BEFORE_MS);
+    let post = RenderedPost { message: message.to_owned(), sections: Vec::new() };
+    let since_ms = core.clock.now_ms().saturating_sub(TOLD_WITHIN_MS);
     let told = match channel_id {
         Some(channel_id) => place(core, channel_id, &stamp, since_ms, &post).await,
         None => {

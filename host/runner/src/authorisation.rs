@@ -64,7 +64,7 @@ impl Runner {
             }
             Control::Retry | Control::Renumber | Control::Repin | Control::Skip | Control::Cancel => {
                 if !self.may_decide(run, press, &actor).await? {
-                    let why = "Here, where everybody reads it, only who started the incident and the managers decide this.";
+                    let why = "Here, where everybody reads it, only who started the incident and the managers decide this (`[permissions] managers` of the configuration, and administrators of the server).";
                     return Ok(Err(why.to_owned()));
                 }
             }

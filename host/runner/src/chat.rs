@@ -183,7 +183,8 @@ pub trait Chat: Send + Sync {
     /// Whether the server answers the bot at all now, with an error if need be; but one that can only say that it failed does not.
     async fn answers(&self) -> bool;
 
-    /// The id of the channel where operators want to be told what nobody else reads; none when they want none, or it does not exist.
+    /// The id of the channel where operators want to be told what nobody else reads; none when they want none. One that does not exist, or
+    /// that the bot does not see, is an error.
     async fn operators_channel(&self) -> Result<Option<String>, ChatError>;
 
     /// A team's id by its handle.

@@ -324,6 +324,9 @@ impl Runner {
     }
 
     fn repin(&self, run: &Run) -> Result<Wish, Refusal> {
+        if Refusal::blocked(run).is_none() {
+            return Err(Refusal::NotBlocked("retry"));
+        }
         let unchanged = || Refusal::CannotRepin("it is the one that the incident has".to_owned());
         let newer = self.core.workflows.newer(&self.core, run).ok_or_else(unchanged)?;
         let components = self.core.components.pin(&newer.workflow);

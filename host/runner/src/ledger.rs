@@ -20,7 +20,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Mutex, MutexGuard, Notify, OwnedRwLockReadGuard, RwLock, RwLockWriteGuard, watch};
 use tokio::time::Instant;
-use warroom_engine::{Event, Fact, NotARun, Run};
+use warroom_engine::{Event, Fact, NotARun, Run, headline};
 use warroom_workflow::Workflow;
 
 /// A run could not be read from its journal, or written to it.
@@ -99,6 +99,8 @@ struct State {
 struct Ahead {
     records: Vec<Record>,
     observed: Vec<Observed>,
+    /// What the log says of it.
+    headlines: Vec<String>,
 }
 
 /// How many events may be ahead of the journal.
@@ -320,7 +322,7 @@ impl OpenLedger<'_> {
         let number = self.ledger.journal.renumber(id, seq, start, first).await?;
         Arc::make_mut(&mut self.state.run).apply(&event(number));
         self.state.stale = false;
-        self.tell(Vec::new());
+        self.tell(Vec::new(), headline(&event(number).fact).into_iter().collect());
         Ok(())
     }
 
@@ -380,10 +382,11 @@ impl OpenLedger<'_> {
             self.ledger.journal.append(&self.ledger.id, expected, records, after.has_settled(), claims).await;
         match written {
             Ok(()) => {
-                let mut observed = std::mem::take(&mut self.state.ahead).observed;
+                let Ahead { mut observed, mut headlines, .. } = std::mem::take(&mut self.state.ahead);
                 observed.extend(added.observed);
+                headlines.extend(added.headlines);
                 (self.state.run, self.state.stale) = (after, false);
-                self.tell(observed);
+                self.tell(observed, headlines);
                 Ok(())
             }
             Err(error) => {
@@ -395,7 +398,13 @@ impl OpenLedger<'_> {
     }
 
     /// Tells everybody of what was written.
-    fn tell(&self, observed: Vec<Observed>) {
+    fn tell(&self, observed: Vec<Observed>, headlines: Vec<String>) {
+        if !headlines.is_empty() {
+            let run = &self.state.run;
+            // Whoever journals it may be in a span of the run, or in none.
+            let span = tracing::error_span!(parent: None, "run", workflow = %run.workflow, run = %run.id, number = run.number);
+            span.in_scope(|| headlines.iter().for_each(|headline| tracing::info!("{headline}")));
+        }
         if let Some(observer) = &self.ledger.observer {
             observed.iter().for_each(|observed| observer.happened(observed));
         }
@@ -410,6 +419,7 @@ fn fold(workflow: &Workflow, run: &mut Run, events: Vec<(Event, Record)>) -> Ahe
     for (event, record) in events {
         added.records.push(record);
         added.observed.extend(observed(workflow, run, &event));
+        added.headlines.extend(headline(&event.fact));
         run.apply(&event);
     }
     added
@@ -419,6 +429,7 @@ impl Ahead {
     fn extend(&mut self, more: Ahead) {
         self.records.extend(more.records);
         self.observed.extend(more.observed);
+        self.headlines.extend(more.headlines);
     }
 }
 

@@ -57,6 +57,12 @@ impl Options {
         backoff / 2 + spread(backoff / 2, key)
     }
 
+    /// How long to wait until people may have mended what the server refuses, after so many refusals: doubling, up to the time for which
+    /// an action is tried.
+    pub(crate) fn wait_for_people_ms(&self, refusals: u32) -> u64 {
+        self.retry_wait_max_ms.saturating_mul(1 << refusals.min(16)).min(self.retry_period_ms)
+    }
+
     /// The longest wait that [`Options::next_wait_ms`] gives.
     pub(crate) fn wait_ms_max(&self, retry: Option<Retry>) -> u64 {
         self.period_ms(retry).max(self.retry_wait_max_ms).saturating_add(ASKED_SPREAD_MS).max(1)

@@ -44,7 +44,7 @@ impl HostCalls {
         };
         found.ok_or_else(|| {
             let message = format!(
-                "there is no channel `{name}` that it can reach; check the name and that it is not archived, and if it is private invite the bot to it"
+                "there is no channel `{name}` that the bot can reach; check the name and that it is not archived, and if it is private invite the bot to it"
             );
             shown(ErrorKind::NotFound, message)
         })

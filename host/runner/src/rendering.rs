@@ -13,8 +13,8 @@ use warroom_engine::{
 
 /// The post with this key as it is to look, as of the run's last event; none for a key that is not of the run.
 pub(crate) fn look(core: &Core, ledger: &Ledger, run: &Run, key: &str) -> Option<RenderedPost> {
-    let is_open_block = run.announcement(run.stands_for(key)).is_some_and(|(_, known)| known.is_open_block());
-    let offers = if is_open_block { Offers::of(core, &ledger.workflow(), run) } else { Offers::default() };
+    let announced = run.announcement(run.stands_for(key)).map(|(_, known)| known);
+    let offers = announced.map(|known| Offers::of(core, &ledger.workflow(), run, known)).unwrap_or_default();
     look_with(core, run, key, &offers)
 }
 

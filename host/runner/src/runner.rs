@@ -15,6 +15,7 @@ use crate::journal::{Journal, JournalError};
 use crate::last_looks;
 use crate::ledger::{Ledger, LedgerError, read};
 use crate::members::Members;
+use crate::mentions;
 use crate::options::Options;
 use crate::rooms::RecentLosses;
 use crate::stuck::telling;
@@ -261,31 +262,41 @@ impl Runner {
     }
 
     /// Tells operators what concerns no single run, where they want to be told, as soon as the server takes it; `about` names the
-    /// matter, which is told once as far as the server lets us find the post again. What is tried for as long as an action is, is only
-    /// logged; and so is what comes when too much waits to be told, which gives false.
+    /// matter, which is told once as far as the server lets us find the post again. What the server refuses is tried for a day; what comes
+    /// when too much waits to be told is only logged, which gives false.
     pub fn tell_operators(&self, about: &str, text: &str) -> bool {
-        self.tell(None, about, text)
+        self.tell(None, about, format!(":warning: {}", mentions::quiet(text)))
+    }
+
+    /// Tells operators in the same way that something is mended.
+    pub fn tell_operators_of_mending(&self, about: &str, text: &str) -> bool {
+        self.tell(None, about, format!(":white_check_mark: {}", mentions::quiet(text)))
+    }
+
+    /// Who can be told may have changed: what waits for that is tried at once.
+    pub fn people_may_be_told(&self) {
+        self.core.answering.notify_waiters();
     }
 
     /// Tells a channel in the same way; where that takes no post of ours, operators.
     pub fn tell_channel(&self, channel_id: &str, about: &str, text: &str) -> bool {
-        self.tell(Some(channel_id.to_owned()), about, text)
+        self.tell(Some(channel_id.to_owned()), about, format!(":warning: {}", mentions::quiet(text)))
     }
 
-    fn tell(&self, channel_id: Option<String>, about: &str, text: &str) -> bool {
+    fn tell(&self, channel_id: Option<String>, about: &str, message: String) -> bool {
         let place = match self.core.begin_telling(about) {
             Begun::Now(place) => place,
             Begun::Before => return true,
             Begun::Never => {
                 tracing::error!(
-                    "people cannot be told, since {TOLD_AT_ONCE_MAX} matters wait already: {text}"
+                    "people cannot be told, since {TOLD_AT_ONCE_MAX} matters wait already: {message}"
                 );
                 return false;
             }
         };
-        let (core, about, text) = (Arc::clone(&self.core), about.to_owned(), text.to_owned());
+        let (core, about) = (Arc::clone(&self.core), about.to_owned());
         let telling = async move {
-            announcements::tell(&core, channel_id.as_deref(), &about, &text).await;
+            announcements::tell(&core, channel_id.as_deref(), &about, &message).await;
             drop(place);
         };
         tokio::spawn(telling.in_current_span());

@@ -43,17 +43,19 @@ struct State {
     by_name: BTreeMap<String, InForce>,
     /// Which file holds which name.
     holders: BTreeMap<String, String>,
+    /// What is to be said of those whose name another file holds, with the file of each.
+    clashes: BTreeMap<String, String>,
 }
 
 impl Workflows {
     /// Checks a file and puts its workflows in force, in place of those that it held before. A file with an error
-    /// changes nothing. Gives everything there is to say about it.
+    /// changes nothing. Gives whether it has none, and everything there is to say about it.
     ///
-    /// A name that another file defines already is left to that file, and reported.
-    pub fn put(&self, file: &LoadedFile, catalog: &Catalog) -> (bool, Vec<Diagnostic>, Vec<String>) {
+    /// A name that another file defines already is left to that file: see [`Workflows::clashes`].
+    pub fn put(&self, file: &LoadedFile, catalog: &Catalog) -> (bool, Vec<Diagnostic>) {
         let checked = check(&file.text, catalog);
         if checked.diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error) {
-            return (false, checked.diagnostics, Vec::new());
+            return (false, checked.diagnostics);
         }
         let (file_digest, file_text) =
             (Digest::of(file.text.as_bytes()).to_string(), Arc::from(file.text.as_str()));
@@ -66,8 +68,22 @@ impl Workflows {
         };
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         state.files.insert(file.name.clone(), checked.workflows.into_iter().map(in_force).collect());
-        let clashes = state.rebuild();
-        (true, checked.diagnostics, clashes)
+        state.rebuild();
+        (true, checked.diagnostics)
+    }
+
+    /// What is to be said of the workflows that are not in force since another file defines one of the same name; with the file of each.
+    #[must_use]
+    pub fn clashes(&self) -> BTreeMap<String, String> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner).clashes.clone()
+    }
+
+    /// The names of the workflows in force that come from this file.
+    #[must_use]
+    pub fn names_of(&self, file_name: &str) -> Vec<String> {
+        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        let of_file = state.holders.iter().filter(|(_, holder)| *holder == file_name);
+        of_file.map(|(name, _)| name.clone()).collect()
     }
 
     /// Takes a file's workflows out of force. Runs that began with them go on.
@@ -122,8 +138,8 @@ impl Workflows {
 
 impl State {
     /// A name stays with the file that holds it, for as long as that file defines it.
-    fn rebuild(&mut self) -> Vec<String> {
-        let mut clashes = Vec::new();
+    fn rebuild(&mut self) {
+        self.clashes.clear();
         let holders = std::mem::take(&mut self.holders);
         self.by_name.clear();
         let (files, defined) = (&self.files, |(file, known): (&String, &Vec<InForce>)| {
@@ -135,9 +151,10 @@ impl State {
         for (file, in_force) in all {
             let name = in_force.workflow.name.to_string();
             if let Some(holder) = self.holders.get(&name) {
-                clashes.push(format!(
+                let text = format!(
                     "workflow `{name}` of {file} is not in force, since {holder} defines one of that name; rename one of them"
-                ));
+                );
+                self.clashes.insert(text, file);
                 continue;
             }
             self.holders.insert(name.clone(), file);
@@ -145,7 +162,6 @@ impl State {
         }
         self.index =
             Some(Arc::new(TriggerIndex::new(self.by_name.values().map(|known| Arc::clone(&known.workflow)))));
-        clashes
     }
 }
 

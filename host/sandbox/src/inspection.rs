@@ -31,6 +31,9 @@ pub(crate) fn inspect(bytes: &[u8]) -> Result<BTreeSet<Capability>, AdmissionErr
     }
 }
 
+/// How every WebAssembly file begins.
+const MAGIC: &[u8] = b"\0asm";
+
 /// The names at a component's outside.
 #[derive(Default)]
 struct Outside {
@@ -39,6 +42,11 @@ struct Outside {
 }
 
 fn read(bytes: &[u8]) -> Result<Outside, AdmissionError> {
+    if !bytes.starts_with(MAGIC) {
+        return Err(AdmissionError::Malformed(
+            "it does not begin as one does, so it is something else".to_owned(),
+        ));
+    }
     let malformed = |error: wasmparser::BinaryReaderError| AdmissionError::Malformed(error.to_string());
     let mut outside = Outside::default();
     // Components and modules nest; only what stands directly in the outermost component is its outside.

@@ -1,6 +1,7 @@
 //! What is known of the chat server: who the bot is there, and where browsers find it. It is asked at each start, and kept beside the
 //! journal, so that open incidents are taken up, and operators can look at them, also while the server is away or refuses the token.
 
+use crate::logging::Seldom;
 use crate::readiness::Readiness;
 use anyhow::bail;
 use serde::{Deserialize, Serialize};
@@ -41,7 +42,7 @@ pub(crate) async fn make(
     readiness: &watch::Sender<Readiness>,
 ) -> anyhow::Result<Acquaintance> {
     let known = known(store, url).await?;
-    let began = Instant::now();
+    let (began, mut seldom) = (Instant::now(), Seldom::default());
     loop {
         let error = match ask(client, url).await {
             Ok(now) => {
@@ -60,7 +61,9 @@ pub(crate) async fn make(
             // For a while it may be a proxy whose server is only starting.
             None if error.is_from_elsewhere() && began.elapsed() >= ELSEWHERE_MAX => bail!("{error}"),
             None if error.is_temporary() => {
-                tracing::warn!("{error}; trying again");
+                if seldom.is_due(&error.to_string()) {
+                    tracing::warn!("{error}; it is tried again until it answers");
+                }
                 tokio::time::sleep(wait(&error)).await;
             }
             None => bail!("{error}"),

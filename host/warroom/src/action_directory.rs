@@ -12,7 +12,7 @@ use warroom_sandbox::Digest;
 pub(crate) fn sources(directory: &Path, bytes_max: usize) -> anyhow::Result<(Vec<Source>, Vec<String>)> {
     let (mut sources, mut too_large) = (Vec::new(), Vec::new());
     let entries = std::fs::read_dir(directory).with_context(|| {
-        format!("cannot read the action directory {} ([actions] dir)", directory.display())
+        format!("cannot read the action directory {} ([actions] dir), which must be there, though it may be empty; without the key there is none", directory.display())
     })?;
     for entry in entries {
         let path = entry?.path();

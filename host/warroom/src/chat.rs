@@ -167,13 +167,15 @@ impl Chat for MattermostChat {
             Some(team) => self.find_channel(&team, channel).await?.map(|found| found.id),
             None => None,
         };
-        if found.is_none() {
-            tracing::error!(
-                "[operators] notify: the bot finds no channel {team}/{channel}; add it to the team, and invite it to the channel"
-            );
-        }
-        self.operators_id.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&found);
-        Ok(found)
+        let found = found.ok_or_else(|| ChatError {
+            kind: ChatErrorKind::NotFound,
+            message: format!(
+                "the bot finds no channel {team}/{channel}: add it to the team, and invite it to the channel"
+            ),
+            retry_after_ms: None,
+        })?;
+        *self.operators_id.lock().unwrap_or_else(PoisonError::into_inner) = Some(found.clone());
+        Ok(Some(found))
     }
 
     async fn find_team(&self, name: &str) -> Result<Option<String>, ChatError> {

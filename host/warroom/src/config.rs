@@ -222,6 +222,11 @@ impl Config {
     }
 }
 
+/// What is wrong with those variables of the process that look like keys of the configuration and are none.
+pub(crate) fn unknown_variables() -> Vec<String> {
+    environment::unknown(std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()))
+}
+
 /// Whether the value of one variable is of the right type: looked at alone, so that an error names that variable.
 fn check_override(given: &Override) -> Result<(), ConfigError> {
     let mut alone = toml::Table::new();

@@ -1,6 +1,7 @@
 //! Listens to the chat and offers what is posted to the runner; `missed.rs` is what happens when nobody listened.
 
 use crate::chat::{chat_error, is_everywhere};
+use crate::logging::Seldom;
 use crate::meter::Meter;
 use crate::metrics::{EventKind, Metrics};
 use crate::readiness::{JOURNAL_FAILS, Readiness, TOKEN_REFUSED};
@@ -46,6 +47,8 @@ pub(crate) struct Listener {
     pub(crate) unread: Unread,
     /// The channels that are listened to without a gap, and the team of each, by id.
     pub(crate) hears: HashMap<String, String>,
+    /// Keeps what is tried again and again from filling the log.
+    pub(crate) seldom: Seldom,
     /// Teams whose channels cannot be listed now.
     pub(crate) unlisted: HashSet<String>,
     /// Up to when it was listened to before, by the server's clock; none: never.
@@ -138,6 +141,7 @@ impl Listener {
             StreamEvent::BotAdded { channel_id, .. } => {
                 self.added(&channel_id).await;
                 self.changed(&channel_id, None).await;
+                self.runner.people_may_be_told();
             }
             StreamEvent::TeamLeft { team_id } => {
                 self.hears.retain(|_, of_team| *of_team != team_id);

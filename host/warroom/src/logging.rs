@@ -7,6 +7,7 @@
 //! Secrets are no matter of the log: their types do not show them.
 
 use std::io::IsTerminal as _;
+use std::time::{Duration, Instant};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -22,8 +23,28 @@ pub(crate) enum LogFormat {
 
 /// Begins to log on the standard error. `RUST_LOG` wins over the level.
 pub(crate) fn start(format: LogFormat, level: &str) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
+    let said = std::env::var(EnvFilter::DEFAULT_ENV).ok().filter(|said| !said.trim().is_empty());
+    let (filter, misunderstood) = filter(said.as_deref(), level);
     subscriber(format, filter, std::io::stderr, std::io::stderr().is_terminal()).init();
+    if let Some(misunderstood) = misunderstood {
+        tracing::warn!("{misunderstood}");
+    }
+}
+
+/// How much is logged, as `RUST_LOG` says or else at the level; and what is to be said of one that makes no sense.
+fn filter(said: Option<&str>, level: &str) -> (EnvFilter, Option<String>) {
+    let filter = said.map(EnvFilter::try_new);
+    match filter {
+        None => (EnvFilter::new(level), None),
+        Some(Ok(filter)) => (filter, None),
+        Some(Err(error)) => {
+            let text = format!(
+                "RUST_LOG is not understood: {error}. The level is `{level}`; write one of error, warn, info, debug and trace, or pairs as in \
+                 `info,warroom_mattermost=debug`"
+            );
+            (EnvFilter::new(level), Some(text))
+        }
+    }
 }
 
 fn subscriber<W>(
@@ -44,6 +65,27 @@ where
         LogFormat::Json => Box::new(
             builder.json().flatten_event(true).with_current_span(false).with_span_list(true).finish(),
         ),
+    }
+}
+
+/// How often the same is said again.
+const SAID_EVERY: Duration = Duration::from_secs(60);
+
+/// Keeps what is tried every other second from filling the log with the same words.
+#[derive(Debug, Default)]
+pub(crate) struct Seldom {
+    said: Option<(String, Instant)>,
+}
+
+impl Seldom {
+    /// Whether to say this now: it is something else than before, or was said a while ago.
+    pub(crate) fn is_due(&mut self, text: &str) -> bool {
+        let is_known = |(said, at): &(String, Instant)| said == text && at.elapsed() < SAID_EVERY;
+        let is_due = !self.said.as_ref().is_some_and(is_known);
+        if is_due {
+            self.said = Some((text.to_owned(), Instant::now()));
+        }
+        is_due
     }
 }
 
@@ -83,6 +125,26 @@ pub(crate) mod tests {
         tracing::subscriber::with_default(subscriber, work);
         let bytes = lines.0.lock().unwrap().clone();
         String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn the_same_is_said_seldom() {
+        let mut seldom = Seldom::default();
+        assert!(seldom.is_due("a") && !seldom.is_due("a"));
+        assert!(seldom.is_due("b") && seldom.is_due("a"));
+        seldom.said = Some(("a".to_owned(), Instant::now().checked_sub(SAID_EVERY).unwrap()));
+        assert!(seldom.is_due("a") && !seldom.is_due("a"));
+    }
+
+    #[test]
+    fn a_level_that_makes_no_sense_is_told() {
+        let of = |said| {
+            let (filter, misunderstood) = filter(said, "info");
+            (filter.to_string(), misunderstood.is_some())
+        };
+        assert_eq!(of(None), ("info".to_owned(), false));
+        assert_eq!(of(Some("warn")), ("warn".to_owned(), false));
+        assert_eq!(of(Some("warroom=loud")), ("info".to_owned(), true));
     }
 
     fn in_an_action() {

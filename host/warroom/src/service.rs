@@ -10,6 +10,7 @@ use crate::expected::Expected;
 use crate::http::{Endpoints, router};
 use crate::journal::StoreJournal;
 use crate::listener::{Listener, Unread};
+use crate::logging::Seldom;
 use crate::meter::Meter;
 use crate::metrics::{Metrics, Scrape};
 use crate::readiness::{Readiness, Witnesses};
@@ -18,7 +19,7 @@ use crate::serving::{Bounds, serve};
 use crate::token_file;
 use crate::translator::Translator;
 use crate::usernames::Usernames;
-use crate::watch::WorkflowDirectory;
+use crate::watch::{Untold, WorkflowDirectory};
 use crate::watching::Watching;
 use crate::watermarks::Watermarks;
 use anyhow::{Context as _, bail};
@@ -122,7 +123,8 @@ impl Service {
             components: Arc::clone(&components),
             seen: BTreeMap::new(),
             changed: workflows_changed,
-            untold: Vec::new(),
+            untold: Untold::default(),
+            clashes: BTreeMap::new(),
         };
         directory.read()?;
         if workflows.names().is_empty() {
@@ -157,7 +159,7 @@ impl Service {
         });
         // Asked for when somebody is to be told, too; now so that the log says early what is wrong with it.
         if let Err(error) = chat.operators_channel().await {
-            tracing::warn!("[operators] notify: the channel cannot be looked up yet: {error}");
+            tracing::error!("[operators] notify: {error}");
         }
         let options = runner_options(&config, groups, &metrics);
         let watched = Arc::clone(&workflows);
@@ -200,6 +202,7 @@ impl Service {
             catch_up_posts_max: config.limits.catch_up_posts_max,
             rooms_check: Duration::from_millis(config.limits.rooms_check_ms),
             unread: Unread::default(),
+            seldom: Seldom::default(),
             hears: HashMap::new(),
             unlisted: HashSet::new(),
             heard_ms: None,
@@ -291,7 +294,9 @@ fn client(config: &Config, metrics: &Metrics) -> anyhow::Result<mm::Client> {
 /// Serves the metrics on an address of their own.
 async fn serve_metrics(at: SocketAddr, app: Router, bounds: Bounds) -> anyhow::Result<JoinHandle<()>> {
     let listener =
-        TcpListener::bind(at).await.with_context(|| format!("cannot listen on {at} ([metrics] listen)"))?;
+        TcpListener::bind(at).await.with_context(|| format!(
+            "cannot listen on {at} ([metrics] listen), which must be an address of this machine that no other program uses"
+        ))?;
     Ok(tokio::spawn(serve(listener, app, bounds)))
 }
 

@@ -9,8 +9,11 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 use warroom_runner::{Components, LoadedFile, Runner, Workflows};
-use warroom_sandbox::Digest;
 use warroom_workflow::render_diagnostics;
+
+mod untold;
+
+pub(crate) use untold::Untold;
 
 /// The directory of the workflow files.
 pub(crate) struct WorkflowDirectory {
@@ -22,40 +25,14 @@ pub(crate) struct WorkflowDirectory {
     pub(crate) seen: BTreeMap<String, SeenFile>,
     /// Counts the looks that found something changed.
     pub(crate) changed: watch::Sender<u64>,
-    /// What is wrong and operators were not told of yet.
-    pub(crate) untold: Vec<Trouble>,
-}
-
-/// Something that is wrong with the files.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Trouble {
-    /// What it is about: the same is told once.
-    about: String,
-    /// For operators, in Markdown.
-    text: String,
+    /// What operators were not told of yet.
+    pub(crate) untold: Untold,
+    /// Workflows that are not in force, since another file has one of that name: what is said of each, with its file.
+    pub(crate) clashes: BTreeMap<String, String>,
 }
 
 /// How much of what is wrong with a file operators are shown, in characters.
 const SHOWN_CHARS_MAX: usize = 3_000;
-/// Of how much they are shown so much at once; of the rest, how much there is.
-const SHOWN_MAX: usize = 3;
-/// How much waits to be told; the newest.
-const UNTOLD_MAX: usize = 1_000;
-
-/// All of it as one matter: they are told once, however many files a change breaks.
-fn together(untold: &[Trouble]) -> Option<Trouble> {
-    let abouts: Vec<&str> = untold.iter().map(|trouble| trouble.about.as_str()).collect();
-    let about = match abouts.as_slice() {
-        [] => return None,
-        [one] => (*one).to_owned(),
-        several => format!("workflow-files/{}", Digest::of(several.join(" ").as_bytes())),
-    };
-    let mut texts: Vec<String> = untold.iter().take(SHOWN_MAX).map(|trouble| trouble.text.clone()).collect();
-    if untold.len() > SHOWN_MAX {
-        texts.push(format!("and {} more, which the log has.", untold.len() - SHOWN_MAX));
-    }
-    Some(Trouble { about, text: format!("Workflow files: {}", texts.join("\n\n")) })
-}
 
 /// A file as it was at the last look.
 #[derive(Debug, Default)]
@@ -64,6 +41,8 @@ pub(crate) struct SeenFile {
     text: Option<String>,
     /// Whether something that it held once is in force.
     is_in_force: bool,
+    /// Whether what was read last has no errors.
+    is_right: bool,
     /// Why it cannot be read: said once, not at each look.
     complaint: Option<String>,
 }
@@ -95,18 +74,22 @@ impl WorkflowDirectory {
         for name in gone {
             self.workflows.remove(&name);
             self.seen.remove(&name);
-            tracing::info!("{name} is gone: its workflows start no more runs; open ones go on");
+            let text = format!("{name} is gone: its workflows start no more runs; open ones go on");
+            tracing::info!("{text}");
+            self.untold.mended(&name, &text);
             changes += 1;
         }
         for (name, read) in found {
             let mut seen = self.seen.remove(&name).unwrap_or_default();
             match read {
                 Ok(text) => {
-                    seen.complaint = None;
+                    let was_unreadable = seen.complaint.take().is_some();
                     if seen.text.as_ref() != Some(&text) {
                         self.put(&LoadedFile { name: name.clone(), text: text.clone() }, &mut seen);
                         seen.text = Some(text);
                         changes += 1;
+                    } else if was_unreadable && seen.is_right {
+                        self.untold.mended(&name, &format!("{name} can be read again"));
                     }
                 }
                 // What cannot be read now may be read at the next look: the old one stays in force.
@@ -115,63 +98,73 @@ impl WorkflowDirectory {
                         let path = self.directory.join(&name);
                         let text = format!("cannot read {}: {error}; {}", path.display(), seen.what_stays());
                         tracing::error!("{text}");
-                        self.complain(&name, &text);
+                        self.untold.wrong(&name, &text);
                         seen.complaint = Some(error);
                     }
                 }
             }
             self.seen.insert(name, seen);
         }
+        self.tell_clashes();
         Ok(changes)
     }
 
-    /// Operators are to be told.
-    fn complain(&mut self, about: &str, text: &str) {
-        let about = format!("workflow-files/{about}/{}", Digest::of(text.as_bytes()));
-        if self.untold.len() == UNTOLD_MAX {
-            self.untold.remove(0);
-        }
-        self.untold.push(Trouble { about, text: text.to_owned() });
-    }
-
     fn put(&mut self, file: &LoadedFile, seen: &mut SeenFile) {
-        let (in_force, diagnostics, clashes) = self.workflows.put(file, self.components.catalog());
+        let (is_right, diagnostics) = self.workflows.put(file, self.components.catalog());
         let shown = self.directory.join(&file.name).display().to_string();
+        seen.is_right = is_right;
         if !diagnostics.is_empty() {
             let rendered = render_diagnostics(&shown, &file.text, &diagnostics, false);
-            if in_force {
+            if is_right {
                 tracing::warn!("{shown} has warnings:\n{rendered}");
             } else {
                 tracing::error!("{shown} has errors; {}:\n{rendered}", seen.what_stays());
                 // Nothing in the file ends the block that shows it.
                 let quoted: String = rendered.replace("```", "` ` `").chars().take(SHOWN_CHARS_MAX).collect();
                 let stays = seen.what_stays();
-                self.complain(&file.name, &format!("{shown} has errors; {stays}:\n```\n{quoted}\n```"));
+                self.untold.wrong(&file.name, &format!("{shown} has errors; {stays}:\n```\n{quoted}\n```"));
             }
         }
-        for clash in clashes {
-            tracing::error!("{clash}");
-            self.complain(&file.name, &clash);
-        }
-        if in_force {
+        if is_right {
             seen.is_in_force = true;
-            tracing::info!("{shown} is in force");
+            let names = self.workflows.names_of(&file.name);
+            if !names.is_empty() {
+                tracing::info!("{shown} is in force: {}", names.join(", "));
+            }
+            self.untold.mended(&file.name, &format!("{shown} has no errors any more"));
         }
+    }
+
+    /// What is not in force since its name is taken is said once, and also when that is over.
+    fn tell_clashes(&mut self) {
+        let now = self.workflows.clashes();
+        for (text, file) in &now {
+            if !self.clashes.contains_key(text) {
+                tracing::error!("{text}");
+                self.untold.wrong(&format!("{file}/name"), text);
+            }
+        }
+        for (text, file) in &self.clashes {
+            if !now.contains_key(text) {
+                self.untold.mended(&format!("{file}/name"), &format!("this is over: {text}"));
+                tracing::info!("this is over: {text}");
+            }
+        }
+        self.clashes = now;
     }
 
     /// Looks at the directory for ever, and tells operators what is wrong, also what was wrong before.
     pub(crate) async fn watch(mut self, every: Duration, runner: Runner) {
         let mut complained = false;
         loop {
-            if let Some(Trouble { about, text }) = together(&self.untold)
-                && runner.tell_operators(&about, &text)
-            {
-                self.untold.clear();
-            }
+            self.untold.tell(&runner);
             tokio::time::sleep(every).await;
             match self.read() {
                 Ok(changes) => {
-                    complained = false;
+                    if complained {
+                        self.untold.mended("directory", "the directory can be read again");
+                        complained = false;
+                    }
                     if changes > 0 {
                         self.changed.send_modify(|looks| *looks += 1);
                     }
@@ -179,7 +172,7 @@ impl WorkflowDirectory {
                 Err(error) if !complained => {
                     let text = format!("{error}; the workflows stay as they are");
                     tracing::error!("{text}");
-                    self.complain("directory", &text);
+                    self.untold.wrong("directory", &text);
                     complained = true;
                 }
                 Err(_) => {}
@@ -261,20 +254,33 @@ mod tests {
             components: Arc::new(loaded.0),
             seen: BTreeMap::new(),
             changed: watch::channel(0).0,
-            untold: Vec::new(),
+            untold: Untold::default(),
+            clashes: BTreeMap::new(),
         }
     }
 
-    #[test]
-    fn what_is_wrong_is_told_at_once_and_counted_where_it_is_much() {
-        let trouble = |n: usize| Trouble { about: format!("a{n}"), text: format!("file {n} is wrong") };
-        let all: Vec<Trouble> = (1..=5).map(trouble).collect();
-        assert_eq!(together(&[]), None);
-        let one = together(&all[..1]).unwrap();
-        assert_eq!((one.about.as_str(), one.text.as_str()), ("a1", "Workflow files: file 1 is wrong"));
-        let five = together(&all).unwrap();
-        assert!(five.text.ends_with("file 3 is wrong\n\nand 2 more, which the log has."), "{}", five.text);
-        assert_ne!(five.about, together(&all[..4]).unwrap().about);
+    #[tokio::test]
+    async fn a_name_that_two_files_define_is_said_once_and_when_it_is_over() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut watched = watched(directory.path()).await;
+        let mut look = || {
+            logged(LogFormat::Text, "info", || {
+                watched.read().unwrap();
+            })
+        };
+        let write = |name: &str, text: &str| std::fs::write(directory.path().join(name), text).unwrap();
+        write("a.json", RIGHT);
+        assert!(look().contains("a.json is in force: drill"));
+        write("b.json", RIGHT);
+        let log = look();
+        assert!(log.contains("workflow `drill` of b.json is not in force"), "{log}");
+        assert!(!log.contains("b.json is in force"), "{log}");
+        write("c.json", &RIGHT.replace("drill", "other"));
+        let log = look();
+        assert!(log.contains("c.json is in force: other") && !log.contains("drill"), "{log}");
+        std::fs::remove_file(directory.path().join("a.json")).unwrap();
+        let log = look();
+        assert!(log.contains("this is over: workflow `drill` of b.json"), "{log}");
     }
 
     #[tokio::test]

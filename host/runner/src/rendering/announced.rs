@@ -6,14 +6,16 @@ use crate::controls::{Control, Key};
 use crate::core::Core;
 use crate::mentions;
 use warroom_engine::{
-    ActionKey, Channel, Failure, GivenUp, Loss, Matter, Remedy, Resolution, Run, Status, can_renumber,
-    place_in,
+    ActionKey, Announcement, Channel, Failure, GivenUp, Loss, Matter, Remedy, Resolution, Run, Status,
+    can_renumber, is_id, place_in,
 };
 use warroom_workflow::Workflow;
 
-/// What can be done about a block besides retrying and cancelling.
+/// What can be done about a block besides retrying and cancelling, and by whom.
 #[derive(Default)]
 pub(crate) struct Offers {
+    /// Who decides, in a sentence that rings their phones; none where every reader does, as in the room.
+    deciders: Option<String>,
     /// Another number would give another name.
     renumber: bool,
     /// The workflow was changed since, and could take the run over.
@@ -24,26 +26,65 @@ pub(crate) struct Offers {
 
 /// How many readers are named.
 const READERS_NAMED_MAX: usize = 5;
+/// How many managers are named.
+const MANAGERS_NAMED_MAX: usize = 10;
 
 impl Offers {
-    pub(crate) fn of(core: &Core, workflow: &Workflow, run: &Run) -> Offers {
+    pub(crate) fn of(core: &Core, workflow: &Workflow, run: &Run, announcement: &Announcement) -> Offers {
+        let deciders = deciders(core, run, announcement);
+        if !announcement.is_open_block() {
+            return Offers { deciders, ..Offers::default() };
+        }
         let failed = match &run.status {
             Status::Blocked { action: Some(action), .. } => Some(action.name.as_str()),
             _ => None,
         };
         let newer = core.workflows.newer(core, run);
         Offers {
+            deciders,
             renumber: can_renumber(workflow, run),
             repin: newer.is_some_and(|newer| place_in(&newer.workflow, run).is_ok()),
             readers: failed.map(|name| workflow.readers_of(name)).unwrap_or_default(),
         }
     }
+
+    /// The sentence about who decides, as the end of a message.
+    fn deciders(&self) -> String {
+        self.deciders.as_ref().map(|deciders| format!("\n\n{deciders}")).unwrap_or_default()
+    }
+}
+
+/// Who may press the buttons of a notice that does not stand in the room: see `authorisation.rs`. An id mentions nobody.
+fn deciders(core: &Core, run: &Run, announcement: &Announcement) -> Option<String> {
+    let place = announcement.place.as_ref()?;
+    if run.peopled_room().is_some_and(|room| room.id == place.channel_id) {
+        return None;
+    }
+    let managers = core.options.managers.iter().map(|name| name.trim_start_matches('@'));
+    let managers: Vec<String> = managers
+        .filter(|name| !is_id(name))
+        .take(MANAGERS_NAMED_MAX)
+        .map(|name| format!("@{name}"))
+        .collect();
+    let others = match managers.as_slice() {
+        [] if core.options.managers.is_empty() => {
+            "administrators of the server: no managers are configured".to_owned()
+        }
+        [] => "the managers".to_owned(),
+        named => format!("the managers ({})", named.join(", ")),
+    };
+    let starter = run.trigger.user.mention();
+    let text = format!("Here {starter}, who started it, decides what becomes of it, or {others}.");
+    Some(core.options.groups.spelled_out(&mentions::quiet(&text)))
 }
 
 pub(super) fn render(key: &Key, run: &Run, post: &str, matter: &Matter, offers: &Offers) -> RenderedPost {
     match matter {
         Matter::Blocked { failure, action, resolved } => {
-            let message = blocked(run, failure, action.as_ref(), resolved.as_ref());
+            let mut message = blocked(run, failure, action.as_ref(), resolved.as_ref());
+            if resolved.is_none() {
+                message += &offers.deciders();
+            }
             let sections = match resolved {
                 None => vec![remedies(key, run, post, action.is_some(), offers)],
                 Some(_) => Vec::new(),
@@ -58,7 +99,7 @@ pub(super) fn render(key: &Key, run: &Run, post: &str, matter: &Matter, offers: 
         )),
         Matter::Pressed { field, by, .. } => plain(format!("**{field}**: {}", by.mention())),
         Matter::Repeats => plain(repeats(run)),
-        Matter::Lost { channel, how, is_back } => lost(key, run, post, channel, *how, *is_back),
+        Matter::Lost { channel, how, is_back } => lost(key, run, post, (channel, *how, *is_back), offers),
         // It looks like what it stands in for.
         Matter::StandIn { .. } => plain(String::new()),
         Matter::Cancelled => plain(cancelled(run)),
@@ -147,10 +188,18 @@ fn misses(readers: &[String]) -> String {
     )
 }
 
-fn lost(key: &Key, run: &Run, post: &str, channel: &Channel, how: Loss, is_back: bool) -> RenderedPost {
+fn lost(
+    key: &Key,
+    run: &Run,
+    post: &str,
+    (channel, how, is_back): (&Channel, Loss, bool),
+    offers: &Offers,
+) -> RenderedPost {
     let what = match how {
+        Loss::Removed if is_back => "was closed to the bot",
         Loss::Archived => "was archived by somebody",
         Loss::Removed => "is closed to the bot: it was removed from there",
+        Loss::Gone if is_back => "was gone",
         Loss::Gone => "is gone",
     };
     let which = match channel.name.as_str() {
@@ -171,7 +220,8 @@ fn lost(key: &Key, run: &Run, post: &str, channel: &Channel, how: Loss, is_back:
     };
     let message = format!(
         ":warning: {head} while the incident is open: its buttons cannot be used and nothing can be posted there. {remedy}; or \
-         cancel the incident."
+         cancel the incident.{}",
+        offers.deciders()
     );
     let text = "**Cancel**: end the incident here.".to_owned();
     let controls = vec![button(key, run, post, Control::Cancel, "Cancel")];

@@ -9,6 +9,7 @@ use crate::clock::earliest;
 use crate::core::Core;
 use crate::journal::JournalError;
 use crate::ledger::read;
+use crate::mentions;
 use crate::patience::Patience;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -96,10 +97,12 @@ async fn try_to_tell(core: &Core, about: &str, id: &str, reason: &str) -> Result
     let run = match read(core.journal.as_ref(), id).await {
         Err(error) if error.is_unreadable() => {
             let text = format!(
-                "The incident {id} cannot go on, since its journal cannot be read: {reason}. Start the version of this program that wrote \
+                ":warning: The incident {id} cannot go on, since its journal cannot be read: {reason}. Start the version of this program that wrote \
                  it; or end the incident with `warroom runs cancel {id}`, and archive its room by hand."
             );
-            return announcements::try_to_tell(core, None, about, &text).await.map(|()| None);
+            return announcements::try_to_tell(core, None, about, &mentions::quiet(&text))
+                .await
+                .map(|()| None);
         }
         run => run.map_err(ChatError::passing)?,
     };

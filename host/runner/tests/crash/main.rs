@@ -136,7 +136,7 @@ impl World {
     /// Puts this text in force.
     fn put(&self, workflows: &Workflows, text: &str) {
         let file = LoadedFile { name: "security_issue.json".into(), text: text.to_owned() };
-        let (is_in_force, diagnostics, _) = workflows.put(&file, self.components.catalog());
+        let (is_in_force, diagnostics) = workflows.put(&file, self.components.catalog());
         assert!(is_in_force, "{diagnostics:?}");
     }
 

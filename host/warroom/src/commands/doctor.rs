@@ -10,7 +10,7 @@ mod server;
 mod tests;
 
 use super::connection;
-use crate::config::Config;
+use crate::config::{Config, unknown_variables};
 use report::Report;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -29,7 +29,7 @@ Examples:
   warroom doctor --config warroom.toml --format json | jq '.[] | select(.verdict != \"ok\")'")]
 pub(crate) struct Args {
     /// The configuration file.
-    #[arg(long, value_name = "FILE", env = "WARROOM_CONFIG")]
+    #[arg(long, value_name = "FILE", env = "WARROOM_CONFIG", default_value = "warroom.toml")]
     config: PathBuf,
     /// How findings are printed.
     #[arg(long, value_enum, default_value_t = Format::Human)]
@@ -47,7 +47,10 @@ enum Format {
 pub(crate) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let now_ms = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
-    let report = examine(&args.config, &|name| std::env::var(name).ok(), now_ms).await;
+    let mut report = examine(&args.config, &|name| std::env::var(name).ok(), now_ms).await;
+    for finding in unknown_variables() {
+        report.warning("environment", finding, "correct its name; samples/warroom.toml explains every key");
+    }
     let mut out = std::io::stdout().lock();
     match args.format {
         Format::Human => out.write_all(report.human().as_bytes())?,
@@ -69,6 +72,7 @@ async fn examine(path: &Path, environment: &dyn Fn(&str) -> Option<String>, now_
         }
     };
     report.ok("configuration", format!("{} can be read", path.display()));
+    files::check_token_file(&config, &mut report);
     let client = match connection::client(&config) {
         Ok(client) => client,
         Err(error) => {

@@ -1,7 +1,7 @@
 //! `warroom serve`.
 
 use crate::cli::ended;
-use crate::config::Config;
+use crate::config::{Config, unknown_variables};
 use crate::service::Service;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -19,12 +19,15 @@ the grants are WARROOM_GROUPS and WARROOM_ACTIONS_GRANTS, as TOML on one line. s
 configuration.")]
 pub(crate) struct Args {
     /// The configuration file.
-    #[arg(long, value_name = "FILE", env = "WARROOM_CONFIG")]
+    #[arg(long, value_name = "FILE", env = "WARROOM_CONFIG", default_value = "warroom.toml")]
     config: PathBuf,
 }
 
 pub(crate) async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let config = Config::read(&args.config, &|name| std::env::var(name).ok())?;
+    for text in unknown_variables() {
+        tracing::warn!("{text}");
+    }
     let ended = ended()?;
     tokio::pin!(ended);
     let started = tokio::select! {

@@ -40,7 +40,8 @@ pub(crate) fn run(args: &Args) -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(error) => {
-            let _ = writeln!(std::io::stderr(), "warroom: {error}");
+            let hint = if args.data.is_none() { ". There is no data: give it with --data FILE" } else { "" };
+            let _ = writeln!(std::io::stderr(), "warroom: {error}{hint}");
             ExitCode::FAILURE
         }
     }

@@ -99,7 +99,10 @@ pub(super) fn token(
         (None, Some(file)) => {
             let file = directory.join(file);
             let text = std::fs::read_to_string(&file).map_err(|error| {
-                let message = format!("{} cannot be read: {error}", file.display());
+                let message = format!(
+                    "{} cannot be read: {error}; the bot's token belongs there, and `warroom setup` writes it",
+                    file.display()
+                );
                 given.wrong("mattermost", "token_file", &message)
             })?;
             let message = format!("{} {EMPTY_TOKEN}", file.display());

@@ -90,6 +90,26 @@ pub(super) fn variable(section: &str, key: &str) -> String {
     format!("WARROOM_{}", name.to_uppercase())
 }
 
+/// Of the names of variables those that look like keys of ours and are none, with what is wrong; sorted. What does not begin with a section
+/// is left alone: orchestrators make variables of the names of services, such as WARROOM_SERVICE_HOST.
+pub(super) fn unknown(names: impl Iterator<Item = String>) -> Vec<String> {
+    let is_known = |name: &str| KEYS.iter().any(|(section, key, _)| variable(section, key) == name);
+    let section_of = |name: &str| {
+        let of_section = |section: &&str| name.starts_with(&format!("{}_", variable(section, "")));
+        KEYS.iter().map(|(section, _, _)| *section).find(of_section)
+    };
+    let mut unknown: Vec<String> = names
+        .filter(|name| !is_known(name))
+        .filter_map(|name| {
+            let section = section_of(&name)?;
+            let key = name.get(variable(section, "").len() + 1..)?.to_lowercase();
+            Some(format!("the variable {name} sets nothing: [{section}] has no key `{key}`"))
+        })
+        .collect();
+    unknown.sort();
+    unknown
+}
+
 /// A value from the environment.
 pub(super) struct Override {
     pub(super) section: &'static str,

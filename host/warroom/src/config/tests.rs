@@ -36,6 +36,19 @@ fn a_wrong_type_is_named_with_key_file_and_line() {
 }
 
 #[test]
+fn variables_that_look_like_keys_and_are_none_are_named() {
+    let of = |names: &[&str]| super::environment::unknown(names.iter().map(|name| (*name).to_owned()));
+    assert_eq!(
+        of(&["WARROOM_MATTERMOST_ULR", "WARROOM_LIMITS_", "WARROOM_HTTP_LISTEN", "WARROOM_GROUPS"]),
+        [
+            "the variable WARROOM_LIMITS_ sets nothing: [limits] has no key ``",
+            "the variable WARROOM_MATTERMOST_ULR sets nothing: [mattermost] has no key `ulr`",
+        ]
+    );
+    assert!(of(&["WARROOM_SERVICE_HOST", "WARROOM_PORT_80_TCP", "WARROOM_LOG_FORMAT", "HOME"]).is_empty());
+}
+
+#[test]
 fn every_key_comes_by_environment_too() {
     let environment = [
         ("WARROOM_MATTERMOST_URL", "https://chat.example.com/"),

@@ -48,13 +48,18 @@ impl Listener {
         }
         // From here on a channel without a mark is one that the bot came into later.
         self.heard_ms.get_or_insert_with(|| self.watermarks.newest_ms().unwrap_or(0));
+        // And what is posted from here on is read after a crash, also after one at once.
+        self.watermarks.write().await;
         self.nothing_missing();
         self.check_rooms().await;
         self.runner.posts_may_be_gone();
     }
 
-    async fn wait_to_read(&self, error: &ChatError) {
-        tracing::warn!("what was posted meanwhile cannot be read yet: {error}");
+    async fn wait_to_read(&mut self, error: &ChatError) {
+        let text = format!("what was posted meanwhile cannot be read yet: {error}");
+        if self.seldom.is_due(&text) {
+            tracing::warn!("{text}");
+        }
         self.tell_lag();
         self.readiness.send_replace(Readiness::Not(format!("what was missed is not read yet: {error}")));
         rest(error).await;
@@ -94,7 +99,10 @@ impl Listener {
         };
         let Missed { posts, read, failed, cut_short } = reader.read(left.clone()).await;
         if !posts.is_empty() {
-            tracing::info!("{} posts that came while nobody listened are of interest", posts.len());
+            tracing::info!(
+                "posts that came while nobody listened, and may start or tell something: {}",
+                posts.len()
+            );
         }
         for post in posts {
             self.metrics.event(EventKind::CaughtUp);
@@ -279,8 +287,16 @@ impl Listener {
                 self.nothing_missing_while_ready();
             }
             Err(error) => {
-                tracing::warn!("no new channels can be joined now: {error}");
-                if error.message == self.on_no_team() {
+                let is_teamless = error.message == self.on_no_team();
+                let text = if is_teamless {
+                    error.message
+                } else {
+                    format!("no new channels can be joined now: {error}")
+                };
+                if self.seldom.is_due(&text) {
+                    tracing::warn!("{text}");
+                }
+                if is_teamless {
                     if *self.readiness.borrow() == Readiness::Ready {
                         self.readiness.send_replace(teamless);
                     }

@@ -5,9 +5,24 @@ use crate::built_in;
 use crate::commands::check_server;
 use crate::config::Config;
 use crate::watch;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use warroom_mattermost::Client;
 use warroom_workflow::{Catalog, Diagnostic, Severity, Workflow, check_all};
+
+/// What of a token file's mode lets others than its owner and group read it, or others than its owner write it.
+const OPEN_BITS: u32 = 0o027;
+
+/// Whether others can read the file of the bot's token, or put another one there.
+pub(super) fn check_token_file(config: &Config, report: &mut Report) {
+    let Some(path) = &config.token_file else { return };
+    let Ok(mode) = std::fs::metadata(path).map(|metadata| metadata.permissions().mode()) else { return };
+    if mode & OPEN_BITS != 0 {
+        let finding =
+            format!("{} can be read or written by others (mode {:03o})", path.display(), mode & 0o777);
+        report.warning("token-file", finding, format!("`chmod 600 {}`", path.display()));
+    }
+}
 
 /// The action types that workflows can use; none when the built-in ones cannot be loaded.
 pub(super) async fn check_actions(config: &Config, report: &mut Report) -> Option<Catalog> {
@@ -136,6 +151,11 @@ pub(super) async fn check_configured(client: &Client, config: &Config, report: &
         let finding = "what concerns no single incident (a workflow file with errors, a channel that cannot be read) is only in the log";
         let remedy = "write `notify = \"TEAM/CHANNEL\"` under [operators], and have the bot in that channel";
         report.warning("operators", finding.to_owned(), remedy);
+    }
+    if config.managers.is_empty() {
+        let finding = "an incident that is blocked before it has a room waits for who started it, or for an administrator of the server";
+        let remedy = "name those on call in [permissions] managers";
+        report.warning("managers", finding.to_owned(), remedy);
     }
     match check_server::configured(client, config).await {
         Ok((false, _)) => {}

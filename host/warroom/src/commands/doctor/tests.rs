@@ -3,6 +3,7 @@
 use super::report::{Check, Verdict};
 use super::*;
 use serde_json::{Value, json};
+use std::os::unix::fs::PermissionsExt as _;
 use tempfile::TempDir;
 use warroom_simulator::{Options, Simulator};
 use warroom_store::{NewRun, Store};
@@ -90,6 +91,8 @@ fn one<'a>(checks: &'a [Check], name: &str) -> (Verdict, &'a str, &'a str) {
 
 /// Operators want to be told what concerns no single incident.
 const TOLD: (&str, &str) = ("WARROOM_OPERATORS_NOTIFY", "infosec/town-square");
+/// And somebody decides about those that are blocked.
+const MANAGED: (&str, &str) = ("WARROOM_PERMISSIONS_MANAGERS", "jon");
 
 #[tokio::test]
 async fn operators_who_are_told_nothing_are_advised_to_be() {
@@ -102,9 +105,32 @@ async fn operators_who_are_told_nothing_are_advised_to_be() {
 }
 
 #[tokio::test]
+async fn without_managers_somebody_is_advised_to_be_one() {
+    let clinic = Clinic::new().await;
+    let checks = clinic.examine(&[]).await;
+    let found = one(&checks, "managers");
+    assert!(found.0 == Verdict::Warning && found.2.contains("[permissions] managers"), "{found:?}");
+    assert!(of(&clinic.examine(&[MANAGED]).await, "managers").is_empty());
+}
+
+#[tokio::test]
+async fn a_token_file_that_others_can_read_is_found() {
+    let clinic = Clinic::new().await;
+    let path = clinic.directory.path().join("bot-token");
+    clinic.write("bot-token", clinic.simulator.bot_token());
+    let given = [("WARROOM_MATTERMOST_TOKEN_FILE", path.to_str().unwrap())];
+    for (mode, is_open) in [(0o644, true), (0o660, true), (0o602, true), (0o640, false), (0o600, false)] {
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+        let checks = clinic.examine(&given).await;
+        let found = of(&checks, "token-file");
+        assert_eq!(!found.is_empty(), is_open, "{mode:o}: {found:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_sound_installation_has_no_findings_and_nothing_stays() {
     let clinic = Clinic::new().await;
-    let checks = clinic.examine(&[TOLD]).await;
+    let checks = clinic.examine(&[TOLD, MANAGED]).await;
     assert!(checks.iter().all(|check| check.verdict == Verdict::Ok), "{checks:#?}");
     let names: Vec<_> = checks.iter().map(|check| check.name).collect();
     assert_eq!(
@@ -236,7 +262,7 @@ async fn beside_the_running_service_it_uses_the_service() {
     let service = crate::Service::start(config).await.unwrap();
     service.ready().await.unwrap();
     let listen = service.address().to_string();
-    let beside = [("WARROOM_HTTP_LISTEN", listen.as_str()), TOLD];
+    let beside = [("WARROOM_HTTP_LISTEN", listen.as_str()), TOLD, MANAGED];
     let checks = clinic.examine(&beside).await;
     assert!(checks.iter().all(|check| check.verdict == Verdict::Ok), "{checks:#?}");
     assert!(one(&checks, "callback").1.contains("the service is running"), "{checks:#?}");

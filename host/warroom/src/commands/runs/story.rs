@@ -3,6 +3,7 @@
 use crate::admin::{RunStory, StoryEvent};
 use crate::timestamp::timestamp;
 use std::fmt::Write as _;
+use warroom_engine::time_span;
 
 /// For the terminal.
 pub(super) fn human(story: &RunStory) -> String {
@@ -10,6 +11,10 @@ pub(super) fn human(story: &RunStory) -> String {
     let mut text = format!("{} {} ({}), {}\n", line.workflow, line.number, line.run, line.state);
     // Writing to a string cannot fail.
     let _ = writeln!(text, "  reported by {}: {}", story.started_by, story.permalink);
+    let _ = writeln!(text, "  started: {} UTC", timestamp(line.started_ms));
+    if let Some(took) = took(story) {
+        let _ = writeln!(text, "  took: {took}");
+    }
     if let Some(step) = &line.step {
         let _ = writeln!(text, "  step: {step}");
     }
@@ -40,6 +45,10 @@ pub(super) fn markdown(story: &RunStory) -> String {
     let mut text = format!("# {} {}\n\n", line.workflow, line.number);
     let _ = writeln!(text, "- State: {}", line.state);
     let _ = writeln!(text, "- Reported by {}: [post]({})", story.started_by, story.permalink);
+    let _ = writeln!(text, "- Started: {} UTC", timestamp(line.started_ms));
+    if let Some(took) = took(story) {
+        let _ = writeln!(text, "- Took: {took}");
+    }
     if let Some(room) = &line.room {
         let _ = writeln!(text, "- Room: ~{room}");
     }
@@ -64,4 +73,11 @@ fn cell(event: &StoryEvent) -> String {
     }
     // A table's cell is one line without its own border.
     what.replace('|', "\\|").replace('\n', " ")
+}
+
+/// How long it took from the report to the end, for one that has ended. What is journalled after that only tidies up.
+fn took(story: &RunStory) -> Option<String> {
+    let end =
+        story.events.iter().find(|event| ["run_finished", "run_cancelled"].contains(&event.kind.as_str()))?;
+    Some(time_span(end.at_ms.saturating_sub(story.line.started_ms)))
 }

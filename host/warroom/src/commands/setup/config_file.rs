@@ -238,7 +238,8 @@ url = {store}
 dir = \"workflows\"
 
 [permissions]
-# User ids or names of those who, besides system administrators, manage every incident.
+# User ids, names or groups of those who, besides system administrators, manage every incident. An incident that is blocked before it has
+# a room waits for who started it, or for one of them, and mentions them: name those on call.
 managers = []
 
 [operators]
