@@ -177,6 +177,32 @@ async fn a_group_of_the_server_is_brought_in_and_may_be_the_one_to_press() {
     service.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_on_the_first_page_of_a_large_group_presses_whatever_the_next_page_says() {
+    let ask = json!([{"name": "Ask", "type": "post", "channel_name": "town-square", "message": "Well?",
+        "transitions": [{"label": "Done", "to": "End", "allowed": ["@sre"]}]}]);
+    let stage = Stage::with_workflow(&drill(&ask)).await;
+    // As many as make a page a full one.
+    let mut members = vec![stage.get("/users/username/chris").await];
+    members.extend(
+        (1..200).map(|n| json!({ "id": format!("{n:026}"), "username": format!("sre{n}"), "delete_at": 0 })),
+    );
+    let page = json!({ "members": members, "total_member_count": 5_000 }).to_string();
+    stage.proxy.answer_next("GET", "/api/v4/groups/", &page, 1);
+    stage.proxy.forbid_next("GET", "/api/v4/groups/", 100);
+    let group = r#"[{"id":"gggggggggggggggggggggggggg","name":"sre","display_name":"SRE","delete_at":0}]"#;
+    stage.proxy.answer_next("GET", "/api/v4/groups", group, 100);
+    let service = stage.service().await;
+    stage.say("jon", "town-square", "#drill").await;
+    let town = stage.channel_id("town-square").await;
+    let ask = stage.post(&town, "Well?", 1).await;
+    assert_eq!(stage.press("chris", &ask, "Done", None).await, 200);
+    stage.at_rest(&service).await;
+    let asked = stage.proxy.requests();
+    assert_eq!(asked.iter().filter(|(_, path)| path.starts_with("/api/v4/groups/")).count(), 1);
+    service.stop().await;
+}
+
 /// What a server says to a name that is too long for it, though it lets others of that length be.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_room_that_the_server_fails_to_make_is_made_later() {

@@ -111,3 +111,111 @@ async fn what_is_posted_to_a_channel_that_cannot_be_read_yet_hides_nothing_befor
     assert_eq!(looks(&stage, 1).await, ["#disk unheard"]);
     service.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn channels_that_cannot_be_read_are_named_together_and_tried_in_turn() {
+    let stage = Stage::with_workflow(&rooms_only(&json!({}))).await;
+    let off_topic = with_operators(&stage).await;
+    let mut posts = Vec::new();
+    for n in 0..12 {
+        let id = new_channel(&stage, &format!("side-{n}"), true).await;
+        posts.push(format!("/api/v4/channels/{id}/posts"));
+    }
+    let service = stage.service_with(&[("WARROOM_LIMITS_ROOMS_CHECK_MS", "1000")]).await;
+    stage.proxy.forget_requests();
+    unheard(&stage, async {
+        for (n, path) in posts.iter().enumerate() {
+            stage.say("sam", &format!("side-{n}"), "nothing much").await;
+            stage.proxy.break_next("GET", path, 10_000);
+        }
+    })
+    .await;
+    let told = stage.post(&off_topic, ":warning: What was posted to ~side-", 1).await;
+    let told = told["message"].as_str().unwrap();
+    assert_eq!(told.matches("~side-").count(), 10, "{told}");
+    assert!(told.contains(", 2 more while nobody listened cannot be read"), "{told}");
+    // Fewer than all at a time, so the others must come first the next time.
+    stage.proxy.forget_requests();
+    let all_asked = async || {
+        let asked = stage.proxy.requests();
+        posts.iter().all(|path| asked.iter().any(|(_, known)| known == path)).then_some(())
+    };
+    stage.eventually("a look at each of them", all_asked).await;
+    assert_eq!(stage.messages(&off_topic).await.len(), 1, "they are told once");
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn names_that_cannot_be_looked_up_keep_the_bot_from_no_other() {
+    let trigger = json!([{"name": "Alert", "type": "text", "match": "#disk", "channel_name": ["a-fails", "b-fails", "side"]}]);
+    let stage = Stage::with_workflow(&rooms_only(&json!({ "triggers": trigger }))).await;
+    let off_topic = with_operators(&stage).await;
+    let side = new_channel(&stage, "side", false).await;
+    for name in ["a-fails", "b-fails"] {
+        stage.proxy.break_next(
+            "GET",
+            &format!("/api/v4/teams/{}/channels/name/{name}", stage.team_id),
+            10_000,
+        );
+    }
+    let service = stage.service_with(&[("WARROOM_LIMITS_ROOMS_CHECK_MS", "1000")]).await;
+    let is_in = async || stage.members(&side).await.contains(&stage.bot_id).then_some(());
+    stage.eventually("the bot in the channel that can be looked up", is_in).await;
+    for name in ["a-fails", "b-fails"] {
+        stage.post(&off_topic, &format!(":warning: A trigger listens to \u{201c}{name}\u{201d}"), 1).await;
+    }
+    service.stop().await;
+}
+
+/// Has catch-up read Town Square once this was posted there, and so that the stream brings it too.
+async fn read_twice(stage: &Stage, town: &str, happens: impl Future<Output = ()>) {
+    let mut reading = stage.proxy.hold_next("GET", &format!("/api/v4/channels/{town}/posts"), 1);
+    unheard(stage, stage.say("jon", "town-square", "nothing much")).await;
+    reading.reached(1).await;
+    happens.await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_catch_up_held_back_is_not_started_by_the_stream() {
+    let stage = Stage::with_workflow(&rooms_only(&json!({}))).await;
+    let service = stage.service_with(&[("WARROOM_LIMITS_CATCH_UP_MAX_AGE_MS", "1")]).await;
+    let town = stage.channel_id("town-square").await;
+    read_twice(&stage, &town, async {
+        stage.say("jon", "town-square", "#disk twice").await;
+        // Older than what is taken in late.
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    })
+    .await;
+    stage.post(&town, ":hourglass:", 1).await;
+    stage.say("jon", "town-square", "#disk live").await;
+    assert_eq!(looks(&stage, 1).await, ["#disk live"]);
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nor_when_it_is_too_old_to_be_known_by_its_id() {
+    let stage = Stage::with_workflow(&rooms_only(&json!({}))).await;
+    let service = stage.service_with(&[("WARROOM_LIMITS_CATCH_UP_MAX_AGE_MS", "1")]).await;
+    let town = stage.channel_id("town-square").await;
+    let decided = async || {
+        let url = format!("http://{}/metrics", service.address());
+        let text = reqwest::get(&url).await.unwrap().text().await.unwrap();
+        let count = text.lines().find_map(|line| line.strip_prefix("warroom_post_lag_seconds_count "));
+        count.unwrap_or_else(|| panic!("{text}")).parse::<u64>().unwrap()
+    };
+    let before = decided().await;
+    read_twice(&stage, &town, async {
+        let held = stage.say("jon", "town-square", "#disk twice").await;
+        // Only a time to come is far enough from the other one without a wait.
+        let later = held["create_at"].as_i64().unwrap() + 3_600_000;
+        let body = json!({ "channel_id": town, "message": "whatever", "create_at": later });
+        stage.admin("POST", "/posts", Some(body)).await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    })
+    .await;
+    stage.post(&town, ":hourglass:", 1).await;
+    stage.eventually("the post of the stream", async || (decided().await > before).then_some(())).await;
+    assert_eq!(stage.rooms().await, [""; 0]);
+    assert!(service.runner().open_runs().is_empty());
+    service.stop().await;
+}

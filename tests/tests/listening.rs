@@ -156,6 +156,61 @@ async fn a_team_whose_channels_cannot_be_listed_is_caught_up_once_they_can() {
     service.stop().await;
 }
 
+/// A workflow that listens to one channel.
+fn listens_to(channel: &str) -> String {
+    let trigger = json!({ "name": "Alert", "type": "text", "match": "#disk", "channel_name": channel });
+    rooms_only(&json!({ "triggers": [trigger] }))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_channel_that_is_called_like_one_that_a_trigger_names_does_not_stand_in_for_it() {
+    let stage = Stage::with_workflow(&listens_to("alerts")).await;
+    let alerts = new_channel(&stage, "alerts", false).await;
+    let noise = stage.make_channel("jon", "noise", "alerts", "O").await;
+    invite(&stage, &noise).await;
+    let service = stage.service().await;
+    assert!(stage.members(&alerts).await.contains(&stage.bot_id));
+    stage.say("sam", "alerts", "#disk one").await;
+    assert_eq!(look(&stage, &stage.team, "disk-1").await, "#disk one");
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_channel_that_is_named_by_its_id_is_missed_on_no_other_team() {
+    let stage = Stage::new().await;
+    stage.another_team().await;
+    let off_topic = with_operators(&stage).await;
+    let side = new_channel(&stage, "side", false).await;
+    stage.write_workflow("workflow.json", &listens_to(&side));
+    stage.write_workflow(
+        "nowhere.json",
+        &listens_to("nowhere").replace("\"disk\"", "\"other\"").replace("disk-", "other-"),
+    );
+    let service = stage.service().await;
+    assert!(stage.members(&side).await.contains(&stage.bot_id));
+    // On both teams.
+    stage.post(&off_topic, ":warning: A trigger listens to \u{201c}nowhere\u{201d}", 2).await;
+    stage.say("sam", "side", "#disk one").await;
+    assert_eq!(look(&stage, &stage.team, "disk-1").await, "#disk one");
+    let said = stage.messages(&off_topic).await;
+    assert!(!said.iter().any(|text| text.contains(&side)), "{said:?}");
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_channel_that_cannot_be_joined_for_long_is_told() {
+    let stage = Stage::with_workflow(&listens_to("side")).await;
+    let off_topic = with_operators(&stage).await;
+    let side = new_channel(&stage, "side", false).await;
+    stage.proxy.fail_next("POST", &format!("/api/v4/channels/{side}/members"), 500, 10_000);
+    let service = stage.service_with(&[("WARROOM_LIMITS_ROOMS_CHECK_MS", "1000")]).await;
+    stage.post(&off_topic, ":warning: The bot cannot join ~side, so it hears nothing there", 1).await;
+    stage.proxy.mend();
+    let joined = async || stage.members(&side).await.contains(&stage.bot_id).then_some(());
+    stage.eventually("the bot in the channel", joined).await;
+    service.stop().await;
+}
+
 async fn turn_out(stage: &Stage, channel_id: &str) {
     let gone = stage.admin("DELETE", &format!("/channels/{channel_id}/members/{}", stage.bot_id), None).await;
     assert_eq!(gone["status"], "OK", "{gone}");
@@ -300,8 +355,7 @@ async fn a_bot_on_no_team_is_not_ready_until_it_is_on_one() {
         .await;
     stage.put_on_team(&stage.team_id, &stage.bot_id).await;
     service.ready().await.unwrap();
-    stage.triage().await;
-    // And when it is taken off while it listens.
+    // And when it is taken off while it listens, with no look at channels due that would find it out anyway, as there is after each room.
     let is = async |status: u16| {
         let answers = async || (reqwest::get(&url).await.unwrap().status() == status).then_some(());
         stage.eventually("the readiness", answers).await;
@@ -310,5 +364,6 @@ async fn a_bot_on_no_team_is_not_ready_until_it_is_on_one() {
     is(503).await;
     stage.put_on_team(&stage.team_id, &stage.bot_id).await;
     is(200).await;
+    stage.triage().await;
     service.stop().await;
 }

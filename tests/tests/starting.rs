@@ -2,6 +2,7 @@
 
 use crate::operators::warroom;
 use crate::stage::Stage;
+use std::time::Duration;
 use warroom::{Config, Service};
 
 /// Starts the service, which need not become ready.
@@ -48,4 +49,39 @@ async fn a_token_that_is_refused_at_the_start_is_waited_for_where_it_was_good_be
     service.ready().await.unwrap();
     stage.triage().await;
     service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_of_another_account_does_nothing_after_a_start_without_the_server_and_ends_the_service() {
+    let stage = Stage::new().await;
+    let service = stage.service().await;
+    stage.triage().await;
+    service.stop().await;
+    stage.write_token(stage.token("chris"));
+    stage.proxy.go_away().await;
+    let service = started(&stage).await;
+    stage.proxy.forget_requests();
+    stage.proxy.come_back();
+    let ends = tokio::time::timeout(Duration::from_secs(60), service.run_until(std::future::pending()));
+    let error = ends.await.unwrap().unwrap_err().to_string();
+    assert!(error.contains("the token is that of @chris") && error.contains("start it again"), "{error}");
+    let asked = stage.proxy.requests();
+    let is_question = |path: &str| path == "/api/v4/users/me" || path.starts_with("/api/v4/config/client");
+    assert!(!asked.is_empty() && asked.iter().all(|(_, path)| is_question(path)), "{asked:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_start_at_what_is_no_mattermost_server_fails_and_says_what_to_look_at() {
+    let stage = Stage::new().await;
+    stage.proxy.answer_next("GET", "/api/v4/users/me", "<!doctype html><title>Welcome</title>", 1);
+    let error = stage.start(&[]).await.err().unwrap().to_string();
+    assert!(error.contains("makes no sense") && error.contains("<!doctype html>"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_start_beside_a_proxy_whose_server_is_only_starting_waits_for_it() {
+    let stage = Stage::new().await;
+    stage.proxy.fail_next("GET", "/api/v4/users/me", 404, 1);
+    stage.service().await.stop().await;
+    assert!(stage.proxy.arrivals("GET", "/api/v4/users/me").len() >= 2);
 }

@@ -40,6 +40,7 @@ struct Shared {
     options: ClientOptions,
     credentials: Credentials,
     throttle: Throttle,
+    held: watch::Sender<bool>,
 }
 
 impl fmt::Debug for Client {
@@ -69,7 +70,8 @@ impl Client {
             .no_proxy()
             .build()
             .map_err(|error| invalid(chain(&error)))?;
-        Ok(Self { shared: Arc::new(Shared { http, base, options, credentials, throttle }) })
+        let held = watch::Sender::new(false);
+        Ok(Self { shared: Arc::new(Shared { http, base, options, credentials, throttle, held }) })
     }
 
     /// Uses another token from now on, in all clones: for later calls, and when the event stream connects again. Calls fail no
@@ -86,6 +88,18 @@ impl Client {
     #[must_use]
     pub fn has_token(&self, token: &Token) -> bool {
         self.shared.credentials.is_current(token)
+    }
+
+    /// Keeps all clones from calling, as if the server could not be reached, and from connecting to the event stream; or lets them again.
+    /// For as long as it is not known whose the token is.
+    pub fn hold(&self, is_held: bool) {
+        self.shared.held.send_replace(is_held);
+    }
+
+    /// Returns once nothing is held.
+    pub(crate) async fn let_go(&self) {
+        // The sender is this, so there is no error.
+        let _ = self.shared.held.subscribe().wait_for(|is_held| !is_held).await;
     }
 
     /// A client of the same server with another token, which shares nothing with this one.
@@ -163,12 +177,15 @@ impl Client {
     ) -> Result<(T, HeaderMap), ApiErrorKind> {
         let Shared { credentials, throttle, options, .. } = &*self.shared;
         let url = self.address(call.path, call.query)?;
+        if *self.shared.held.borrow() {
+            return Err(ApiErrorKind::Unreachable("it has not said yet whose the token is".to_owned()));
+        }
         // A refused token makes calls fail at once, not when their turn comes.
         if !call.is_open && credentials.is_barred() {
             return Err(ApiErrorKind::TokenRefused);
         }
         let turn = throttle.turn(deadline).await;
-        turn.map_err(|wait| ApiErrorKind::RateLimited { retry_after: Some(wait) })?;
+        turn.map_err(|wait| ApiErrorKind::TurnTooLate { wait })?;
         let pass = if call.is_open { Ok(credentials.open_pass()) } else { credentials.pass() };
         let pass = pass.map_err(|_| ApiErrorKind::TokenRefused)?;
 
@@ -242,6 +259,7 @@ fn redacted(kind: ApiErrorKind, token: &Token) -> ApiErrorKind {
             ApiErrorKind::Server { status, id: redact(&id), message: redact(&message), retry_after }
         }
         wordless @ (ApiErrorKind::RateLimited { .. }
+        | ApiErrorKind::TurnTooLate { .. }
         | ApiErrorKind::TooLong(_)
         | ApiErrorKind::TokenRefused) => wordless,
     }

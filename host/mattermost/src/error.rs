@@ -36,6 +36,11 @@ pub enum ApiErrorKind {
         /// How long to wait, if the server said so.
         retry_after: Option<Duration>,
     },
+    /// Too many calls of ours wait for their turn, as the throttle gives it: not executed.
+    TurnTooLate {
+        /// How long until this one's turn would have come.
+        wait: Duration,
+    },
     /// The server answered with an error.
     Server {
         /// The status, 400 to 599.
@@ -109,7 +114,8 @@ impl ApiError {
         match &self.kind {
             ApiErrorKind::Unreachable(_)
             | ApiErrorKind::Interrupted(_)
-            | ApiErrorKind::RateLimited { .. } => true,
+            | ApiErrorKind::RateLimited { .. }
+            | ApiErrorKind::TurnTooLate { .. } => true,
             _ if self.is_from_elsewhere() => true,
             // 501 is a feature that the server lacks, 408 a request that came too slowly.
             ApiErrorKind::Server { status, .. } => *status >= 500 && *status != 501 || *status == 408,
@@ -128,18 +134,20 @@ impl ApiError {
             ApiErrorKind::Server { status, .. } => *status >= 500 || *status == 408,
             ApiErrorKind::Unreachable(_)
             | ApiErrorKind::RateLimited { .. }
+            | ApiErrorKind::TurnTooLate { .. }
             | ApiErrorKind::Invalid(_)
             | ApiErrorKind::TokenRefused => false,
         }
     }
 
-    /// How long the server wants to be left alone, if it said so.
+    /// How long the server wants to be left alone, if it said so, or our own throttle does.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         match self.kind {
             ApiErrorKind::RateLimited { retry_after } | ApiErrorKind::Server { retry_after, .. } => {
                 retry_after
             }
+            ApiErrorKind::TurnTooLate { wait } => Some(wait),
             _ => None,
         }
     }
@@ -189,6 +197,13 @@ impl ApiError {
                 "Whoever listens there does not speak TLS: write http:// instead of https://, or another port",
             ),
             ApiErrorKind::Unreachable(_) => Some("Check the server's address, and that it runs"),
+            ApiErrorKind::TurnTooLate { .. } => Some(
+                "There are as many calls a second as [limits] mattermost_calls_per_second says, or fewer where the server wants that: if it \
+                 lasts, raise it, and the server's RateLimitSettings",
+            ),
+            ApiErrorKind::Unexpected(_) => {
+                Some("If it lasts, check the server's address, and what stands in front of it")
+            }
             _ if self.is_from_elsewhere() => Some(
                 "That is no answer of Mattermost: check its address, that it runs, and what stands in front of it",
             ),
@@ -211,6 +226,13 @@ impl fmt::Display for ApiErrorKind {
                 )
             }
             Self::RateLimited { retry_after: None } => f.write_str("the server wants fewer calls"),
+            Self::TurnTooLate { wait } => {
+                write!(
+                    f,
+                    "too many calls wait for their turn, and this one's would come in {:.0} s",
+                    wait.as_secs_f64().ceil()
+                )
+            }
             Self::Server { status, message, .. } if message.trim_matches('.').trim().is_empty() => {
                 write!(f, "the server answered {status}")
             }

@@ -54,7 +54,7 @@ impl CallOutcome {
             ApiErrorKind::Server { .. } => Self::ServerError,
             ApiErrorKind::Unreachable(_) => Self::Unreachable,
             ApiErrorKind::Interrupted(_) => Self::Interrupted,
-            ApiErrorKind::RateLimited { .. } => Self::RateLimited,
+            ApiErrorKind::RateLimited { .. } | ApiErrorKind::TurnTooLate { .. } => Self::RateLimited,
             ApiErrorKind::Unexpected(_) | ApiErrorKind::TooLong(_) => Self::Unexpected,
             ApiErrorKind::Invalid(_) => Self::Invalid,
         }

@@ -186,6 +186,9 @@ impl Keeper {
 
     /// Connects, and yields events until the connection ends.
     async fn run(&mut self) -> End {
+        if let Err(end) = self.unless_unread(self.client.let_go()).await {
+            return end;
+        }
         let pass = match self.client.credentials().pass() {
             Ok(pass) => pass,
             Err(token) => return End::Refused { token, reason: TOKEN_REFUSED.into() },

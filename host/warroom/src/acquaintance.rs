@@ -21,6 +21,14 @@ const ELSEWHERE_MAX: Duration = Duration::from_secs(120);
 /// How long it waits at most, whatever the server asks for.
 const WAIT_MAX: Duration = Duration::from_secs(60);
 
+/// Whom the service goes on as.
+#[derive(Debug)]
+pub(crate) struct Met {
+    pub(crate) acquaintance: Acquaintance,
+    /// Whether the server did not say so at this start, and did not refuse the token either.
+    pub(crate) is_believed: bool,
+}
+
 /// What is known of a server.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Acquaintance {
@@ -40,14 +48,14 @@ pub(crate) async fn make(
     store: &Store,
     url: &str,
     readiness: &watch::Sender<Readiness>,
-) -> anyhow::Result<Acquaintance> {
+) -> anyhow::Result<Met> {
     let known = known(store, url).await?;
     let (began, mut seldom) = (Instant::now(), Seldom::default());
     loop {
         let error = match ask(client, url).await {
             Ok(now) => {
                 keep(store, url, &now).await?;
-                return Ok(now);
+                return Ok(Met { acquaintance: now, is_believed: false });
             }
             Err(error) => error,
         };
@@ -56,44 +64,60 @@ pub(crate) async fn make(
             Some(known) => {
                 let bot = &known.bot.username;
                 tracing::warn!("{error}; going on as @{bot}, as at the last start");
-                return Ok(known.clone());
+                return Ok(Met { acquaintance: known.clone(), is_believed: error.status() != Some(401) });
             }
-            // For a while it may be a proxy whose server is only starting.
-            None if error.is_from_elsewhere() && began.elapsed() >= ELSEWHERE_MAX => bail!("{error}"),
-            None if error.is_temporary() => {
+            None if is_hopeless(&error, began.elapsed()) => bail!("{error}"),
+            None => {
                 if seldom.is_due(&error.to_string()) {
                     tracing::warn!("{error}; it is tried again until it answers");
                 }
                 tokio::time::sleep(wait(&error)).await;
             }
-            None => bail!("{error}"),
         }
     }
+}
+
+/// Whether there is no point in asking a server again that was never reached, after so long.
+fn is_hopeless(error: &ApiError, tried_for: Duration) -> bool {
+    // For a while it may be a proxy whose server is only starting.
+    !error.is_temporary() || error.is_from_elsewhere() && tried_for >= ELSEWHERE_MAX
 }
 
 /// How long to wait before the server is asked again. It may be back earlier than it says.
 fn wait(error: &ApiError) -> Duration {
-    error.retry_after().unwrap_or(AGAIN).min(WAIT_MAX)
+    error.retry_after().unwrap_or(AGAIN).clamp(AGAIN, WAIT_MAX)
 }
 
-/// Asks until the server answers, and says so if it is not what was believed.
-pub(crate) async fn renew(client: Client, store: Store, url: String, believed: Acquaintance) {
+/// Asks until the server answers. Gives what is wrong when the bot is another one than was believed: whose posts are whose would be
+/// confused.
+///
+/// # Errors
+/// What to do about it.
+pub(crate) async fn renew(
+    client: &Client,
+    store: &Store,
+    url: &str,
+    believed: &Acquaintance,
+) -> anyhow::Result<()> {
     let now = loop {
-        match ask(&client, &url).await {
+        match ask(client, url).await {
             Ok(now) => break now,
+            // Then nothing is done with it. A better one is asked about when it comes.
+            Err(error) if error.status() == Some(401) => return Ok(()),
             Err(error) => tokio::time::sleep(wait(&error)).await,
         }
     };
     if now.bot.id != believed.bot.id {
-        tracing::error!(
-            "the token is that of @{} now, and the service goes on as @{}: restart it",
-            now.bot.username,
-            believed.bot.username
+        let (now, believed) = (&now.bot.username, &believed.bot.username);
+        bail!(
+            "the token is that of @{now}, and the service went on as @{believed}, since Mattermost did not answer when it started: start it \
+             again to go on as @{now}, or with a token of @{believed}"
         );
     }
-    if let Err(error) = keep(&store, &url, &now).await {
+    if let Err(error) = keep(store, url, &now).await {
         tracing::warn!("what the server is cannot be written down: {error}");
     }
+    Ok(())
 }
 
 async fn ask(client: &Client, url: &str) -> Result<Acquaintance, ApiError> {
@@ -126,4 +150,69 @@ async fn keep(store: &Store, url: &str, now: &Acquaintance) -> anyhow::Result<()
         store.put_document(KIND, url, revision, body).await?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use warroom_mattermost::{ApiErrorKind, ClientOptions, Token};
+    use warroom_simulator::{Options, Simulator};
+    use warroom_store as store;
+
+    fn error(kind: ApiErrorKind) -> ApiError {
+        ApiError { doing: "x".to_owned(), kind }
+    }
+
+    #[test]
+    fn the_server_is_asked_again_within_a_minute_whatever_it_asks_for() {
+        for (asked_s, waited_s) in [(None, 2), (Some(0), 2), (Some(7), 7), (Some(3_600), 60)] {
+            let retry_after = asked_s.map(Duration::from_secs);
+            let maintained =
+                ApiErrorKind::Server { status: 503, id: String::new(), message: String::new(), retry_after };
+            for kind in [ApiErrorKind::RateLimited { retry_after }, maintained] {
+                assert_eq!(wait(&error(kind)), Duration::from_secs(waited_s));
+            }
+        }
+    }
+
+    #[test]
+    fn a_server_that_was_never_reached_may_be_a_proxys_for_two_minutes() {
+        let answered = |status: u16, id: &str| {
+            let (id, message) = (id.to_owned(), "Words.".to_owned());
+            error(ApiErrorKind::Server { status, id, message, retry_after: None })
+        };
+        let [soon, late] = [119, 120].map(Duration::from_secs);
+        let (proxy, starting) = (answered(404, ""), answered(502, ""));
+        assert!(!is_hopeless(&proxy, soon) && is_hopeless(&proxy, late));
+        assert!(!is_hopeless(&starting, late), "somebody is there who says that the server is not");
+        assert!(!is_hopeless(&error(ApiErrorKind::Unreachable("refused".to_owned())), late));
+        for mine in [
+            answered(401, "api.context.session_expired.app_error"),
+            error(ApiErrorKind::Unexpected("<html>".to_owned())),
+        ] {
+            assert!(is_hopeless(&mine, Duration::ZERO), "{mine}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_server_that_was_never_reached_is_waited_for_and_says_why() {
+        let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let listen = nobody.local_addr().unwrap();
+        drop(nobody);
+        let url = format!("http://{listen}");
+        let client = Client::new(ClientOptions::new(&url, Token::new("wrong"))).unwrap();
+        let store = Store::open("sqlite::memory:", store::Options::default()).await.unwrap();
+        let (readiness, mut seen) = watch::channel(Readiness::Not("starting".to_owned()));
+        let mut making = std::pin::pin!(make(&client, &store, &url, &readiness));
+        let is_told =
+            |now: &Readiness| matches!(now, Readiness::Not(why) if why.contains("cannot be reached"));
+        tokio::select! {
+            made = &mut making => panic!("{made:?}"),
+            told = seen.wait_for(is_told) => drop(told.unwrap()),
+        }
+        // Nobody is waited for who answers and will not mend by himself.
+        let _server = Simulator::start(Options { listen, ..Options::default() }).await.unwrap();
+        let refused = making.await.unwrap_err().to_string();
+        assert!(refused.contains("The token is refused"), "{refused}");
+    }
 }

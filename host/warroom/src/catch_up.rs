@@ -65,6 +65,8 @@ pub(crate) struct ReadChannel {
     pub(crate) is_overflown: bool,
     /// How many posts were passed over since they cannot be read.
     pub(crate) unreadable: u32,
+    /// Whether the server was asked for its posts, and gave them: nothing was posted to most channels.
+    pub(crate) was_asked: bool,
     /// When the bot came into the channel last, as far as its posts tell.
     came_ms: Option<u64>,
 }
@@ -77,6 +79,7 @@ impl ReadChannel {
             near: Vec::new(),
             is_overflown: false,
             unreadable: 0,
+            was_asked: false,
             came_ms: None,
         }
     }
@@ -192,7 +195,7 @@ impl CatchUp<'_> {
         if mark.since_ms > last_ms {
             return Ok((ReadChannel::new(channel, mark.at_ms), Vec::new()));
         }
-        let mut read = ReadChannel::new(channel.clone(), mark.at_ms);
+        let mut read = ReadChannel { was_asked: true, ..ReadChannel::new(channel.clone(), mark.at_ms) };
         let size = if mark.at_ms < last_ms { PAGE } else { QUIET_PAGE };
         match self.since(&mut read, mark.since_ms, size).await {
             Ok(mut posts) => {

@@ -49,7 +49,7 @@ pub(crate) fn chat_error(error: mm::ApiError) -> ChatError {
     use mm::ApiErrorKind as Kind;
     let kind = match &error.kind {
         Kind::Unreachable(_) => ChatErrorKind::Unreachable,
-        Kind::RateLimited { .. } => ChatErrorKind::RateLimited,
+        Kind::RateLimited { .. } | Kind::TurnTooLate { .. } => ChatErrorKind::RateLimited,
         // Whoever answers so is no Mattermost server, or not for us: nothing that a workflow could mend. Nor is silence.
         Kind::Server { status: 401, .. } | Kind::TokenRefused | Kind::Interrupted(_) => ChatErrorKind::Away,
         Kind::Server { status: 502..=504, id, .. } if id.is_empty() => ChatErrorKind::Away,

@@ -148,9 +148,9 @@ impl Listener {
                 self.check_rooms().await;
                 self.watch_more().await;
             }
-            StreamEvent::ChannelCreated { .. } | StreamEvent::ChannelRenamed { .. } => {
-                self.watch_more_in(TOGETHER);
-            }
+            // Only who makes a channel is told so. The bot is in it from the start, and nobody else posted there before.
+            StreamEvent::ChannelCreated { channel_id, team_id } => self.hear(&channel_id, team_id),
+            StreamEvent::ChannelRenamed { .. } => self.watch_more_in(TOGETHER),
         }
     }
 

@@ -1,6 +1,6 @@
 //! The whole service as a value.
 
-use crate::acquaintance::{self, Acquaintance};
+use crate::acquaintance::{self, Acquaintance, Met};
 use crate::action_directory;
 use crate::admin;
 use crate::built_in;
@@ -48,6 +48,8 @@ pub struct Service {
     watermarks: Watermarks,
     admin_socket: Option<PathBuf>,
     tasks: Vec<JoinHandle<()>>,
+    /// What keeps it from going on.
+    failure: watch::Receiver<Option<String>>,
 }
 
 impl Service {
@@ -135,7 +137,8 @@ impl Service {
         let client = client(&config, &metrics)?;
         client_made.send_replace(Some(client.clone()));
         let url = &config.mattermost_url;
-        let acquaintance = acquaintance::make(&client, &store, url, &readiness).await?;
+        let Met { acquaintance, is_believed } = acquaintance::make(&client, &store, url, &readiness).await?;
+        client.hold(is_believed);
         let Acquaintance { bot, site_url } = acquaintance.clone();
         let translator = Translator::new(client.clone(), site_url);
         let groups = Arc::new(Groups::new(config.groups.clone()));
@@ -181,7 +184,8 @@ impl Service {
             told: BTreeSet::new(),
             watermarks: watermarks.clone(),
             unlisted: HashMap::new(),
-            unresolved: HashMap::new(),
+            failures: HashMap::new(),
+            recoveries: HashMap::new(),
         };
         let stream_options = mm::EventOptions { bot_id: Some(bot.id.clone()), ..mm::EventOptions::default() };
         let known_bot = bot.clone();
@@ -212,8 +216,17 @@ impl Service {
         tasks.push(tokio::spawn(listener.listen(stream)));
         tasks.push(tokio::spawn(watermarks.clone().keep()));
         tasks.push(tokio::spawn(directory.watch(config.workflows_poll, runner.clone())));
-        let renewal = acquaintance::renew(client.clone(), store.clone(), config.mattermost_url, acquaintance);
-        tasks.push(tokio::spawn(renewal));
+        let (failed, failure) = watch::channel(None);
+        if is_believed {
+            let asking = client.with_token(config.token.clone())?;
+            let (held, store, url) = (client.clone(), store.clone(), config.mattermost_url.clone());
+            tasks.push(tokio::spawn(async move {
+                match acquaintance::renew(&asking, &store, &url, &acquaintance).await {
+                    Ok(()) => held.hold(false),
+                    Err(error) => drop(failed.send_replace(Some(error.to_string()))),
+                }
+            }));
+        }
         tasks.extend(config.token_file.map(|file| tokio::spawn(token_file::watch(client, file, known_bot))));
         let admin_socket = config.admin_socket;
         Ok(Service {
@@ -225,6 +238,7 @@ impl Service {
             watermarks,
             admin_socket,
             tasks,
+            failure,
         })
     }
 
@@ -257,12 +271,23 @@ impl Service {
     /// Runs until `end` completes, then stops. What is under way stops where it is: the journal knows how to go on.
     ///
     /// # Errors
-    /// Never today; a clean stop may fail one day.
+    /// What keeps the service from going on: it stopped before `end`.
     pub async fn run_until(self, end: impl Future<Output = ()>) -> anyhow::Result<()> {
-        end.await;
+        let mut failure = self.failure.clone();
+        let failed = async {
+            match failure.wait_for(Option::is_some).await {
+                Ok(failure) => failure.clone().unwrap_or_default(),
+                // Nothing is left that could fail.
+                Err(_) => std::future::pending().await,
+            }
+        };
+        let failed = tokio::select! {
+            () = end => None,
+            failed = failed => Some(failed),
+        };
         tracing::info!("stopping; open runs go on at the next start");
         self.stop().await;
-        Ok(())
+        failed.map_or(Ok(()), |failed| Err(anyhow::anyhow!(failed)))
     }
 
     /// Stops the service.

@@ -46,7 +46,7 @@ impl Usernames {
                 self.every
             }
             Err(error) => {
-                let wait = error.retry_after().unwrap_or(self.again).min(self.every);
+                let wait = error.retry_after().unwrap_or(self.again).max(AGAIN).min(self.every);
                 tracing::warn!(
                     "the ids in [groups] cannot be looked up, so posts mention people as they were called before: {error}; trying \
                      again in {} s",

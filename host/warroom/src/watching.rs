@@ -32,8 +32,22 @@ pub(crate) struct Watching {
     pub(crate) watermarks: Watermarks,
     /// How often in a row the bot's channels of a team could not be listed, by the team's id.
     pub(crate) unlisted: HashMap<String, u32>,
-    /// How often in a row a channel that a trigger names could not be looked up, by team and name.
-    pub(crate) unresolved: HashMap<String, u32>,
+    /// How often in a row a channel could not be looked up or joined, or public ones not listed, for a reason that may pass; by what it is
+    /// about.
+    pub(crate) failures: HashMap<String, u32>,
+    /// How often what operators were told was over: the same is then told anew.
+    pub(crate) recoveries: HashMap<String, u32>,
+}
+
+/// Where a channel is that a trigger names.
+#[derive(Debug)]
+enum Lookup {
+    /// On the team.
+    Here(Channel),
+    /// On another team: it is named by its id.
+    Elsewhere,
+    /// Nowhere, as far as the bot sees.
+    Nowhere,
 }
 
 /// What the bot listens to.
@@ -58,7 +72,7 @@ impl Watching {
                     known.retain(|channel| !channel.is_archived() && channel.team_id == team.id);
                     heard.channels.append(&mut known);
                     self.unlisted.remove(&team.id);
-                    self.told.remove(&format!("{}/mine", team.id));
+                    self.is_over(&format!("{}/mine", team.id));
                 }
                 Err(error) if is_everywhere(&self.client, &error).await => return Err(chat_error(error)),
                 // Taken off the team just now.
@@ -104,12 +118,12 @@ impl Watching {
     ) -> Result<Vec<Channel>, ChatError> {
         match self.public(team).await {
             Ok(channels) => {
-                self.told.remove(&format!("{}/public", team.id));
+                self.is_over(&format!("{}/public", team.id));
                 Ok(channels)
             }
             Err(error) if is_everywhere(&self.client, &error).await => Err(chat_error(error)),
             // They are listed again with the next look at all channels.
-            Err(error) if error.is_temporary() => {
+            Err(error) if error.is_temporary() && !self.fails_for_long(&format!("{}/public", team.id)) => {
                 tracing::warn!(team = %team.name, "public channels cannot be listed yet: {error}");
                 Ok(Vec::new())
             }
@@ -148,13 +162,14 @@ impl Watching {
         }
         match self.client.add_member(&channel.id, &self.bot.id).await {
             Ok(member) => {
+                self.is_over(&channel.id);
                 self.begin(&channel.id, &member);
                 tracing::info!(channel = %channel.name, "the bot has joined a channel to listen there");
                 heard.push(self.watermarks.as_unread(channel));
                 Ok(())
             }
             Err(error) if is_everywhere(&self.client, &error).await => Err(chat_error(error)),
-            Err(error) if error.is_temporary() => {
+            Err(error) if error.is_temporary() && !self.fails_for_long(&channel.id) => {
                 tracing::warn!(channel = %channel.name, "the bot cannot join a channel yet: {error}");
                 Ok(())
             }
@@ -200,12 +215,13 @@ impl Watching {
         let about = |name: &str| format!("{}/{name}", team.id);
         let mut names: Vec<String> = self.workflows.channels_named_in(&team.name).into_iter().collect();
         // What could not be looked up before keeps nothing else from it.
-        names.sort_by_key(|name| self.unresolved.get(&about(name)).copied().unwrap_or(0));
+        names.sort_by_key(|name| self.failures.get(&about(name)).copied().unwrap_or(0));
         for name in names {
             let handle = slug(&name);
+            // Only by what no other channel can have: many may be called by one display name.
             let is_it = |channel: &Channel| {
-                channel.team_id == team.id
-                    && (channel.name == handle || channel.display_name == name || channel.id == name)
+                let is_called = if is_id(&name) { channel.id == name } else { channel.name == handle };
+                channel.team_id == team.id && is_called
             };
             if heard.iter().any(is_it) {
                 continue;
@@ -216,9 +232,7 @@ impl Watching {
                 // Looked up again with the next look at all channels.
                 Err(error) if error.is_temporary() => {
                     tracing::warn!(channel = %name, team = %team.name, "a channel cannot be looked up yet: {error}");
-                    let tries = self.unresolved.entry(about(&name)).or_default();
-                    *tries = tries.saturating_add(1);
-                    if *tries == TRIES {
+                    if self.fails_for_long(&about(&name)) {
                         self.tell_unresolved(team, &name, &error, runner).await;
                     }
                     failures += 1;
@@ -233,13 +247,17 @@ impl Watching {
                     continue;
                 }
             };
-            self.unresolved.remove(&about(&name));
+            self.failures.remove(&about(&name));
             match channel {
-                Some(channel) if channel.kind == ChannelKind::Public => {
-                    self.told.remove(&format!("{}/{name}", team.id));
+                Lookup::Elsewhere => {}
+                Lookup::Here(channel) if heard.iter().any(|known| known.id == channel.id) => {
+                    self.is_over(&about(&name));
+                }
+                Lookup::Here(channel) if channel.kind == ChannelKind::Public => {
+                    self.is_over(&about(&name));
                     channels.push(channel);
                 }
-                _ => {
+                Lookup::Here(_) | Lookup::Nowhere => {
                     let text = format!(
                         "A trigger listens to \u{201c}{name}\u{201d} in the team {}, and the bot hears no such channel: check \
                          the name (if several channels are called so, write the handle), and if the channel is private, \
@@ -263,30 +281,57 @@ impl Watching {
     }
 
     /// A channel by its handle, by the name that people see, when only one has it, or by its id.
-    async fn lookup(&self, team: &Team, name: &str, handle: &str) -> Result<Option<Channel>, ApiError> {
+    async fn lookup(&self, team: &Team, name: &str, handle: &str) -> Result<Lookup, ApiError> {
         // First: anybody may choose the id of a channel as the handle of another one.
-        if is_id(name) {
-            let by_id = unless_missing(self.client.channel_by_id(name).await)?;
-            let of_team = by_id.filter(|channel| !channel.is_archived() && channel.team_id == team.id);
-            if of_team.is_some() {
-                return Ok(of_team);
+        let mut is_elsewhere = false;
+        if is_id(name)
+            && let Some(channel) = unless_missing(self.client.channel_by_id(name).await)?
+            && !channel.is_archived()
+        {
+            if channel.team_id == team.id {
+                return Ok(Lookup::Here(channel));
             }
+            is_elsewhere = true;
         }
         if !handle.is_empty()
             && let Some(channel) = unless_missing(self.client.channel_by_name(&team.id, handle, false).await)?
         {
-            return Ok(Some(channel));
+            return Ok(Lookup::Here(channel));
         }
         let mut listed = self.client.search_channels(&team.id, name).await?;
-        listed
-            .retain(|channel| !channel.is_archived() && (channel.display_name == name || channel.id == name));
-        Ok(if listed.len() == 1 { listed.pop() } else { None })
+        listed.retain(|channel| !channel.is_archived() && channel.display_name == name);
+        Ok(match listed.pop() {
+            Some(only) if listed.is_empty() => Lookup::Here(only),
+            _ if is_elsewhere => Lookup::Elsewhere,
+            _ => Lookup::Nowhere,
+        })
+    }
+
+    /// Something failed for a reason that may pass; gives whether it did so for so long that operators are to be told.
+    fn fails_for_long(&mut self, about: &str) -> bool {
+        let failures = self.failures.entry(about.to_owned()).or_default();
+        *failures = failures.saturating_add(1);
+        *failures >= TRIES
+    }
+
+    /// What operators may have been told is over.
+    fn is_over(&mut self, about: &str) {
+        self.failures.remove(about);
+        if self.told.remove(about) {
+            let recoveries = self.recoveries.entry(about.to_owned()).or_default();
+            *recoveries = recoveries.saturating_add(1);
+        }
     }
 
     async fn tell(&mut self, runner: &Runner, about: String, text: &str) {
         if self.told.len() < TOLD_MAX && self.told.insert(about.clone()) {
             tracing::warn!("{text}");
-            runner.tell_operators(&format!("watching/{about}"), text);
+            // As long as it lasts, a restart tells nothing anew.
+            let about = match self.recoveries.get(&about) {
+                Some(times) => format!("watching/{about}/{times}"),
+                None => format!("watching/{about}"),
+            };
+            runner.tell_operators(&about, text);
         }
     }
 }
@@ -302,24 +347,60 @@ fn unless_missing(found: Result<Channel, ApiError>) -> Result<Option<Channel>, A
 #[cfg(test)]
 mod tests {
     use super::*;
-    use warroom_mattermost::{ClientOptions, Token};
+    use warroom_mattermost::{ClientOptions, NewChannel, Token};
+    use warroom_simulator::Simulator;
     use warroom_store::{Options, Store};
 
-    #[tokio::test]
-    async fn a_channel_counts_from_the_bots_joining_on() {
+    async fn watching(url: &str, token: &str) -> Watching {
         let store = Store::open("sqlite::memory:", Options::default()).await.unwrap();
-        let watermarks = Watermarks::read(store).await.unwrap();
-        let watching = Watching {
-            client: Client::new(ClientOptions::new("http://127.0.0.1", Token::new("t"))).unwrap(),
+        Watching {
+            client: Client::new(ClientOptions::new(url, Token::new(token))).unwrap(),
             bot: Person { id: "bot".into(), username: "warroom".into() },
             workflows: Arc::default(),
             watch: Watch::Named,
             channels_max: 1,
             told: BTreeSet::new(),
-            watermarks: watermarks.clone(),
+            watermarks: Watermarks::read(store).await.unwrap(),
             unlisted: HashMap::new(),
-            unresolved: HashMap::new(),
+            failures: HashMap::new(),
+            recoveries: HashMap::new(),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_channel_that_is_named_by_its_id_is_meant_though_another_one_is_called_so() {
+        let server = Simulator::start(warroom_simulator::Options::default()).await.unwrap();
+        let watching = watching(server.url(), server.bot_token()).await;
+        let client = &watching.client;
+        let team = client.teams_of_me().await.unwrap().remove(0);
+        let town = client.channel_by_name(&team.id, "town-square", false).await.unwrap();
+        let decoy = NewChannel {
+            team_id: team.id.clone(),
+            name: town.id.clone(),
+            display_name: town.id.clone(),
+            header: String::new(),
+            purpose: String::new(),
+            kind: ChannelKind::Public,
         };
+        let decoy = client.create_channel(&decoy).await.unwrap();
+        let found = async |name: &str| match watching.lookup(&team, name, &slug(name)).await.unwrap() {
+            Lookup::Here(channel) => channel.id,
+            other => panic!("{name}: {other:?}"),
+        };
+        assert_eq!(found(&town.id).await, town.id);
+        assert_eq!(found(&decoy.id).await, decoy.id);
+        client.archive_channel(&decoy.id).await.unwrap();
+        let gone = watching.lookup(&team, &decoy.id, &decoy.id).await.unwrap();
+        assert!(matches!(gone, Lookup::Nowhere), "{gone:?}");
+        let other = Team { id: "other".into(), ..team };
+        let elsewhere = watching.lookup(&other, &town.id, "").await;
+        assert!(matches!(elsewhere, Ok(Lookup::Elsewhere) | Err(_)), "{elsewhere:?}");
+    }
+
+    #[tokio::test]
+    async fn a_channel_counts_from_the_bots_joining_on() {
+        let watching = watching("http://127.0.0.1", "t").await;
+        let watermarks = watching.watermarks.clone();
         let joined = |last_update_at| ChannelMember { last_update_at, ..ChannelMember::default() };
         let mark = || watermarks.of("town").map(|mark| mark.at_ms);
         watching.begin("town", &joined(0));

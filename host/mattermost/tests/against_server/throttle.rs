@@ -29,7 +29,7 @@ async fn a_limit_holds_all_calls_back_until_it_is_over() {
         replay.set(&json!({"status": 200, "headers": {}, "body": {"id": "bot"}}));
         let error = client.clone().me().await.unwrap_err();
         assert!(!replay.was_asked());
-        assert!(matches!(error.kind, ApiErrorKind::RateLimited { .. }), "{error}");
+        assert!(matches!(error.kind, ApiErrorKind::TurnTooLate { .. }), "{error}");
         assert!(error.is_temporary() && !error.may_have_been_executed());
         let wait = error.retry_after().unwrap().as_secs();
         assert!((held - 600..=held).contains(&wait), "{wait} s of {held}");

@@ -10,7 +10,7 @@ use warroom_runner::{Journal as _, Runner, RunnerError, Started};
 use warroom_sandbox::Limits;
 
 /// Lets everything happen that can happen: a paused clock goes on only when no task has anything to do.
-async fn rest() {
+pub(crate) async fn rest() {
     tokio::time::pause();
     tokio::time::sleep(Duration::from_millis(1)).await;
     tokio::time::resume();

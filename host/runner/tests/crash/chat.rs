@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use tokio::sync::oneshot;
 use warroom_engine::{Channel, Loss, Person};
 use warroom_runner::{
     Chat, ChatError, ChatErrorKind, FoundChannel, IncomingPost, NewChannel, RenderedPost, Search,
@@ -28,6 +29,12 @@ pub(crate) struct MemoryChat {
     pub(crate) broken: AtomicU32,
     /// The channel where the bot may not write.
     pub(crate) closed: Mutex<Option<String>>,
+    /// The channel where operators want to be told.
+    pub(crate) operators: Mutex<Option<String>>,
+    /// The next post is written, and its writer answered once somebody says so.
+    pub(crate) post_answered: Mutex<Option<oneshot::Receiver<()>>>,
+    /// Whether a post carries a stamp is told the next time once somebody says so.
+    pub(crate) stamp_told: Mutex<Option<oneshot::Receiver<()>>>,
     /// How often it was not let.
     pub(crate) refused: AtomicU32,
     /// How often a post was looked for.
@@ -94,12 +101,23 @@ impl MemoryChat {
             breaks_at: Mutex::default(),
             broken: AtomicU32::new(0),
             closed: Mutex::default(),
+            operators: Mutex::default(),
+            post_answered: Mutex::default(),
+            stamp_told: Mutex::default(),
             refused: AtomicU32::new(0),
             searched: AtomicU32::new(0),
             looked_up: AtomicU32::new(0),
             added: AtomicU32::new(0),
             panics: AtomicU32::new(0),
         }
+    }
+
+    fn let_in(&self, channel_id: &str) -> Result<(), ChatError> {
+        if self.closed.lock().unwrap().as_deref() == Some(channel_id) {
+            self.refused.fetch_add(1, Ordering::Relaxed);
+            return Err(error(ChatErrorKind::Denied, "the bot may not write there"));
+        }
+        Ok(())
     }
 
     pub(crate) fn only_room(&self, after: &str) -> Room {
@@ -187,7 +205,7 @@ impl Chat for MemoryChat {
     }
 
     async fn operators_channel(&self) -> Result<Option<String>, ChatError> {
-        Ok(None)
+        Ok(self.operators.lock().unwrap().clone())
     }
 
     fn bot(&self) -> &Person {
@@ -292,10 +310,7 @@ impl Chat for MemoryChat {
             self.broken.fetch_add(1, Ordering::Relaxed);
             return Err(error(ChatErrorKind::Unavailable, "the server fails at that"));
         }
-        if self.closed.lock().unwrap().as_deref() == Some(channel_id) {
-            self.refused.fetch_add(1, Ordering::Relaxed);
-            return Err(error(ChatErrorKind::Denied, "the bot may not write there"));
-        }
+        self.let_in(channel_id)?;
         let create = || {
             let mut state = self.state.lock().unwrap();
             if state.rooms.iter().any(|room| room.id == channel_id && room.archived) {
@@ -311,6 +326,10 @@ impl Chat for MemoryChat {
             Ok(id)
         };
         let result = self.fuse.call(&format!("chat create_post {:?}", post.message), create).await;
+        let answered = self.post_answered.lock().unwrap().take();
+        if let Some(answered) = answered {
+            answered.await.unwrap();
+        }
         tokio::time::sleep(Duration::from_millis(self.answer_ms.load(Ordering::Relaxed))).await;
         if less(&self.unanswered) {
             return Err(error(ChatErrorKind::Unavailable, "the answer is lost"));
@@ -334,6 +353,7 @@ impl Chat for MemoryChat {
             let mut state = self.state.lock().unwrap();
             let known = state.posts.iter_mut().find(|known| known.id == post_id);
             let known = known.ok_or_else(|| error(ChatErrorKind::NotFound, "no such post"))?;
+            self.let_in(&known.channel_id)?;
             known.rendered = post.clone();
             Ok(())
         };
@@ -341,6 +361,10 @@ impl Chat for MemoryChat {
     }
 
     async fn has_stamp(&self, post_id: &str, channel_id: &str, stamp: &str) -> Result<bool, ChatError> {
+        let told = self.stamp_told.lock().unwrap().take();
+        if let Some(told) = told {
+            told.await.unwrap();
+        }
         let state = self.state.lock().unwrap();
         let is_it = |post: &Post| post.id == post_id && post.channel_id == channel_id && post.stamp == stamp;
         Ok(state.posts.iter().any(is_it))

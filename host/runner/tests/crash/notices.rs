@@ -1,9 +1,11 @@
 //! What the host has to say while the chat server takes it only later, or not everywhere.
 
+use crate::beginning::rest;
 use crate::{World, components, person, report, soon, stuck_world};
 use serde_json::{Value, json};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
+use tokio::sync::oneshot;
 use warroom_engine::{Person, Run, Status};
 use warroom_runner::{Command, IncomingPost, Press, Reply};
 
@@ -235,4 +237,86 @@ async fn a_channel_is_archived_once_the_server_could_show_the_last_press_there()
     drop(runner.press(&press).await.unwrap().unwrap());
     soon("the archived room", || world.chat.only_room("resolved").archived).await;
     assert!(began.elapsed() >= Duration::from_millis(500), "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn a_stuck_notice_that_cannot_be_taken_back_now_is_taken_back_at_a_later_start() {
+    let (world, Run { workflow_digest: workflow, .. }) = stuck_world().await;
+    let (runner, _) = world.start_with_stuck().await;
+    soon("the notice", || world.chat.newest_with("Cancel").is_some()).await;
+    soon("what a restart must know", || world.journal.document_count("stuck") == 1).await;
+    runner.stop();
+    world.journal.find_blob(&workflow);
+    *world.chat.closed.lock().unwrap() = Some("town".to_owned());
+    let runner = world.start().await;
+    soon("the try", || world.chat.refused.load(Ordering::Relaxed) > 0).await;
+    rest().await;
+    assert_eq!(world.journal.document_count("stuck"), 1, "it is still to be taken back");
+    runner.stop();
+    *world.chat.closed.lock().unwrap() = None;
+    let _runner = world.start().await;
+    soon("the good news", || world.chat.says("goes on again")).await;
+    soon("the end of it", || world.journal.document_count("stuck") == 0).await;
+}
+
+#[tokio::test]
+async fn operators_learn_of_a_run_that_is_stuck_again_where_its_notice_cannot_be_rewritten() {
+    let (world, Run { workflow_digest: workflow, .. }) = stuck_world().await;
+    let (runner, _) = world.start_with_stuck().await;
+    soon("what a restart must know", || world.journal.document_count("stuck") == 1).await;
+    runner.stop();
+    world.journal.find_blob(&workflow);
+    let runner = world.start().await;
+    soon("the good news", || world.chat.says("goes on again")).await;
+    soon("the end of it", || world.journal.document_count("stuck") == 0).await;
+    runner.stop();
+    world.journal.lose_blob(&workflow);
+    *world.chat.closed.lock().unwrap() = Some("town".to_owned());
+    *world.chat.operators.lock().unwrap() = Some("ops".to_owned());
+    let (_runner, _) = world.start_with_stuck().await;
+    soon("what operators are told", || !world.chat.messages("ops").is_empty()).await;
+    let told = world.chat.messages("ops");
+    assert!(told[0].contains("cannot go on until an operator mends this"), "{told:?}");
+    rest().await;
+    assert_eq!(world.chat.messages("ops").len(), 1);
+}
+
+/// Asks, and then says something else.
+const ASKS_AND_SAYS: &str = r##"[{
+    "name": "security_issue",
+    "triggers": [{ "name": "IssueReported", "type": "text", "match": "#sec" }],
+    "steps": [{ "name": "Only", "start_actions": [
+        { "name": "Ask", "type": "post", "channel_name": "Town Square", "message": "What now?",
+          "transitions": [{ "label": "Over", "to": "End" }] },
+        { "name": "Say", "type": "post", "channel_name": "Town Square", "message": "Something else" }
+    ] }, { "name": "End", "start_actions": [{ "name": "Done", "type": "finished_workflow" }] }]
+}]"##;
+
+#[tokio::test]
+async fn a_press_leaves_nothing_behind_when_the_answer_to_its_post_comes_while_it_asks_the_server() {
+    let world = World::with(components().await, ASKS_AND_SAYS.to_owned());
+    let runner = world.start().await;
+    let (answer, answered) = oneshot::channel();
+    *world.chat.post_answered.lock().unwrap() = Some(answered);
+    *world.chat.breaks_at.lock().unwrap() = Some("Something else".to_owned());
+    runner.on_post(&report()).await.unwrap();
+    soon("the post", || world.chat.newest_with("Over").is_some()).await;
+    let (post_id, channel_id, context) = world.chat.newest_with("Over").unwrap();
+    let press = Press { context, post_id, channel_id, by: person("jon"), option: None, id: String::new() };
+    let (tell, told) = oneshot::channel();
+    *world.chat.stamp_told.lock().unwrap() = Some(told);
+    let pressing = {
+        let runner = runner.clone();
+        tokio::spawn(async move { runner.press(&press).await })
+    };
+    // It waits for two seconds, then it asks the server itself.
+    soon("the question", || world.chat.stamp_told.lock().unwrap().is_none()).await;
+    answer.send(()).unwrap();
+    soon("the try", || world.chat.broken.load(Ordering::Relaxed) == 1).await;
+    rest().await;
+    tell.send(()).unwrap();
+    let reply = pressing.await.unwrap().unwrap().unwrap().reply;
+    assert!(matches!(reply, Reply::Update { .. }), "{reply:?}");
+    rest().await;
+    assert_eq!(world.chat.broken.load(Ordering::Relaxed), 1, "the next try is not due yet");
 }

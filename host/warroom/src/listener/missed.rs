@@ -20,8 +20,11 @@ const NAMED_MAX: usize = 10;
 
 /// Waits before the server is asked again. Nothing is heard meanwhile, however long it asks for.
 pub(super) async fn rest(error: &ChatError) {
-    let wait = error.retry_after_ms.map_or(AGAIN, Duration::from_millis);
-    tokio::time::sleep(wait.min(WAIT_MAX)).await;
+    tokio::time::sleep(wait(error)).await;
+}
+
+fn wait(error: &ChatError) -> Duration {
+    error.retry_after_ms.map_or(AGAIN, Duration::from_millis).clamp(AGAIN, WAIT_MAX)
 }
 
 impl Listener {
@@ -70,7 +73,7 @@ impl Listener {
         if self.unread.is_empty() {
             return;
         }
-        self.unread.begin_round();
+        self.unread.begin_late_round();
         // As long as that helps: a server that was in trouble has mended.
         loop {
             let before = self.unread.len();
@@ -146,8 +149,8 @@ impl Listener {
 
     /// A channel was read, and what was found is offered.
     async fn took_in(&mut self, read: ReadChannel) {
-        let ReadChannel { channel, newest_ms, near, is_overflown, unreadable, .. } = read;
-        self.unread.read(&channel.id);
+        let ReadChannel { channel, newest_ms, near, is_overflown, unreadable, was_asked, .. } = read;
+        self.unread.read(&channel.id, was_asked);
         self.watermarks.hold(&channel.id, false);
         self.watermarks.raise(&channel.id, newest_ms);
         for (post_id, at_ms) in near.into_iter().rev() {
@@ -303,6 +306,21 @@ impl Listener {
                     self.watch_more_in(AGAIN);
                 }
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_missed_is_asked_for_within_a_minute_and_not_at_once() {
+        let waits = [(None, 2), (Some(0), 2), (Some(7_000), 7), (Some(u64::MAX), 60)];
+        for (retry_after_ms, seconds) in waits {
+            let error =
+                ChatError { kind: ChatErrorKind::RateLimited, message: String::new(), retry_after_ms };
+            assert_eq!(wait(&error), Duration::from_secs(seconds));
         }
     }
 }

@@ -7,7 +7,7 @@ use warroom_mattermost::{ApiError, Channel};
 /// How many channels may fail while none is read, and are believed to be what fails.
 const FEW: usize = 2;
 /// How often in a row many fail and none is read before each counts as failing.
-const BARREN_MAX: u32 = 15;
+const BARREN_MAX: u32 = 7;
 /// How many channels that failed are tried again together.
 const AGAIN_AT_ONCE: usize = 8;
 
@@ -18,8 +18,8 @@ pub(crate) struct Unread {
     channels: HashMap<String, Failing>,
     /// How often a channel could not be read, ever.
     failures: u64,
-    /// Whether any channel could be read in this round.
-    has_read: bool,
+    /// Whether what fails in this round is to blame itself: another channel could be read, or all were tried long ago.
+    is_theirs: bool,
     /// How often in a row many could not in this round, and none could.
     barren: u32,
 }
@@ -55,8 +55,14 @@ impl Unread {
 
     /// Begins a round of reading: what the last one came to says nothing about this one.
     pub(super) fn begin_round(&mut self) {
-        self.has_read = false;
+        self.is_theirs = false;
         self.barren = 0;
+    }
+
+    /// Begins a round with channels that failed in earlier ones, after a while: the server had its time to mend.
+    pub(super) fn begin_late_round(&mut self) {
+        self.begin_round();
+        self.is_theirs = true;
     }
 
     /// Some of the channels, those first that were tried least recently.
@@ -71,16 +77,16 @@ impl Unread {
         self.channels.entry(channel.id.clone()).or_insert(Failing { channel, tries: 0, tried: 0 });
     }
 
-    /// The channel was read.
-    pub(super) fn read(&mut self, channel_id: &str) {
-        self.has_read = true;
+    /// The channel was read. Where nothing was posted, the server need not have been asked; that tells nothing of the others.
+    pub(super) fn read(&mut self, channel_id: &str, was_asked: bool) {
+        self.is_theirs |= was_asked;
         self.channels.remove(channel_id);
     }
 
     /// These could not be read, after those that could were taken out. Channels that fail again and again wait for a better time.
     pub(super) fn failed(&mut self, failed: Vec<(Channel, ApiError)>) -> Judged {
         // Where many fail and none is read it is the server, for a while, and not they.
-        let is_theirs = self.has_read || failed.len() <= FEW;
+        let is_theirs = self.is_theirs || failed.len() <= FEW;
         self.barren += u32::from(!is_theirs);
         let counts = is_theirs || self.barren > BARREN_MAX;
         let mut judged = Judged::default();
@@ -95,7 +101,7 @@ impl Unread {
                 continue;
             }
             judged.waiting.push(channel.id.clone());
-            if failing.tries == TRIES {
+            if counts && failing.tries == TRIES {
                 judged.hopeless.push((channel, error));
             }
         }
@@ -137,7 +143,7 @@ mod tests {
         assert_eq!((judged.waiting, judged.hopeless.len()), (vec!["a".to_owned()], 1));
         let judged = unread.failed(failing(&["a"]));
         assert_eq!((judged.waiting, judged.hopeless.len()), (vec!["a".to_owned()], 0));
-        unread.read("a");
+        unread.read("a", true);
         assert!(unread.is_empty());
         assert!(unread.failed(failing(&["a"])).again.is_some(), "it begins anew");
     }
@@ -157,7 +163,8 @@ mod tests {
     #[test]
     fn many_that_fail_while_another_is_read_are_to_blame_themselves() {
         let mut unread = Unread::default();
-        unread.read("town");
+        unread.read("quiet", false);
+        unread.read("town", true);
         for _ in 1..TRIES {
             assert!(unread.failed(failing(&["a", "b", "c"])).waiting.is_empty());
         }
@@ -165,6 +172,29 @@ mod tests {
         unread.begin_round();
         let judged = unread.failed(failing(&["d", "e", "f"]));
         assert!(judged.again.is_some() && judged.waiting.is_empty());
+    }
+
+    #[test]
+    fn channels_where_nothing_was_posted_tell_nothing_of_the_others() {
+        let mut unread = Unread::default();
+        for _ in 0..BARREN_MAX {
+            unread.read("quiet", false);
+            assert!(unread.failed(failing(&["a", "b", "c"])).waiting.is_empty());
+        }
+    }
+
+    #[test]
+    fn what_fails_at_every_later_look_is_told_once_however_many_they_are() {
+        let mut unread = Unread::default();
+        for (channel, _) in failing(&["a", "b", "c"]) {
+            unread.postponed(channel);
+        }
+        let mut told = 0;
+        for _ in 0..3 * TRIES {
+            unread.begin_late_round();
+            told += unread.failed(failing(&["a", "b", "c"])).hopeless.len();
+        }
+        assert_eq!(told, 3);
     }
 
     #[test]
