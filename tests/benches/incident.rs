@@ -54,10 +54,10 @@ const SERVE: &str = "--serve";
 
 #[tokio::main]
 async fn main() {
-    let mut arguments = std::env::args().skip(1);
-    match arguments.next().as_deref() {
-        Some(SERVE) => serve(arguments.next().unwrap().parse().unwrap()).await,
-        Some("--bench") => bench().await,
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.as_slice() {
+        [serves, delay_ms] if serves == SERVE => serve(delay_ms.parse().unwrap()).await,
+        arguments if arguments.iter().any(|argument| argument == "--bench") => bench().await,
         // `cargo test --benches` only wants to know that it starts.
         _ => {}
     }

@@ -355,7 +355,7 @@ async fn a_bot_on_no_team_is_not_ready_until_it_is_on_one() {
         .await;
     stage.put_on_team(&stage.team_id, &stage.bot_id).await;
     service.ready().await.unwrap();
-    // And when it is taken off while it listens, with no look at channels due that would find it out anyway, as there is after each room.
+    // And when it is taken off while it listens, with no look at channels due that would find it out anyway.
     let is = async |status: u16| {
         let answers = async || (reqwest::get(&url).await.unwrap().status() == status).then_some(());
         stage.eventually("the readiness", answers).await;

@@ -122,7 +122,7 @@ async fn what_operators_are_to_know_waits_for_their_channel() {
     let stage = Stage::new().await;
     stage.write_config(&format!("[operators]\nnotify = \"{}/ops\"\n", stage.team));
     stage.write_workflow("broken.json", "[{");
-    let service = stage.service().await;
+    let service = stage.service_with(&[OFTEN]).await;
     stage
         .eventually("the first try", async || {
             let looked = stage

@@ -74,5 +74,18 @@ async fn operators_are_told_what_is_not_in_force() {
     assert_eq!(message.matches("```").count(), 2, "the file does not end the block: {message}");
     stage.write_workflow("second.json", SECURITY_ISSUE);
     stage.post(&off_topic, ":warning: Workflow files: workflow `security_issue` of second.json", 1).await;
+    // And what is mended, each time.
+    let mended = early.replace(":warning:", ":white_check_mark:");
+    for times in 1..=2 {
+        stage.write_workflow("early.json", &SECURITY_ISSUE.replace("security_issue", "early"));
+        let told = stage.post(&off_topic, &mended, times).await;
+        assert!(told["message"].as_str().unwrap().ends_with("has no errors any more"), "{told}");
+        stage.write_workflow("early.json", "[{");
+        stage.post(&off_topic, &early, times + 1).await;
+    }
+    stage.write_workflow("second.json", &SECURITY_ISSUE.replace("security_issue", "second"));
+    stage
+        .post(&off_topic, ":white_check_mark: Workflow files: this is over: workflow `security_issue`", 1)
+        .await;
     service.stop().await;
 }

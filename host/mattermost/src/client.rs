@@ -96,6 +96,12 @@ impl Client {
         self.shared.held.send_replace(is_held);
     }
 
+    /// Whether they are kept from calling: see [`Client::hold`].
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        *self.shared.held.borrow()
+    }
+
     /// Returns once nothing is held.
     pub(crate) async fn let_go(&self) {
         // The sender is this, so there is no error.
@@ -177,7 +183,7 @@ impl Client {
     ) -> Result<(T, HeaderMap), ApiErrorKind> {
         let Shared { credentials, throttle, options, .. } = &*self.shared;
         let url = self.address(call.path, call.query)?;
-        if *self.shared.held.borrow() {
+        if self.is_held() {
             return Err(ApiErrorKind::Unreachable("it has not said yet whose the token is".to_owned()));
         }
         // A refused token makes calls fail at once, not when their turn comes.

@@ -155,7 +155,7 @@ const TOLD_WITHIN_MS: u64 = 24 * 3_600 * 1_000;
 /// Tells a channel, or operators where that takes none; without a channel, operators. See [`crate::Runner::tell_operators`].
 pub(crate) async fn tell(core: &Core, channel_id: Option<&str>, about: &str, message: &str) {
     let until_ms = core.clock.now_ms().saturating_add(TOLD_WITHIN_MS);
-    let (mut patience, mut refusals) = (Patience::default(), 0);
+    let (mut patience, mut refusals, mut due_ms) = (Patience::default(), 0, 0);
     while let Err(error) = try_to_tell(core, channel_id, about, message).await {
         if let Some(wait_ms) = patience.wait_ms(core, about, &error).await {
             tracing::warn!(about, wait_ms, "people cannot be told yet: {error}");
@@ -166,11 +166,14 @@ pub(crate) async fn tell(core: &Core, channel_id: Option<&str>, about: &str, mes
             tracing::error!(about, "people are not told any more: {error}");
             return;
         }
-        // Somebody may make the channel, or let the bot write there.
-        let wait_ms = core.options.wait_for_people_ms(refusals);
-        tracing::error!(about, wait_ms, "people cannot be told until this is mended: {error}");
-        (patience, refusals) = (Patience::default(), refusals.saturating_add(1));
-        core.rest(wait_ms).await;
+        // Somebody may make the channel, or let the bot write there. What wakes this earlier is no reason to wait longer.
+        if core.clock.now_ms() >= due_ms {
+            let wait_ms = core.options.wait_for_people_ms(refusals);
+            tracing::error!(about, wait_ms, "people cannot be told until this is mended: {error}");
+            (due_ms, refusals) = (core.clock.now_ms().saturating_add(wait_ms), refusals.saturating_add(1));
+        }
+        patience = Patience::default();
+        core.rest(due_ms.saturating_sub(core.clock.now_ms())).await;
     }
 }
 

@@ -36,7 +36,9 @@ pub(crate) struct Core {
     /// The channels that were lost last.
     pub(crate) recent_losses: RecentLosses,
     /// What waits to be told to operators or a channel, by what it is about.
-    pub(crate) telling: Mutex<BTreeSet<String>>,
+    pub(crate) telling: Mutex<BTreeSet<Told>>,
+    /// Whether it was said that no place is left for a matter.
+    pub(crate) tells_no_more: AtomicBool,
     /// Wakes what waits for the chat server, when that is seen to answer.
     pub(crate) answering: Notify,
     /// How often it was seen to answer.
@@ -55,18 +57,22 @@ pub(crate) struct Core {
     pub(crate) unstuck: Notify,
 }
 
-/// How many matters wait to be told while the server does not take them.
+/// How many matters for operators wait to be told while the server does not take them, and how many for other channels: those of
+/// operators may have to wait for their channel.
 pub(crate) const TOLD_AT_ONCE_MAX: usize = 64;
 
 /// The place of a matter that is to be told, until it is told or cannot be.
 pub(crate) struct Telling {
     core: Arc<Core>,
-    about: String,
+    told: Told,
 }
+
+/// Whether operators are told, and what it is about.
+type Told = (bool, String);
 
 impl Drop for Telling {
     fn drop(&mut self) {
-        self.core.telling.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.about);
+        self.core.telling.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.told);
     }
 }
 
@@ -105,16 +111,17 @@ impl Core {
     }
 
     /// Takes a place for a matter that is to be told, unless it has one, or as many have one as may.
-    pub(crate) fn begin_telling(self: &Arc<Core>, about: &str) -> Begun {
+    pub(crate) fn begin_telling(self: &Arc<Core>, to_operators: bool, about: &str) -> Begun {
+        let told = (to_operators, about.to_owned());
         let mut telling = self.telling.lock().unwrap_or_else(PoisonError::into_inner);
-        if telling.contains(about) {
+        if telling.contains(&told) {
             return Begun::Before;
         }
-        if telling.len() >= TOLD_AT_ONCE_MAX {
+        if telling.iter().filter(|known| known.0 == to_operators).count() >= TOLD_AT_ONCE_MAX {
             return Begun::Never;
         }
-        telling.insert(about.to_owned());
-        Begun::Now(Telling { core: Arc::clone(self), about: about.to_owned() })
+        telling.insert(told.clone());
+        Begun::Now(Telling { core: Arc::clone(self), told })
     }
 
     /// Whether the run is one that could not be taken up.

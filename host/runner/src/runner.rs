@@ -24,7 +24,7 @@ use futures_util::FutureExt as _;
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Notify;
 use tracing::Instrument as _;
 use warroom_engine::{Run, Status};
@@ -94,6 +94,7 @@ impl Runner {
                 recent_losses: RecentLosses::default(),
                 taking_up: tokio::sync::Mutex::default(),
                 telling: Mutex::default(),
+                tells_no_more: AtomicBool::new(false),
                 answering: Notify::new(),
                 answers: AtomicU64::default(),
                 outwaited: Mutex::default(),
@@ -273,9 +274,11 @@ impl Runner {
         self.tell(None, about, format!(":white_check_mark: {}", mentions::quiet(text)))
     }
 
-    /// Who can be told may have changed: what waits for that is tried at once.
-    pub fn people_may_be_told(&self) {
-        self.core.answering.notify_waiters();
+    /// Whether operators are still being told of this.
+    #[must_use]
+    pub fn is_telling(&self, about: &str) -> bool {
+        let telling = self.core.telling.lock().unwrap_or_else(PoisonError::into_inner);
+        telling.contains(&(true, about.to_owned()))
     }
 
     /// Tells a channel in the same way; where that takes no post of ours, operators.
@@ -284,16 +287,19 @@ impl Runner {
     }
 
     fn tell(&self, channel_id: Option<String>, about: &str, message: String) -> bool {
-        let place = match self.core.begin_telling(about) {
+        let place = match self.core.begin_telling(channel_id.is_none(), about) {
             Begun::Now(place) => place,
             Begun::Before => return true,
             Begun::Never => {
-                tracing::error!(
-                    "people cannot be told, since {TOLD_AT_ONCE_MAX} matters wait already: {message}"
-                );
+                if !self.core.tells_no_more.swap(true, Ordering::Relaxed) {
+                    tracing::error!(
+                        "people cannot be told, since {TOLD_AT_ONCE_MAX} matters wait already: {message}"
+                    );
+                }
                 return false;
             }
         };
+        self.core.tells_no_more.store(false, Ordering::Relaxed);
         let (core, about) = (Arc::clone(&self.core), about.to_owned());
         let telling = async move {
             announcements::tell(&core, channel_id.as_deref(), &about, &message).await;

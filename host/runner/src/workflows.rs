@@ -43,8 +43,8 @@ struct State {
     by_name: BTreeMap<String, InForce>,
     /// Which file holds which name.
     holders: BTreeMap<String, String>,
-    /// What is to be said of those whose name another file holds, with the file of each.
-    clashes: BTreeMap<String, String>,
+    /// What is to be said of those whose name another file holds, by file and name.
+    clashes: BTreeMap<(String, String), String>,
 }
 
 impl Workflows {
@@ -72,9 +72,10 @@ impl Workflows {
         (true, checked.diagnostics)
     }
 
-    /// What is to be said of the workflows that are not in force since another file defines one of the same name; with the file of each.
+    /// What is to be said of the workflows that are not in force since another file defines one of the same name; by file and
+    /// name.
     #[must_use]
-    pub fn clashes(&self) -> BTreeMap<String, String> {
+    pub fn clashes(&self) -> BTreeMap<(String, String), String> {
         self.state.read().unwrap_or_else(PoisonError::into_inner).clashes.clone()
     }
 
@@ -154,7 +155,7 @@ impl State {
                 let text = format!(
                     "workflow `{name}` of {file} is not in force, since {holder} defines one of that name; rename one of them"
                 );
-                self.clashes.insert(text, file);
+                self.clashes.insert((file, name), text);
                 continue;
             }
             self.holders.insert(name.clone(), file);

@@ -25,7 +25,7 @@ const WAIT_MAX: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub(crate) struct Met {
     pub(crate) acquaintance: Acquaintance,
-    /// Whether the server did not say so at this start, and did not refuse the token either.
+    /// Whether the server did not say so at this start.
     pub(crate) is_believed: bool,
 }
 
@@ -54,6 +54,13 @@ pub(crate) async fn make(
     loop {
         let error = match ask(client, url).await {
             Ok(now) => {
+                if let Some(known) = known.filter(|known| known.bot.id != now.bot.id) {
+                    tracing::warn!(
+                        "the bot is @{} from now on, and was @{}: what that one wrote and made counts as somebody else's",
+                        now.bot.username,
+                        known.bot.username
+                    );
+                }
                 keep(store, url, &now).await?;
                 return Ok(Met { acquaintance: now, is_believed: false });
             }
@@ -64,7 +71,9 @@ pub(crate) async fn make(
             Some(known) => {
                 let bot = &known.bot.username;
                 tracing::warn!("{error}; going on as @{bot}, as at the last start");
-                return Ok(Met { acquaintance: known.clone(), is_believed: error.status() != Some(401) });
+                // A refused token does nothing, and is read again from its file only when that is found out.
+                client.hold(error.status() != Some(401));
+                return Ok(Met { acquaintance: known.clone(), is_believed: true });
             }
             None if is_hopeless(&error, began.elapsed()) => bail!("{error}"),
             None => {
@@ -88,32 +97,48 @@ fn wait(error: &ApiError) -> Duration {
     error.retry_after().unwrap_or(AGAIN).clamp(AGAIN, WAIT_MAX)
 }
 
-/// Asks until the server answers. Gives what is wrong when the bot is another one than was believed: whose posts are whose would be
-/// confused.
+/// Asks until the server answers, and lets the client call then. Until the token is refused it is `apart` that asks, which has the same
+/// token and is not held.
 ///
 /// # Errors
-/// What to do about it.
+/// What to do when the bot is another one than was believed: whose posts are whose would be confused.
 pub(crate) async fn renew(
-    client: &Client,
+    (client, apart): (&Client, &Client),
     store: &Store,
     url: &str,
     believed: &Acquaintance,
+    readiness: &watch::Sender<Readiness>,
 ) -> anyhow::Result<()> {
+    let mut seldom = Seldom::default();
     let now = loop {
-        match ask(client, url).await {
+        let is_held = client.is_held();
+        match ask(if is_held { apart } else { client }, url).await {
             Ok(now) => break now,
-            // Then nothing is done with it. A better one is asked about when it comes.
-            Err(error) if error.status() == Some(401) => return Ok(()),
-            Err(error) => tokio::time::sleep(wait(&error)).await,
+            // It does nothing while it is refused. It may be taken one day, or another one take its place.
+            Err(error) if error.status() == Some(401) => {
+                client.hold(false);
+                tokio::time::sleep(AGAIN).await;
+            }
+            Err(error) => {
+                if is_held {
+                    readiness.send_replace(Readiness::Not(error.to_string()));
+                }
+                if seldom.is_due(&error.to_string()) {
+                    tracing::warn!("whose the token is cannot be asked yet: {error}");
+                }
+                tokio::time::sleep(wait(&error)).await;
+            }
         }
     };
     if now.bot.id != believed.bot.id {
+        client.hold(true);
         let (now, believed) = (&now.bot.username, &believed.bot.username);
         bail!(
             "the token is that of @{now}, and the service went on as @{believed}, since Mattermost did not answer when it started: start it \
              again to go on as @{now}, or with a token of @{believed}"
         );
     }
+    client.hold(false);
     if let Err(error) = keep(store, url, &now).await {
         tracing::warn!("what the server is cannot be written down: {error}");
     }

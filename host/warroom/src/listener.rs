@@ -35,7 +35,7 @@ pub(crate) struct Listener {
     pub(crate) translator: Translator,
     pub(crate) watermarks: Watermarks,
     pub(crate) watching: Watching,
-    /// When to look for channels to join, since some were made or renamed.
+    /// When to look for channels to join, since some were renamed, or one was not known.
     pub(crate) watch_more_at: Option<tokio::time::Instant>,
     /// Says that the workflow files changed.
     pub(crate) workflows_changed: watch::Receiver<u64>,
@@ -63,7 +63,7 @@ const AGAIN: Duration = Duration::from_secs(2);
 const TRIES: u32 = 3;
 /// How often it is said how long nobody listens.
 const LAG_EVERY: Duration = Duration::from_secs(1);
-/// How long channels that were made or renamed wait to be looked at together. Each war room is one of them, and posts wait meanwhile.
+/// How long channels that were renamed, or are not known, wait to be looked at together: posts wait meanwhile.
 const TOGETHER: Duration = Duration::from_secs(1);
 
 impl Listener {
@@ -141,7 +141,6 @@ impl Listener {
             StreamEvent::BotAdded { channel_id, .. } => {
                 self.added(&channel_id).await;
                 self.changed(&channel_id, None).await;
-                self.runner.people_may_be_told();
             }
             StreamEvent::TeamLeft { team_id } => {
                 self.hears.retain(|_, of_team| *of_team != team_id);

@@ -138,7 +138,6 @@ impl Service {
         client_made.send_replace(Some(client.clone()));
         let url = &config.mattermost_url;
         let Met { acquaintance, is_believed } = acquaintance::make(&client, &store, url, &readiness).await?;
-        client.hold(is_believed);
         let Acquaintance { bot, site_url } = acquaintance.clone();
         let translator = Translator::new(client.clone(), site_url);
         let groups = Arc::new(Groups::new(config.groups.clone()));
@@ -194,7 +193,7 @@ impl Service {
             bot,
             mattermost_url: config.mattermost_url.clone(),
             runner: runner.clone(),
-            readiness,
+            readiness: readiness.clone(),
             meter: Arc::clone(&meter),
             metrics,
             seen,
@@ -218,12 +217,13 @@ impl Service {
         tasks.push(tokio::spawn(directory.watch(config.workflows_poll, runner.clone())));
         let (failed, failure) = watch::channel(None);
         if is_believed {
-            let asking = client.with_token(config.token.clone())?;
-            let (held, store, url) = (client.clone(), store.clone(), config.mattermost_url.clone());
+            let apart = client.with_token(config.token.clone())?;
+            let (client, store, url) = (client.clone(), store.clone(), config.mattermost_url.clone());
             tasks.push(tokio::spawn(async move {
-                match acquaintance::renew(&asking, &store, &url, &acquaintance).await {
-                    Ok(()) => held.hold(false),
-                    Err(error) => drop(failed.send_replace(Some(error.to_string()))),
+                let renewal = acquaintance::renew((&client, &apart), &store, &url, &acquaintance, &readiness);
+                if let Err(error) = renewal.await {
+                    readiness.send_replace(Readiness::Not(error.to_string()));
+                    failed.send_replace(Some(error.to_string()));
                 }
             }));
         }
@@ -264,7 +264,12 @@ impl Service {
     /// When it ended before.
     pub async fn ready(&self) -> anyhow::Result<()> {
         let mut readiness = self.readiness.clone();
-        readiness.wait_for(|readiness| *readiness == Readiness::Ready).await.context("the service ended")?;
+        tokio::select! {
+            ready = readiness.wait_for(|readiness| *readiness == Readiness::Ready) => {
+                ready.context("the service ended")?;
+            }
+            failed = self.failed() => anyhow::bail!(failed),
+        }
         Ok(())
     }
 
@@ -273,21 +278,24 @@ impl Service {
     /// # Errors
     /// What keeps the service from going on: it stopped before `end`.
     pub async fn run_until(self, end: impl Future<Output = ()>) -> anyhow::Result<()> {
-        let mut failure = self.failure.clone();
-        let failed = async {
-            match failure.wait_for(Option::is_some).await {
-                Ok(failure) => failure.clone().unwrap_or_default(),
-                // Nothing is left that could fail.
-                Err(_) => std::future::pending().await,
-            }
-        };
         let failed = tokio::select! {
             () = end => None,
-            failed = failed => Some(failed),
+            failed = self.failed() => Some(failed),
         };
         tracing::info!("stopping; open runs go on at the next start");
         self.stop().await;
         failed.map_or(Ok(()), |failed| Err(anyhow::anyhow!(failed)))
+    }
+
+    /// Returns when something keeps the service from going on, and says what.
+    async fn failed(&self) -> String {
+        let mut failure = self.failure.clone();
+        let failed = failure.wait_for(Option::is_some).await.ok().and_then(|failure| failure.clone());
+        match failed {
+            Some(failed) => failed,
+            // Nothing is left that could fail.
+            None => std::future::pending().await,
+        }
     }
 
     /// Stops the service.

@@ -27,8 +27,8 @@ pub(crate) struct WorkflowDirectory {
     pub(crate) changed: watch::Sender<u64>,
     /// What operators were not told of yet.
     pub(crate) untold: Untold,
-    /// Workflows that are not in force, since another file has one of that name: what is said of each, with its file.
-    pub(crate) clashes: BTreeMap<String, String>,
+    /// Workflows that are not in force, since another file has one of that name: what is said of each, by file and name.
+    pub(crate) clashes: BTreeMap<(String, String), String>,
 }
 
 /// How much of what is wrong with a file operators are shown, in characters.
@@ -138,17 +138,14 @@ impl WorkflowDirectory {
     /// What is not in force since its name is taken is said once, and also when that is over.
     fn tell_clashes(&mut self) {
         let now = self.workflows.clashes();
-        for (text, file) in &now {
-            if !self.clashes.contains_key(text) {
-                tracing::error!("{text}");
-                self.untold.wrong(&format!("{file}/name"), text);
-            }
+        let about = |(file, workflow): &(String, String)| format!("{file}/{workflow}");
+        for (of, text) in self.clashes.iter().filter(|(of, text)| now.get(*of) != Some(*text)) {
+            self.untold.mended(&about(of), &format!("this is over: {text}"));
+            tracing::info!("this is over: {text}");
         }
-        for (text, file) in &self.clashes {
-            if !now.contains_key(text) {
-                self.untold.mended(&format!("{file}/name"), &format!("this is over: {text}"));
-                tracing::info!("this is over: {text}");
-            }
+        for (of, text) in now.iter().filter(|(of, text)| self.clashes.get(*of) != Some(*text)) {
+            tracing::error!("{text}");
+            self.untold.wrong(&about(of), text);
         }
         self.clashes = now;
     }

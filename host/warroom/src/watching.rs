@@ -44,7 +44,7 @@ pub(crate) struct Watching {
 enum Lookup {
     /// On the team.
     Here(Channel),
-    /// On another team: it is named by its id.
+    /// On another team of the bot's: it is named by its id.
     Elsewhere,
     /// Nowhere, as far as the bot sees.
     Nowhere,
@@ -83,7 +83,7 @@ impl Watching {
         for team in teams {
             let wanted = match self.watch {
                 Watch::All => self.public_unless_failing(team, runner).await?,
-                Watch::Named => self.named(team, &heard.channels, runner).await?,
+                Watch::Named => self.named((team, teams), &heard.channels, runner).await?,
             };
             for channel in wanted {
                 self.join_one(channel, &mut heard.channels, runner).await?;
@@ -146,6 +146,7 @@ impl Watching {
         runner: &Runner,
     ) -> Result<(), ChatError> {
         if heard.iter().any(|known| known.id == channel.id) {
+            self.is_over(&channel.id);
             return Ok(());
         }
         // Rooms of incidents are no channels that it listens to.
@@ -207,7 +208,7 @@ impl Watching {
     /// The public channels that triggers name and the bot does not hear yet.
     async fn named(
         &mut self,
-        team: &Team,
+        (team, teams): (&Team, &[Team]),
         heard: &[Channel],
         runner: &Runner,
     ) -> Result<Vec<Channel>, ChatError> {
@@ -218,15 +219,16 @@ impl Watching {
         names.sort_by_key(|name| self.failures.get(&about(name)).copied().unwrap_or(0));
         for name in names {
             let handle = slug(&name);
-            // Only by what no other channel can have: many may be called by one display name.
+            // Only by what no other channel can have: many may be called by one display name. Private ones cannot be looked up by it.
             let is_it = |channel: &Channel| {
+                let is_private = channel.kind == ChannelKind::Private && channel.display_name == name;
                 let is_called = if is_id(&name) { channel.id == name } else { channel.name == handle };
-                channel.team_id == team.id && is_called
+                channel.team_id == team.id && (is_called || is_private)
             };
             if heard.iter().any(is_it) {
                 continue;
             }
-            let channel = match self.lookup(team, &name, &handle).await {
+            let channel = match self.lookup((team, teams), &name, &handle).await {
                 Ok(channel) => channel,
                 Err(error) if is_everywhere(&self.client, &error).await => return Err(chat_error(error)),
                 // Looked up again with the next look at all channels.
@@ -281,7 +283,12 @@ impl Watching {
     }
 
     /// A channel by its handle, by the name that people see, when only one has it, or by its id.
-    async fn lookup(&self, team: &Team, name: &str, handle: &str) -> Result<Lookup, ApiError> {
+    async fn lookup(
+        &self,
+        (team, teams): (&Team, &[Team]),
+        name: &str,
+        handle: &str,
+    ) -> Result<Lookup, ApiError> {
         // First: anybody may choose the id of a channel as the handle of another one.
         let mut is_elsewhere = false;
         if is_id(name)
@@ -291,7 +298,7 @@ impl Watching {
             if channel.team_id == team.id {
                 return Ok(Lookup::Here(channel));
             }
-            is_elsewhere = true;
+            is_elsewhere = teams.iter().any(|team| team.id == channel.team_id);
         }
         if !handle.is_empty()
             && let Some(channel) = unless_missing(self.client.channel_by_name(&team.id, handle, false).await)?
@@ -309,6 +316,9 @@ impl Watching {
 
     /// Something failed for a reason that may pass; gives whether it did so for so long that operators are to be told.
     fn fails_for_long(&mut self, about: &str) -> bool {
+        if self.failures.len() >= TOLD_MAX {
+            self.failures.clear();
+        }
         let failures = self.failures.entry(about.to_owned()).or_default();
         *failures = failures.saturating_add(1);
         *failures >= TRIES
@@ -317,7 +327,7 @@ impl Watching {
     /// What operators may have been told is over.
     fn is_over(&mut self, about: &str) {
         self.failures.remove(about);
-        if self.told.remove(about) {
+        if self.told.remove(about) && self.recoveries.len() < TOLD_MAX {
             let recoveries = self.recoveries.entry(about.to_owned()).or_default();
             *recoveries = recoveries.saturating_add(1);
         }
@@ -326,7 +336,7 @@ impl Watching {
     async fn tell(&mut self, runner: &Runner, about: String, text: &str) {
         if self.told.len() < TOLD_MAX && self.told.insert(about.clone()) {
             tracing::warn!("{text}");
-            // As long as it lasts, a restart tells nothing anew.
+            // A restart tells nothing anew that was told within a day.
             let about = match self.recoveries.get(&about) {
                 Some(times) => format!("watching/{about}/{times}"),
                 None => format!("watching/{about}"),
@@ -383,18 +393,15 @@ mod tests {
             kind: ChannelKind::Public,
         };
         let decoy = client.create_channel(&decoy).await.unwrap();
-        let found = async |name: &str| match watching.lookup(&team, name, &slug(name)).await.unwrap() {
+        let found = async |name: &str| match watching.lookup((&team, &[]), name, &slug(name)).await.unwrap() {
             Lookup::Here(channel) => channel.id,
             other => panic!("{name}: {other:?}"),
         };
         assert_eq!(found(&town.id).await, town.id);
         assert_eq!(found(&decoy.id).await, decoy.id);
         client.archive_channel(&decoy.id).await.unwrap();
-        let gone = watching.lookup(&team, &decoy.id, &decoy.id).await.unwrap();
+        let gone = watching.lookup((&team, &[]), &decoy.id, &decoy.id).await.unwrap();
         assert!(matches!(gone, Lookup::Nowhere), "{gone:?}");
-        let other = Team { id: "other".into(), ..team };
-        let elsewhere = watching.lookup(&other, &town.id, "").await;
-        assert!(matches!(elsewhere, Ok(Lookup::Elsewhere) | Err(_)), "{elsewhere:?}");
     }
 
     #[tokio::test]

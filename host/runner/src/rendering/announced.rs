@@ -28,6 +28,8 @@ pub(crate) struct Offers {
 const READERS_NAMED_MAX: usize = 5;
 /// How many managers are named.
 const MANAGERS_NAMED_MAX: usize = 10;
+/// How long the sentence may become when groups are spelled out, in characters: the rest of the notice must have its room.
+const DECIDERS_CHARS_MAX: usize = 8_000;
 
 impl Offers {
     pub(crate) fn of(core: &Core, workflow: &Workflow, run: &Run, announcement: &Announcement) -> Offers {
@@ -75,7 +77,9 @@ fn deciders(core: &Core, run: &Run, announcement: &Announcement) -> Option<Strin
     };
     let starter = run.trigger.user.mention();
     let text = format!("Here {starter}, who started it, decides what becomes of it, or {others}.");
-    Some(core.options.groups.spelled_out(&mentions::quiet(&text)))
+    let text = mentions::quiet(&text);
+    let loud = core.options.groups.spelled_out(&text);
+    Some(if loud.chars().count() > DECIDERS_CHARS_MAX { text } else { loud })
 }
 
 pub(super) fn render(key: &Key, run: &Run, post: &str, matter: &Matter, offers: &Offers) -> RenderedPost {

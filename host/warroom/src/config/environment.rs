@@ -91,7 +91,7 @@ pub(super) fn variable(section: &str, key: &str) -> String {
 }
 
 /// Of the names of variables those that look like keys of ours and are none, with what is wrong; sorted. What does not begin with a section
-/// is left alone: orchestrators make variables of the names of services, such as WARROOM_SERVICE_HOST.
+/// is left alone, nor what orchestrators make of the names of services, such as WARROOM_SERVICE_HOST and WARROOM_HTTP_PORT.
 pub(super) fn unknown(names: impl Iterator<Item = String>) -> Vec<String> {
     let is_known = |name: &str| KEYS.iter().any(|(section, key, _)| variable(section, key) == name);
     let section_of = |name: &str| {
@@ -103,6 +103,10 @@ pub(super) fn unknown(names: impl Iterator<Item = String>) -> Vec<String> {
         .filter_map(|name| {
             let section = section_of(&name)?;
             let key = name.get(variable(section, "").len() + 1..)?.to_lowercase();
+            let of_service = ["service_host", "service_port", "port"];
+            if of_service.iter().any(|word| key == *word || key.starts_with(&format!("{word}_"))) {
+                return None;
+            }
             Some(format!("the variable {name} sets nothing: [{section}] has no key `{key}`"))
         })
         .collect();

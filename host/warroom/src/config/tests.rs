@@ -45,7 +45,17 @@ fn variables_that_look_like_keys_and_are_none_are_named() {
             "the variable WARROOM_MATTERMOST_ULR sets nothing: [mattermost] has no key `ulr`",
         ]
     );
-    assert!(of(&["WARROOM_SERVICE_HOST", "WARROOM_PORT_80_TCP", "WARROOM_LOG_FORMAT", "HOME"]).is_empty());
+    assert!(
+        of(&[
+            "WARROOM_SERVICE_HOST",
+            "WARROOM_HTTP_SERVICE_HOST",
+            "WARROOM_HTTP_PORT_80_TCP",
+            "WARROOM_METRICS_PORT",
+            "WARROOM_LOG_FORMAT",
+            "HOME"
+        ])
+        .is_empty()
+    );
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What operators are to be told of the workflow files: what is wrong, and that it is mended.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use warroom_runner::Runner;
 use warroom_sandbox::Digest;
 
@@ -15,6 +15,10 @@ pub(crate) struct Untold {
     waiting: Vec<News>,
     /// Of which files operators were told that something is wrong, since they were right last.
     told: BTreeSet<String>,
+    /// How often something was wrong with a file and was mended: the same is told anew then.
+    mended: BTreeMap<String, u32>,
+    /// What operators are being told is wrong: that it is mended waits until they were.
+    under_way: Vec<String>,
 }
 
 struct News {
@@ -44,6 +48,8 @@ impl Untold {
         self.waiting.retain(|news| news.of != of || news.is_good);
         if self.told.remove(of) {
             self.push(of, text, true);
+            let mended = self.mended.entry(of.to_owned()).or_default();
+            *mended = mended.saturating_add(1);
         }
     }
 
@@ -60,6 +66,11 @@ impl Untold {
             && runner.tell_operators(&about, &text)
         {
             self.taken(false);
+            self.under_way.push(about);
+        }
+        self.under_way.retain(|about| runner.is_telling(about));
+        if !self.under_way.is_empty() {
+            return;
         }
         if let Some(Together { about, text }) = self.together(true)
             && runner.tell_operators_of_mending(&about, &text)
@@ -72,7 +83,8 @@ impl Untold {
         let news: Vec<&News> = self.waiting.iter().filter(|news| news.is_good == is_good).collect();
         let about = |news: &&News| {
             let kind = if news.is_good { "mended/" } else { "" };
-            format!("workflow-files/{kind}{}/{}", news.of, Digest::of(news.text.as_bytes()))
+            let times = self.mended.get(&news.of).map(|times| format!("/{times}")).unwrap_or_default();
+            format!("workflow-files/{kind}{}/{}{times}", news.of, Digest::of(news.text.as_bytes()))
         };
         let abouts: Vec<String> = news.iter().map(about).collect();
         let about = match abouts.as_slice() {
@@ -126,10 +138,17 @@ mod tests {
         untold.wrong("a", "still wrong");
         untold.mended("a", "right");
         assert_eq!(untold.together(false), None);
-        assert_eq!(untold.together(true).unwrap().text, "Workflow files: right");
+        let good = untold.together(true).unwrap();
+        assert_eq!(good.text, "Workflow files: right");
         untold.taken(true);
         untold.mended("a", "right");
         assert_eq!(untold.together(true), None, "it was told");
+        untold.wrong("a", "wrong");
+        let wrong = untold.together(false).unwrap();
+        assert!(wrong.about.ends_with("/1"), "the same as before, and yet to be told: {}", wrong.about);
+        untold.taken(false);
+        untold.mended("a", "right");
+        assert_ne!(untold.together(true).unwrap().about, good.about);
     }
 
     #[test]

@@ -75,7 +75,7 @@ fn cell(event: &StoryEvent) -> String {
     what.replace('|', "\\|").replace('\n', " ")
 }
 
-/// How long it took from the report to the end, for one that has ended. What is journalled after that only tidies up.
+/// How long it took from its start to its end, for one that has ended. What is journalled after that only tidies up.
 fn took(story: &RunStory) -> Option<String> {
     let end =
         story.events.iter().find(|event| ["run_finished", "run_cancelled"].contains(&event.kind.as_str()))?;
