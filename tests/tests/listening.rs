@@ -166,12 +166,38 @@ fn listens_to(channel: &str) -> String {
 async fn a_channel_that_is_called_like_one_that_a_trigger_names_does_not_stand_in_for_it() {
     let stage = Stage::with_workflow(&listens_to("alerts")).await;
     let alerts = new_channel(&stage, "alerts", false).await;
-    let noise = stage.make_channel("jon", "noise", "alerts", "O").await;
-    invite(&stage, &noise).await;
+    for (handle, kind) in [("noise", "O"), ("whisper", "P")] {
+        let other = stage.make_channel("jon", handle, "alerts", kind).await;
+        // Only a member brings others into a private one.
+        let member = json!({ "user_id": stage.bot_id });
+        let path = format!("/channels/{other}/members");
+        assert_eq!(stage.call("POST", &path, stage.token("jon"), Some(member)).await.0, 201);
+    }
     let service = stage.service().await;
     assert!(stage.members(&alerts).await.contains(&stage.bot_id));
     stage.say("sam", "alerts", "#disk one").await;
     assert_eq!(look(&stage, &stage.team, "disk-1").await, "#disk one");
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_private_channel_that_a_trigger_names_as_people_do_is_not_missed() {
+    let stage = Stage::with_workflow(&listens_to("Secret alerts")).await;
+    let off_topic = with_operators(&stage).await;
+    let secret = stage.make_channel("jon", "renamed-since", "Secret alerts", "P").await;
+    let member = json!({ "user_id": stage.bot_id });
+    let path = format!("/channels/{secret}/members");
+    assert_eq!(stage.call("POST", &path, stage.token("jon"), Some(member)).await.0, 201);
+    stage.write_workflow(
+        "nowhere.json",
+        &listens_to("nowhere").replace("\"disk\"", "\"other\"").replace("disk-", "other-"),
+    );
+    let service = stage.service().await;
+    stage.post(&off_topic, ":warning: A trigger listens to \u{201c}nowhere\u{201d}", 1).await;
+    stage.say("jon", "renamed-since", "#disk one").await;
+    assert_eq!(look(&stage, &stage.team, "disk-1").await, "#disk one");
+    let said = stage.messages(&off_topic).await;
+    assert!(!said.iter().any(|text| text.contains("Secret alerts")), "{said:?}");
     service.stop().await;
 }
 

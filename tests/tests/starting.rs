@@ -71,6 +71,26 @@ async fn a_token_of_another_account_does_nothing_after_a_start_without_the_serve
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_token_of_another_account_that_is_refused_at_the_start_does_nothing_when_it_is_taken() {
+    let stage = Stage::new().await;
+    stage.service().await.stop().await;
+    stage.write_token(stage.token("chris"));
+    stage.proxy.refuse_with("GET", "/api/v4/users/me", "", 401, "api.context.session_expired.app_error");
+    let service = started(&stage).await;
+    let (status, reason) = readiness(&service).await;
+    assert!(status == 503 && reason.contains("refuses the bot's token"), "{status} {reason}");
+    // It is tried again half a minute later.
+    let ends = tokio::time::timeout(Duration::from_secs(90), service.run_until(std::future::pending()));
+    let error = ends.await.unwrap().unwrap_err().to_string();
+    assert!(error.contains("the token is that of @chris"), "{error}");
+    let asked = stage.proxy.requests();
+    assert!(
+        !asked.iter().any(|(method, path)| method == "POST" && path.starts_with("/api/v4/posts")),
+        "{asked:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_first_start_at_what_is_no_mattermost_server_fails_and_says_what_to_look_at() {
     let stage = Stage::new().await;
     stage.proxy.answer_next("GET", "/api/v4/users/me", "<!doctype html><title>Welcome</title>", 1);

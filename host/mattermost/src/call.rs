@@ -16,6 +16,8 @@ pub(crate) struct Call<'a> {
     pub(crate) body: Option<Value>,
     /// Whether the server answers it whatever the token, so that its answer says nothing of the token.
     pub(crate) is_open: bool,
+    /// Whether it asks whose the token is: it is sent also while the client is held.
+    pub(crate) asks_who: bool,
     /// Whether the answer holds a secret, so that no error may quote it.
     pub(crate) is_secret: bool,
     /// Whether the answer lists all there is, since the server gives no pages of it.
@@ -38,6 +40,7 @@ impl<'a> Call<'a> {
             query: &[],
             body: None,
             is_open: false,
+            asks_who: false,
             is_secret: false,
             is_listing: false,
         }
@@ -56,6 +59,11 @@ impl<'a> Call<'a> {
     /// Needs no token: it is sent even when the token is refused.
     pub(crate) fn open(self) -> Self {
         Self { is_open: true, ..self }
+    }
+
+    /// Asks whose the token is.
+    pub(crate) fn asking_who(self) -> Self {
+        Self { asks_who: true, ..self }
     }
 
     /// Has an answer without pages, as long as there is something to list.

@@ -91,14 +91,12 @@ impl Client {
     }
 
     /// Keeps all clones from calling, as if the server could not be reached, and from connecting to the event stream; or lets them again.
-    /// For as long as it is not known whose the token is.
+    /// For as long as it is not known whose the token is, which can still be asked.
     pub fn hold(&self, is_held: bool) {
         self.shared.held.send_replace(is_held);
     }
 
-    /// Whether they are kept from calling: see [`Client::hold`].
-    #[must_use]
-    pub fn is_held(&self) -> bool {
+    fn is_held(&self) -> bool {
         *self.shared.held.borrow()
     }
 
@@ -183,7 +181,7 @@ impl Client {
     ) -> Result<(T, HeaderMap), ApiErrorKind> {
         let Shared { credentials, throttle, options, .. } = &*self.shared;
         let url = self.address(call.path, call.query)?;
-        if self.is_held() {
+        if self.is_held() && !call.asks_who && !call.is_open {
             return Err(ApiErrorKind::Unreachable("it has not said yet whose the token is".to_owned()));
         }
         // A refused token makes calls fail at once, not when their turn comes.

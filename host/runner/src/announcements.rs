@@ -173,7 +173,7 @@ pub(crate) async fn tell(core: &Core, channel_id: Option<&str>, about: &str, mes
             (due_ms, refusals) = (core.clock.now_ms().saturating_add(wait_ms), refusals.saturating_add(1));
         }
         patience = Patience::default();
-        core.rest(due_ms.saturating_sub(core.clock.now_ms())).await;
+        core.rest(due_ms.saturating_sub(core.clock.now_ms()).min(core.options.retry_period_ms)).await;
     }
 }
 

@@ -71,8 +71,7 @@ pub(crate) async fn make(
             Some(known) => {
                 let bot = &known.bot.username;
                 tracing::warn!("{error}; going on as @{bot}, as at the last start");
-                // A refused token does nothing, and is read again from its file only when that is found out.
-                client.hold(error.status() != Some(401));
+                client.hold(true);
                 return Ok(Met { acquaintance: known.clone(), is_believed: true });
             }
             None if is_hopeless(&error, began.elapsed()) => bail!("{error}"),
@@ -97,13 +96,12 @@ fn wait(error: &ApiError) -> Duration {
     error.retry_after().unwrap_or(AGAIN).clamp(AGAIN, WAIT_MAX)
 }
 
-/// Asks until the server answers, and lets the client call then. Until the token is refused it is `apart` that asks, which has the same
-/// token and is not held.
+/// Asks until the server answers, and lets the client call then.
 ///
 /// # Errors
 /// What to do when the bot is another one than was believed: whose posts are whose would be confused.
 pub(crate) async fn renew(
-    (client, apart): (&Client, &Client),
+    client: &Client,
     store: &Store,
     url: &str,
     believed: &Acquaintance,
@@ -111,27 +109,19 @@ pub(crate) async fn renew(
 ) -> anyhow::Result<()> {
     let mut seldom = Seldom::default();
     let now = loop {
-        let is_held = client.is_held();
-        match ask(if is_held { apart } else { client }, url).await {
+        match ask(client, url).await {
             Ok(now) => break now,
-            // It does nothing while it is refused. It may be taken one day, or another one take its place.
-            Err(error) if error.status() == Some(401) => {
-                client.hold(false);
-                tokio::time::sleep(AGAIN).await;
-            }
             Err(error) => {
-                if is_held {
-                    readiness.send_replace(Readiness::Not(error.to_string()));
-                }
+                readiness.send_replace(Readiness::Not(error.to_string()));
                 if seldom.is_due(&error.to_string()) {
                     tracing::warn!("whose the token is cannot be asked yet: {error}");
                 }
+                // While the token is refused nothing is sent, but for a try now and then; another token may come.
                 tokio::time::sleep(wait(&error)).await;
             }
         }
     };
     if now.bot.id != believed.bot.id {
-        client.hold(true);
         let (now, believed) = (&now.bot.username, &believed.bot.username);
         bail!(
             "the token is that of @{now}, and the service went on as @{believed}, since Mattermost did not answer when it started: start it \

@@ -217,10 +217,9 @@ impl Service {
         tasks.push(tokio::spawn(directory.watch(config.workflows_poll, runner.clone())));
         let (failed, failure) = watch::channel(None);
         if is_believed {
-            let apart = client.with_token(config.token.clone())?;
             let (client, store, url) = (client.clone(), store.clone(), config.mattermost_url.clone());
             tasks.push(tokio::spawn(async move {
-                let renewal = acquaintance::renew((&client, &apart), &store, &url, &acquaintance, &readiness);
+                let renewal = acquaintance::renew(&client, &store, &url, &acquaintance, &readiness);
                 if let Err(error) = renewal.await {
                     readiness.send_replace(Readiness::Not(error.to_string()));
                     failed.send_replace(Some(error.to_string()));

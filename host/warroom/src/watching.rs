@@ -219,13 +219,13 @@ impl Watching {
         names.sort_by_key(|name| self.failures.get(&about(name)).copied().unwrap_or(0));
         for name in names {
             let handle = slug(&name);
-            // Only by what no other channel can have: many may be called by one display name. Private ones cannot be looked up by it.
+            // Only by what no other channel can have: many may be called by one display name.
             let is_it = |channel: &Channel| {
-                let is_private = channel.kind == ChannelKind::Private && channel.display_name == name;
                 let is_called = if is_id(&name) { channel.id == name } else { channel.name == handle };
-                channel.team_id == team.id && (is_called || is_private)
+                channel.team_id == team.id && is_called
             };
             if heard.iter().any(is_it) {
+                self.is_over(&about(&name));
                 continue;
             }
             let channel = match self.lookup((team, teams), &name, &handle).await {
@@ -258,6 +258,10 @@ impl Watching {
                 Lookup::Here(channel) if channel.kind == ChannelKind::Public => {
                     self.is_over(&about(&name));
                     channels.push(channel);
+                }
+                // A private one cannot be looked up by the name that people see.
+                Lookup::Nowhere if heard.iter().any(|known| is_private_called(known, team, &name)) => {
+                    self.is_over(&about(&name));
                 }
                 Lookup::Here(_) | Lookup::Nowhere => {
                     let text = format!(
@@ -337,13 +341,19 @@ impl Watching {
         if self.told.len() < TOLD_MAX && self.told.insert(about.clone()) {
             tracing::warn!("{text}");
             // A restart tells nothing anew that was told within a day.
-            let about = match self.recoveries.get(&about) {
-                Some(times) => format!("watching/{about}/{times}"),
-                None => format!("watching/{about}"),
+            let (key, about) = match self.recoveries.get(&about) {
+                Some(times) => (about.clone(), format!("watching/{about}/{times}")),
+                None => (about.clone(), format!("watching/{about}")),
             };
-            runner.tell_operators(&about, text);
+            if !runner.tell_operators(&about, text) {
+                self.told.remove(&key);
+            }
         }
     }
+}
+
+fn is_private_called(channel: &Channel, team: &Team, display_name: &str) -> bool {
+    channel.kind == ChannelKind::Private && channel.team_id == team.id && channel.display_name == display_name
 }
 
 /// What is not there is an answer, not an error.

@@ -14,7 +14,8 @@ impl Client {
     /// # Errors
     /// [`ApiError`]; with status 401 when the token is refused.
     pub async fn me(&self) -> Result<User, ApiError> {
-        self.call(Call::new("me", Method::GET, &["users", "me"], "look up whose the token is")).await
+        let call = Call::new("me", Method::GET, &["users", "me"], "look up whose the token is");
+        self.call(call.asking_who()).await
     }
 
     /// A person by id.

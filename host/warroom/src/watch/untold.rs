@@ -17,8 +17,8 @@ pub(crate) struct Untold {
     told: BTreeSet<String>,
     /// How often something was wrong with a file and was mended: the same is told anew then.
     mended: BTreeMap<String, u32>,
-    /// What operators are being told is wrong: that it is mended waits until they were.
-    under_way: Vec<String>,
+    /// What operators are being told: one thing after the other, so that they read them in order.
+    under_way: Option<String>,
 }
 
 struct News {
@@ -40,6 +40,10 @@ struct Together {
 impl Untold {
     /// Something is wrong.
     pub(crate) fn wrong(&mut self, of: &str, text: &str) {
+        // Who was not told that it is mended still believes the opposite.
+        if self.waiting.extract_if(.., |news| news.of == of && news.is_good).count() > 0 {
+            self.told.insert(of.to_owned());
+        }
         self.push(of, text, false);
     }
 
@@ -60,22 +64,24 @@ impl Untold {
         self.waiting.push(News { of: of.to_owned(), text: text.to_owned(), is_good });
     }
 
-    /// Tells operators, as far as they can be told more now.
+    /// Tells operators what is next, once they were told what came before.
     pub(crate) fn tell(&mut self, runner: &Runner) {
-        if let Some(Together { about, text }) = self.together(false)
-            && runner.tell_operators(&about, &text)
-        {
-            self.taken(false);
-            self.under_way.push(about);
-        }
-        self.under_way.retain(|about| runner.is_telling(about));
-        if !self.under_way.is_empty() {
+        if self.under_way.as_ref().is_some_and(|about| runner.is_telling(about)) {
             return;
         }
-        if let Some(Together { about, text }) = self.together(true)
-            && runner.tell_operators_of_mending(&about, &text)
-        {
-            self.taken(true);
+        self.under_way = None;
+        for is_good in [false, true] {
+            let Some(Together { about, text }) = self.together(is_good) else { continue };
+            let is_taken = if is_good {
+                runner.tell_operators_of_mending(&about, &text)
+            } else {
+                runner.tell_operators(&about, &text)
+            };
+            if is_taken {
+                self.taken(is_good);
+                self.under_way = Some(about);
+            }
+            return;
         }
     }
 
@@ -144,8 +150,19 @@ mod tests {
         untold.mended("a", "right");
         assert_eq!(untold.together(true), None, "it was told");
         untold.wrong("a", "wrong");
+        untold.taken(false);
+        untold.mended("a", "right");
+        untold.wrong("a", "wrong again");
+        assert_eq!(untold.together(true), None, "it is not right any more");
+        untold.mended("a", "right");
+        assert!(
+            untold.together(true).is_some() && untold.together(false).is_none(),
+            "they believe it is wrong"
+        );
+        untold.taken(true);
+        untold.wrong("a", "wrong");
         let wrong = untold.together(false).unwrap();
-        assert!(wrong.about.ends_with("/1"), "the same as before, and yet to be told: {}", wrong.about);
+        assert!(wrong.about.ends_with("/3"), "the same as before, and yet to be told: {}", wrong.about);
         untold.taken(false);
         untold.mended("a", "right");
         assert_ne!(untold.together(true).unwrap().about, good.about);
