@@ -61,6 +61,8 @@ async fn a_token_of_another_account_does_nothing_after_a_start_without_the_serve
     stage.proxy.go_away().await;
     let service = started(&stage).await;
     stage.proxy.forget_requests();
+    // Whoever did not wait for that answer would have called meanwhile.
+    stage.proxy.delay_next("GET", "/api/v4/users/me", Duration::from_secs(5), 10);
     stage.proxy.come_back();
     let ends = tokio::time::timeout(Duration::from_secs(60), service.run_until(std::future::pending()));
     let error = ends.await.unwrap().unwrap_err().to_string();
