@@ -145,6 +145,9 @@ async fn a_server_without_groups_is_asked_for_one_once() {
     assert_eq!(asked, if has_licence { 2 } else { 1 });
 }
 
+/// A list of groups, as a licensed server gives it.
+const SRE: &str = r#"[{"id":"gggggggggggggggggggggggggg","name":"sre","display_name":"SRE","delete_at":0}]"#;
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_group_of_the_server_is_brought_in_and_may_be_the_one_to_press() {
     let actions = json!([
@@ -163,8 +166,7 @@ async fn a_group_of_the_server_is_brought_in_and_may_be_the_one_to_press() {
     members[1]["delete_at"] = json!(1);
     let listed = json!({ "members": members, "total_member_count": 2 }).to_string();
     stage.proxy.answer_next("GET", "/api/v4/groups/", &listed, 100);
-    let group = r#"[{"id":"gggggggggggggggggggggggggg","name":"sre","display_name":"SRE","delete_at":0}]"#;
-    stage.proxy.answer_next("GET", "/api/v4/groups", group, 100);
+    stage.proxy.answer_next("GET", "/api/v4/groups", SRE, 100);
     let service = stage.service().await;
     stage.say("jon", "town-square", "#drill").await;
     let room = stage.channel_id("room-1").await;
@@ -190,8 +192,7 @@ async fn who_is_on_the_first_page_of_a_large_group_presses_whatever_the_next_pag
     let page = json!({ "members": members, "total_member_count": 5_000 }).to_string();
     stage.proxy.answer_next("GET", "/api/v4/groups/", &page, 1);
     stage.proxy.forbid_next("GET", "/api/v4/groups/", 100);
-    let group = r#"[{"id":"gggggggggggggggggggggggggg","name":"sre","display_name":"SRE","delete_at":0}]"#;
-    stage.proxy.answer_next("GET", "/api/v4/groups", group, 100);
+    stage.proxy.answer_next("GET", "/api/v4/groups", SRE, 100);
     let service = stage.service().await;
     stage.say("jon", "town-square", "#drill").await;
     let town = stage.channel_id("town-square").await;

@@ -162,16 +162,41 @@ fn listens_to(channel: &str) -> String {
     rooms_only(&json!({ "triggers": [trigger] }))
 }
 
+/// What operators are told of; they could have been told of the rest by then.
+fn also_listen_to_nowhere(stage: &Stage) {
+    let other = listens_to("nowhere").replace("\"disk\"", "\"other\"").replace("disk-", "other-");
+    stage.write_workflow("nowhere.json", &other);
+}
+
+/// Jon makes a channel and brings the bot in: only members bring others into a private one.
+async fn with_the_bot(stage: &Stage, handle: &str, display_name: &str, kind: &str) {
+    let channel = stage.make_channel("jon", handle, display_name, kind).await;
+    let member = json!({ "user_id": stage.bot_id });
+    let path = format!("/channels/{channel}/members");
+    assert_eq!(stage.call("POST", &path, stage.token("jon"), Some(member)).await.0, 201);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_channel_that_is_missing_is_told_once_whatever_it_is_called() {
+    for name in ["mine", "public"] {
+        let stage = Stage::with_workflow(&listens_to(name)).await;
+        let off_topic = with_operators(&stage).await;
+        let service = stage.service_with(&[("WARROOM_LIMITS_ROOMS_CHECK_MS", "1000")]).await;
+        stage.post(&off_topic, ":warning: A trigger listens to", 1).await;
+        let path = format!("/api/v4/teams/{}/channels/name/{name}", stage.team_id);
+        let looked = async || (stage.proxy.arrivals("GET", &path).len() > 3).then_some(());
+        stage.eventually("further looks", looked).await;
+        assert_eq!(stage.messages(&off_topic).await.len(), 1);
+        service.stop().await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_channel_that_is_called_like_one_that_a_trigger_names_does_not_stand_in_for_it() {
     let stage = Stage::with_workflow(&listens_to("alerts")).await;
     let alerts = new_channel(&stage, "alerts", false).await;
     for (handle, kind) in [("noise", "O"), ("whisper", "P")] {
-        let other = stage.make_channel("jon", handle, "alerts", kind).await;
-        // Only a member brings others into a private one.
-        let member = json!({ "user_id": stage.bot_id });
-        let path = format!("/channels/{other}/members");
-        assert_eq!(stage.call("POST", &path, stage.token("jon"), Some(member)).await.0, 201);
+        with_the_bot(&stage, handle, "alerts", kind).await;
     }
     let service = stage.service().await;
     assert!(stage.members(&alerts).await.contains(&stage.bot_id));
@@ -184,14 +209,8 @@ async fn a_channel_that_is_called_like_one_that_a_trigger_names_does_not_stand_i
 async fn a_private_channel_that_a_trigger_names_as_people_do_is_not_missed() {
     let stage = Stage::with_workflow(&listens_to("Secret alerts")).await;
     let off_topic = with_operators(&stage).await;
-    let secret = stage.make_channel("jon", "renamed-since", "Secret alerts", "P").await;
-    let member = json!({ "user_id": stage.bot_id });
-    let path = format!("/channels/{secret}/members");
-    assert_eq!(stage.call("POST", &path, stage.token("jon"), Some(member)).await.0, 201);
-    stage.write_workflow(
-        "nowhere.json",
-        &listens_to("nowhere").replace("\"disk\"", "\"other\"").replace("disk-", "other-"),
-    );
+    with_the_bot(&stage, "renamed-since", "Secret alerts", "P").await;
+    also_listen_to_nowhere(&stage);
     let service = stage.service().await;
     stage.post(&off_topic, ":warning: A trigger listens to \u{201c}nowhere\u{201d}", 1).await;
     stage.say("jon", "renamed-since", "#disk one").await;
@@ -208,10 +227,7 @@ async fn a_channel_that_is_named_by_its_id_is_missed_on_no_other_team() {
     let off_topic = with_operators(&stage).await;
     let side = new_channel(&stage, "side", false).await;
     stage.write_workflow("workflow.json", &listens_to(&side));
-    stage.write_workflow(
-        "nowhere.json",
-        &listens_to("nowhere").replace("\"disk\"", "\"other\"").replace("disk-", "other-"),
-    );
+    also_listen_to_nowhere(&stage);
     let service = stage.service().await;
     assert!(stage.members(&side).await.contains(&stage.bot_id));
     // On both teams.

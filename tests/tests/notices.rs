@@ -1,6 +1,7 @@
 //! What the host has to say reaches people: in busy channels, after outages, and when it could be said nowhere before.
 
 use crate::callbacks::Desk;
+use crate::catch_up::invite;
 use crate::operators::warroom;
 use crate::stage::{Stage, controls, drill};
 use futures_util::future::join_all;
@@ -97,8 +98,7 @@ async fn held_posts_that_could_be_told_nowhere_are_told_once_they_can_be() {
 async fn operators_are_told_though_their_channel_cannot_be_looked_up_at_first() {
     let stage = Stage::with_workflow(&drill(&json!([fails()]))).await;
     let ops = stage.make_channel("jon", "ops", "Operators", "O").await;
-    let member = json!({ "user_id": stage.bot_id });
-    stage.admin("POST", &format!("/channels/{ops}/members"), Some(member)).await;
+    invite(&stage, &ops).await;
     stage.write_config(&format!("[operators]\nnotify = \"{}/ops\"\n", stage.team));
     let service = stage.service_with(&[OFTEN]).await;
     let town = stage.channel_id("town-square").await;
@@ -123,21 +123,11 @@ async fn what_operators_are_to_know_waits_for_their_channel() {
     stage.write_config(&format!("[operators]\nnotify = \"{}/ops\"\n", stage.team));
     stage.write_workflow("broken.json", "[{");
     let service = stage.service_with(&[OFTEN]).await;
-    stage
-        .eventually("the first try", async || {
-            let looked = stage
-                .proxy
-                .requests()
-                .iter()
-                .filter(|(_, path)| path.ends_with("/channels/name/ops"))
-                .count()
-                > 1;
-            looked.then_some(())
-        })
-        .await;
+    let ops = format!("/api/v4/teams/{}/channels/name/ops", stage.team_id);
+    let looked = async || (stage.proxy.arrivals("GET", &ops).len() > 1).then_some(());
+    stage.eventually("the first try", looked).await;
     let ops = stage.make_channel("jon", "ops", "Operators", "O").await;
-    let member = json!({ "user_id": stage.bot_id });
-    stage.admin("POST", &format!("/channels/{ops}/members"), Some(member)).await;
+    invite(&stage, &ops).await;
     stage.post(&ops, ":warning: Workflow files: ", 1).await;
     service.stop().await;
 }

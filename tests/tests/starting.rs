@@ -3,13 +3,7 @@
 use crate::operators::warroom;
 use crate::stage::Stage;
 use std::time::Duration;
-use warroom::{Config, Service};
-
-/// Starts the service, which need not become ready.
-async fn started(stage: &Stage) -> Service {
-    let config = Config::read(&stage.config_path(), &|_| None).unwrap();
-    Service::start(config).await.unwrap()
-}
+use warroom::Service;
 
 async fn readiness(service: &Service) -> (u16, String) {
     let answer = reqwest::get(format!("http://{}/readyz", service.address())).await.unwrap();
@@ -24,7 +18,7 @@ async fn a_service_that_starts_while_the_server_is_away_shows_its_incidents_and_
     service.stop().await;
 
     stage.proxy.go_away().await;
-    let service = started(&stage).await;
+    let service = stage.start(&[]).await.unwrap();
     let (status, reason) = readiness(&service).await;
     assert!(status == 503 && reason.starts_with("not ready: "), "{status} {reason}");
     let (code, listed) = warroom(&stage, &["runs", "list"]).await;
@@ -42,7 +36,7 @@ async fn a_token_that_is_refused_at_the_start_is_waited_for_where_it_was_good_be
     let stage = Stage::new().await;
     stage.service().await.stop().await;
     stage.revoke_bot_token().await;
-    let service = started(&stage).await;
+    let service = stage.start(&[]).await.unwrap();
     let (status, reason) = readiness(&service).await;
     assert!(status == 503 && reason.contains("refuses the bot's token"), "{status} {reason}");
     stage.renew_bot_token().await;
@@ -59,7 +53,7 @@ async fn a_token_of_another_account_does_nothing_after_a_start_without_the_serve
     service.stop().await;
     stage.write_token(stage.token("chris"));
     stage.proxy.go_away().await;
-    let service = started(&stage).await;
+    let service = stage.start(&[]).await.unwrap();
     stage.proxy.forget_requests();
     // Whoever did not wait for that answer would have called meanwhile.
     stage.proxy.delay_next("GET", "/api/v4/users/me", Duration::from_secs(5), 10);
@@ -78,7 +72,7 @@ async fn a_token_of_another_account_that_is_refused_at_the_start_does_nothing_wh
     stage.service().await.stop().await;
     stage.write_token(stage.token("chris"));
     stage.proxy.refuse_with("GET", "/api/v4/users/me", "", 401, "api.context.session_expired.app_error");
-    let service = started(&stage).await;
+    let service = stage.start(&[]).await.unwrap();
     let (status, reason) = readiness(&service).await;
     assert!(status == 503 && reason.contains("refuses the bot's token"), "{status} {reason}");
     // It is tried again half a minute later.

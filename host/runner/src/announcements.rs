@@ -157,9 +157,7 @@ pub(crate) async fn tell(core: &Core, channel_id: Option<&str>, about: &str, mes
     let until_ms = core.clock.now_ms().saturating_add(TOLD_WITHIN_MS);
     let (mut patience, mut refusals, mut due_ms) = (Patience::default(), 0, 0);
     while let Err(error) = try_to_tell(core, channel_id, about, message).await {
-        if let Some(wait_ms) = patience.wait_ms(core, about, &error).await {
-            tracing::warn!(about, wait_ms, "people cannot be told yet: {error}");
-            core.rest(wait_ms).await;
+        if waits(core, &mut patience, about, &error).await {
             continue;
         }
         if core.clock.now_ms() >= until_ms {
@@ -179,10 +177,7 @@ pub(crate) async fn tell(core: &Core, channel_id: Option<&str>, about: &str, mes
 
 /// Waits for the next try; false when there is none.
 pub(crate) async fn waits(core: &Core, patience: &mut Patience, about: &str, error: &ChatError) -> bool {
-    let Some(wait_ms) = patience.wait_ms(core, about, error).await else {
-        tracing::error!(about, "people cannot be told: {error}");
-        return false;
-    };
+    let Some(wait_ms) = patience.wait_ms(core, about, error).await else { return false };
     tracing::warn!(about, wait_ms, "people cannot be told yet: {error}");
     core.rest(wait_ms).await;
     true

@@ -182,7 +182,6 @@ impl Service {
             channels_max: config.limits.watched_channels_max,
             told: BTreeSet::new(),
             watermarks: watermarks.clone(),
-            unlisted: HashMap::new(),
             failures: HashMap::new(),
             recoveries: HashMap::new(),
         };

@@ -21,6 +21,11 @@ const FAILURES_MAX: u32 = 2;
 /// Of how many matters it is known that operators were told.
 const TOLD_MAX: usize = 10_000;
 
+/// What is about the channels of a team begins so, and the team's id follows. Of a channel it is the other way around, since people
+/// choose its name.
+const MINE: &str = "mine/";
+const PUBLIC: &str = "public/";
+
 pub(crate) struct Watching {
     pub(crate) client: Client,
     pub(crate) bot: Person,
@@ -30,10 +35,8 @@ pub(crate) struct Watching {
     /// What operators were told before, so that they are told once.
     pub(crate) told: BTreeSet<String>,
     pub(crate) watermarks: Watermarks,
-    /// How often in a row the bot's channels of a team could not be listed, by the team's id.
-    pub(crate) unlisted: HashMap<String, u32>,
-    /// How often in a row a channel could not be looked up or joined, or public ones not listed, for a reason that may pass; by what it is
-    /// about.
+    /// How often in a row a channel could not be looked up or joined, or those of a team not listed, for a reason that may pass; by what it
+    /// is about.
     pub(crate) failures: HashMap<String, u32>,
     /// How often what operators were told was over: the same is then told anew.
     pub(crate) recoveries: HashMap<String, u32>,
@@ -65,14 +68,14 @@ impl Watching {
     /// from no other; the error is one that has nothing to do with any team.
     pub(crate) async fn join(&mut self, teams: &[Team], runner: &Runner) -> Result<Heard, ChatError> {
         let mut heard = Heard { channels: Vec::new(), unlisted: HashSet::new(), try_soon: false };
-        self.unlisted.retain(|id, _| teams.iter().any(|team| team.id == *id));
+        let is_left = |id: &str| teams.iter().all(|team| team.id != id);
+        self.failures.retain(|about, _| !about.strip_prefix(MINE).is_some_and(is_left));
         for team in teams {
             match self.client.channels_of_me(&team.id).await {
                 Ok(mut known) => {
                     known.retain(|channel| !channel.is_archived() && channel.team_id == team.id);
                     heard.channels.append(&mut known);
-                    self.unlisted.remove(&team.id);
-                    self.is_over(&format!("{}/mine", team.id));
+                    self.is_over(&format!("{MINE}{}", team.id));
                 }
                 Err(error) if is_everywhere(&self.client, &error).await => return Err(chat_error(error)),
                 // Taken off the team just now.
@@ -96,9 +99,9 @@ impl Watching {
     async fn cannot_list(&mut self, team: &Team, error: &ApiError, heard: &mut Heard, runner: &Runner) {
         tracing::warn!(team = %team.name, "the bot's channels cannot be listed: {error}");
         heard.unlisted.insert(team.id.clone());
-        let tries = self.unlisted.entry(team.id.clone()).or_default();
-        *tries = tries.saturating_add(1);
-        if error.is_temporary() && *tries < TRIES {
+        let about = format!("{MINE}{}", team.id);
+        let is_for_long = self.fails_for_long(&about);
+        if error.is_temporary() && !is_for_long {
             heard.try_soon = true;
             return;
         }
@@ -107,7 +110,7 @@ impl Watching {
              while nobody listened is read once they can be listed. It is tried again now and then.",
             team.name
         );
-        self.tell(runner, format!("{}/mine", team.id), &text).await;
+        self.tell(runner, about, &text).await;
     }
 
     /// The public channels of a team; none when they cannot be listed, of which operators are told unless that may pass.
@@ -118,12 +121,12 @@ impl Watching {
     ) -> Result<Vec<Channel>, ChatError> {
         match self.public(team).await {
             Ok(channels) => {
-                self.is_over(&format!("{}/public", team.id));
+                self.is_over(&format!("{PUBLIC}{}", team.id));
                 Ok(channels)
             }
             Err(error) if is_everywhere(&self.client, &error).await => Err(chat_error(error)),
             // They are listed again with the next look at all channels.
-            Err(error) if error.is_temporary() && !self.fails_for_long(&format!("{}/public", team.id)) => {
+            Err(error) if error.is_temporary() && !self.fails_for_long(&format!("{PUBLIC}{}", team.id)) => {
                 tracing::warn!(team = %team.name, "public channels cannot be listed yet: {error}");
                 Ok(Vec::new())
             }
@@ -133,7 +136,7 @@ impl Watching {
                      is in: {error}. Let it list them, or invite @{} to those that count.",
                     team.name, self.bot.username
                 );
-                self.tell(runner, format!("{}/public", team.id), &text).await;
+                self.tell(runner, format!("{PUBLIC}{}", team.id), &text).await;
                 Ok(Vec::new())
             }
         }
@@ -381,7 +384,6 @@ mod tests {
             channels_max: 1,
             told: BTreeSet::new(),
             watermarks: Watermarks::read(store).await.unwrap(),
-            unlisted: HashMap::new(),
             failures: HashMap::new(),
             recoveries: HashMap::new(),
         }

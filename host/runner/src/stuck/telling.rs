@@ -80,7 +80,8 @@ async fn told(core: &Core, about: &str, id: &str, reason: &str) -> Option<String
             Ok(post_id) => return post_id,
             Err(error) if waits(core, &mut patience, about, &error).await => {}
             // Who may write where changes.
-            Err(_) => {
+            Err(error) => {
+                tracing::error!(about, "people cannot be told: {error}");
                 patience = Patience::default();
                 core.rest(core.options.retry_period_ms).await;
             }
@@ -158,7 +159,10 @@ async fn take_back(core: &Core, about: &str, told: &Told) {
             Ok(true) => break,
             Ok(false) => return,
             Err(error) if waits(core, &mut patience, about, &error).await => {}
-            Err(_) => return,
+            Err(error) => {
+                tracing::error!(about, "people cannot be told: {error}");
+                return;
+            }
         }
     }
     // Stuck again for the same reason: whoever tells that takes it back.
